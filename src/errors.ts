@@ -1,0 +1,225 @@
+/**
+ * The registry of errors: one code per cause, never reused. `docs/errors.md` describes each, and a test holds the two equal.
+ * @module
+ */
+import type { LogLevel } from "./log.ts";
+
+interface ErrorEntry {
+  /** HTTP status the client gets; 0 where no client is involved. */
+  status: number;
+  level: LogLevel;
+  /** `{name}` is replaced by the parameter of that name. */
+  message: string;
+}
+
+const registry = {
+  // Trust and context (gateway)
+  MODTS_CONTEXT_MISSING: {
+    status: 403,
+    level: "error",
+    message: "request refused: it carries no context from Apache ({reason})",
+  },
+  MODTS_CONTEXT_INVALID: {
+    status: 403,
+    level: "error",
+    message:
+      "request refused: its context is not one that apache-conf/mod_ts.conf writes ({reason})",
+  },
+  MODTS_SECRET_WRONG: {
+    status: 403,
+    level: "error",
+    message: "request refused: the shared secret is missing or wrong",
+  },
+  MODTS_BAD_URL: { status: 400, level: "info", message: "malformed URL: {reason}" },
+  MODTS_HEADERS_TOO_LARGE: {
+    status: 431,
+    level: "warn",
+    message: "request header block over the limit",
+  },
+  MODTS_BAD_REQUEST: { status: 400, level: "warn", message: "malformed HTTP request: {reason}" },
+  MODTS_BODY_TOO_LARGE: {
+    status: 413,
+    level: "warn",
+    message: "request body over the limit of {limit} bytes",
+  },
+  MODTS_BODY_ABORTED: {
+    status: 400,
+    level: "info",
+    message: "the client went away before its request body was complete",
+  },
+  MODTS_BODY_USED: {
+    status: 500,
+    level: "error",
+    message: "the request body can be read only once: {first} has it already",
+  },
+  // Handlers (engine)
+  MODTS_NO_HANDLER: {
+    status: 500,
+    level: "error",
+    message: "no handler is named for this location; name one with: Use TsHandler file.ts",
+  },
+  MODTS_BAD_REFERENCE: {
+    status: 500,
+    level: "error",
+    message:
+      'handler reference "{reference}" is not of the form file.ts, file.ts::name or mod_ts/name: {reason}',
+  },
+  MODTS_OUTSIDE_ROOTS: {
+    status: 500,
+    level: "error",
+    message: "handler {file} lies outside the allowed folders: {roots}",
+  },
+  MODTS_HANDLER_NOT_FOUND: {
+    status: 500,
+    level: "error",
+    message: "handler file {file} does not exist (looked in {roots})",
+  },
+  MODTS_UNKNOWN_BUILTIN: {
+    status: 500,
+    level: "error",
+    message: "there is no built-in handler {name}; there are: {names}",
+  },
+  MODTS_MISSING_EXPORT: {
+    status: 500,
+    level: "error",
+    message: "{module} has no export named {name}",
+  },
+  MODTS_NOT_CALLABLE: {
+    status: 500,
+    level: "error",
+    message: "{name} of {module} is {type}, not a function or a class",
+  },
+  MODTS_BAD_OUTCOME: {
+    status: 500,
+    level: "error",
+    message:
+      "{phase} handler {handler} gave {value}; it must give OK, DECLINED, DONE or an HTTP status",
+  },
+  MODTS_HANDLER_FAILED: {
+    status: 500,
+    level: "error",
+    message: "{phase} handler {handler} failed",
+  },
+  MODTS_HANDLER_TIMEOUT: {
+    status: 504,
+    level: "error",
+    message: "{phase} handler {handler} did not answer within {limit} ms",
+  },
+  MODTS_AUTHEN_DECLINED: {
+    status: 500,
+    level: "error",
+    message: "every authen handler declined, so nobody vouched for the user",
+  },
+  MODTS_NO_USER: {
+    status: 500,
+    level: "error",
+    message: "authen handler {handler} said OK but did not set req.user",
+  },
+  MODTS_BAD_PHASE: {
+    status: 500,
+    level: "error",
+    message: 'a handler cannot be added to phase "{phase}": {reason}',
+  },
+  MODTS_BAD_CONFIG_LINE: {
+    status: 500,
+    level: "error",
+    message: 'Apache sent a configuration line that is not understood: "{line}"',
+  },
+  MODTS_WRONG_INTERPRETER: {
+    status: 500,
+    level: "error",
+    message:
+      "Apache asked for interpreter {asked}, but this is {actual}; check the order of Use TsInterpreter",
+  },
+  // Request object
+  MODTS_HEADERS_SENT: {
+    status: 500,
+    level: "error",
+    message: "{name} cannot change any more: the response headers have left",
+  },
+  MODTS_RESPONSE_ENDED: {
+    status: 500,
+    level: "error",
+    message: "{name}: the response is complete already",
+  },
+  MODTS_BAD_HEADER: {
+    status: 500,
+    level: "error",
+    message: "{name} is not a valid header: {reason}",
+  },
+  MODTS_BAD_ARGUMENT: { status: 500, level: "error", message: "{name}: {reason}" },
+  // Loader
+  MODTS_BUILD_FAILED: { status: 500, level: "error", message: "{file} cannot be loaded: {reason}" },
+  MODTS_BUILD_TIMEOUT: {
+    status: 500,
+    level: "error",
+    message: "{file} cannot be loaded: its top level did not finish within {limit} ms",
+  },
+  // Supervisor, configuration, command line
+  MODTS_CONFIG_INVALID: {
+    status: 0,
+    level: "crit",
+    message: "{file} has {count} mistakes:\n{list}",
+  },
+  MODTS_CONFIG_UNREADABLE: { status: 0, level: "crit", message: "{file} cannot be read: {reason}" },
+  MODTS_SECRET_REQUIRED: {
+    status: 0,
+    level: "crit",
+    message:
+      "listening on {address} needs a shared secret; set secret or secretFile in the configuration",
+  },
+  MODTS_LISTEN_FAILED: {
+    status: 0,
+    level: "crit",
+    message: "cannot listen on {address}: {reason}",
+  },
+  MODTS_WORKER_DIED: {
+    status: 0,
+    level: "error",
+    message: "worker {pid} of {pool} ended ({reason})",
+  },
+  MODTS_WORKER_NOT_READY: {
+    status: 0,
+    level: "error",
+    message: "a new worker of {pool} was not ready within {limit} ms; the old one goes on serving",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof registry;
+
+/** The registry itself, for the documentation test and for tools. */
+export const errorRegistry: Readonly<Record<string, ErrorEntry>> = registry;
+
+/** An error with a code from the registry. `status` is what the client gets; the message is for the log alone. */
+export class ModTsError extends Error {
+  override readonly name = "ModTsError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly level: LogLevel;
+
+  constructor(
+    code: ErrorCode,
+    parameters: Record<string, string | number> = {},
+    options?: ErrorOptions,
+  ) {
+    const entry: ErrorEntry = registry[code];
+    super(
+      entry.message.replace(/\{(\w+)\}/g, (_, name: string) =>
+        String(parameters[name] ?? `{${name}}`),
+      ),
+      options,
+    );
+    this.code = code;
+    this.status = entry.status;
+    this.level = entry.level;
+  }
+}
+
+/** Recognised by name and code, not by `instanceof`: a handler module may carry a second copy of this package. */
+export function isModTsError(value: unknown): value is ModTsError {
+  return (
+    value instanceof Error &&
+    value.name === "ModTsError" &&
+    String(Reflect.get(value, "code")) in registry
+  );
+}

@@ -1,0 +1,98 @@
+/**
+ * The seam between the doors and everything below them: what a peer said, and a way to answer it.
+ *
+ * A door builds one {@link RequestContext} and one {@link Exchange} for a request; `ApacheRequest` is made of the two
+ * and of nothing else, so that the engine, the handlers and the request API know no transport.
+ * @module
+ */
+import type { Readable } from "node:stream";
+
+/** A bag of names and values; safe to index with any name, as it has no prototype. */
+export type Dictionary = Readonly<Record<string, string>>;
+
+/** What Apache knows of the request. Every value comes from Apache itself, never straight from the client. */
+export interface RequestContext {
+  /** Method as sent, e.g. `GET`. */
+  readonly method: string;
+  /** The request line as sent, e.g. `GET /a%2Fb?x=1 HTTP/1.1`. httpd: `THE_REQUEST`. */
+  readonly requestLine: string;
+  /** The request target as sent, escapes and query included, e.g. `/a%2Fb?x=1`. */
+  readonly target: string;
+  /** Protocol that the client spoke, e.g. `HTTP/1.1` or `HTTP/2.0`. */
+  readonly protocol: string;
+  /** `http` or `https`. httpd: `REQUEST_SCHEME`. */
+  readonly scheme: string;
+  /** Path of the URL, decoded, without the query. httpd: `REQUEST_URI`. */
+  readonly uri: string;
+  /** Query string as sent, without `?`; empty when there is none. httpd: `QUERY_STRING`. */
+  readonly args: string;
+  /** File that Apache mapped the URL to. httpd: `REQUEST_FILENAME`. */
+  readonly filename: string;
+  /** What follows the file in the URL, decoded. httpd: `PATH_INFO`. */
+  readonly pathInfo: string;
+  /** Media type that Apache gives the file; empty when it has none. httpd: `CONTENT_TYPE`. */
+  readonly contentType: string;
+  /** httpd: `DOCUMENT_ROOT`. */
+  readonly documentRoot: string;
+  /** URL prefix of an `Alias` in force, else empty. httpd: `CONTEXT_PREFIX`. */
+  readonly contextPrefix: string;
+  /** Folder that {@link contextPrefix} stands for. httpd: `CONTEXT_DOCUMENT_ROOT`. */
+  readonly contextDocumentRoot: string;
+  /** User that an earlier phase established, else empty. httpd: `REMOTE_USER`. */
+  readonly user: string;
+  /** httpd: `AUTH_TYPE`; empty when nobody authenticated. */
+  readonly authType: string;
+  /** httpd: `SERVER_NAME`. */
+  readonly serverName: string;
+  /** httpd: `SERVER_PORT`. */
+  readonly serverPort: number;
+  /** httpd: `SERVER_ADMIN`. */
+  readonly serverAdmin: string;
+  /** httpd: `SERVER_SOFTWARE`. */
+  readonly serverSoftware: string;
+  /** Address of the client, after mod_remoteip. httpd: `REMOTE_ADDR`. */
+  readonly remoteAddress: string;
+  /** httpd: `REMOTE_PORT`. */
+  readonly remotePort: number;
+  /** Address of the TCP peer, before mod_remoteip. httpd: `CONN_REMOTE_ADDR`. */
+  readonly connectionAddress: string;
+  /** Id of the request in Apache's own log. httpd: `UNIQUE_ID`. */
+  readonly uniqueId: string;
+  /** Headers of the client in the order sent, name and value alternating, ours left out. */
+  readonly rawHeaders: readonly string[];
+  /** `Use TsOption key value`, merged. */
+  readonly options: Dictionary;
+  /** Variables of Apache's environment that the configuration passes on, `SSL_*` among them. */
+  readonly environment: Dictionary;
+  /** Notes that an earlier phase left behind. */
+  readonly notes: Dictionary;
+  /** Name of the pool that runs the request. */
+  readonly interpreter: string;
+  /** `Use TsDebug On`. */
+  readonly debug: boolean;
+}
+
+/** A way to read the request body and to answer. Owned by the door, lives as long as the request. */
+export interface Exchange {
+  /** Aborts when the client goes away before the response is complete. */
+  readonly signal: AbortSignal;
+  /** The request body, to be read once, after transfer decoding. Over the limit it errors with `MODTS_BODY_TOO_LARGE`. */
+  body(): Readable;
+  /** Whether the peer announced a body (`Content-Length` above 0 or `Transfer-Encoding`). */
+  readonly hasBody: boolean;
+  /**
+   * Sends status line and headers, once. `headers` holds names and values alternating, repeated names allowed.
+   * The door adds nothing but framing: without a `content-length` the body is chunked.
+   */
+  begin(status: number, reason: string, headers: string[]): void;
+  /** Sends a part of the body. Returns false when the peer is slower: then wait for {@link drain}. */
+  write(chunk: Uint8Array | string): boolean;
+  /** Resolves when more may be written, or when the client has gone. */
+  drain(): Promise<void>;
+  /** Ends the body, with a last part if given. */
+  end(chunk?: Uint8Array | string): void;
+  /** Whether {@link begin} was called. */
+  readonly begun: boolean;
+  /** Whether {@link end} was called, or the client has gone. */
+  readonly ended: boolean;
+}

@@ -65,5 +65,11 @@ export interface HandlerModule {
 /**
  * Finds the module of a reference (`file.ts` or `mod_ts/name`), fresh, and holds it for the caller.
  * Answers at once when nothing changed; throws or rejects with a `ModTsError`.
+ *
+ * `exportName` is what the caller is going to look up: a save that loses an export which the version before it had
+ * counts as broken, because an editor that writes slowly leaves half a file that is often valid.
  */
-export type Resolve = (module: string) => HandlerModule | Promise<HandlerModule>;
+export type Resolve = (
+  module: string,
+  exportName: string,
+) => HandlerModule | Promise<HandlerModule>;

@@ -85,7 +85,6 @@ function stackLines(error: unknown): string[] {
 }
 
 function escapeLine(line: string): string {
-  // oxlint-disable-next-line eslint/no-control-regex -- control characters are what is looked for
   return line.replace(
     /[\x00-\x08\x0a-\x1f\x7f]/g,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,

@@ -14,7 +14,7 @@ export interface CommandOption {
   /** May be given several times; the value is then an array. */
   multiple?: boolean;
   /** Value when the option is not given. Shown in the help. */
-  default?: string | boolean | string[];
+  default?: string | boolean | readonly string[];
   /** What stands for the value in the help, e.g. `file`. Default: the name of the option. */
   placeholder?: string;
 }

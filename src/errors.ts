@@ -52,6 +52,12 @@ const registry = {
     level: "error",
     message: "the request body can be read only once: {first} has it already",
   },
+  MODTS_WEBSOCKET_ORIGIN: {
+    status: 403,
+    level: "notice",
+    message:
+      "WebSocket from a page of {origin} refused; Use TsOption mod_ts.websocket_origins to allow it",
+  },
   // Handlers (engine)
   MODTS_NO_HANDLER: {
     status: 500,
@@ -147,6 +153,21 @@ const registry = {
     level: "error",
     message: "{name} is not a valid header: {reason}",
   },
+  MODTS_CLIENT_GONE: {
+    status: 400,
+    level: "info",
+    message: "the client went away before the response was complete",
+  },
+  MODTS_LENGTH_MISMATCH: {
+    status: 500,
+    level: "error",
+    message: "the response was announced with {announced} bytes, the handler gave {actual}",
+  },
+  MODTS_FILE_UNREADABLE: {
+    status: 500,
+    level: "error",
+    message: "{file} cannot be sent: {reason}",
+  },
   MODTS_BAD_ARGUMENT: { status: 500, level: "error", message: "{name}: {reason}" },
   // Loader
   MODTS_BUILD_FAILED: { status: 500, level: "error", message: "{file} cannot be loaded: {reason}" },
@@ -173,6 +194,16 @@ const registry = {
     level: "crit",
     message: "cannot listen on {address}: {reason}",
   },
+  MODTS_HTTPD_FAILED: {
+    status: 0,
+    level: "crit",
+    message: "{binary} did not start: {reason}",
+  },
+  MODTS_HTTPD_MODULE: {
+    status: 0,
+    level: "crit",
+    message: "this httpd has no module {module} (looked for {path})",
+  },
   MODTS_WORKER_DIED: {
     status: 0,
     level: "error",
@@ -181,7 +212,28 @@ const registry = {
   MODTS_WORKER_NOT_READY: {
     status: 0,
     level: "error",
-    message: "a new worker of {pool} was not ready within {limit} ms; the old one goes on serving",
+    message: "a new worker of {pool} did not get ready ({reason}); the old ones go on serving",
+  },
+  MODTS_BACKLOG_FULL: {
+    status: 0,
+    level: "error",
+    message:
+      "{limit} connections wait for a worker of {pool}; further ones are closed until there are fewer",
+  },
+  MODTS_ALREADY_RUNNING: {
+    status: 0,
+    level: "crit",
+    message: "a supervisor with process id {pid} uses {folder} already",
+  },
+  MODTS_NOT_RUNNING: {
+    status: 0,
+    level: "error",
+    message: "no supervisor uses {folder}",
+  },
+  MODTS_RUN_FOLDER: {
+    status: 0,
+    level: "crit",
+    message: "the runtime folder {folder} cannot be used: {reason}",
   },
 } as const satisfies Record<string, ErrorEntry>;
 

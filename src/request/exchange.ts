@@ -91,6 +91,11 @@ export interface Exchange {
   drain(): Promise<void>;
   /** Ends the body, with a last part if given. */
   end(chunk?: Uint8Array | string): void;
+  /**
+   * Breaks the answer off: the connection to the peer is torn, so that a body that cannot be completed looks truncated
+   * to the client and never like a success. Does nothing when the answer is complete.
+   */
+  abort(): void;
   /** Whether {@link begin} was called. */
   readonly begun: boolean;
   /** Whether {@link end} was called, or the client has gone. */

@@ -1,0 +1,103 @@
+/**
+ * What the engine and the doors know of a request beyond what handler authors see.
+ * @module
+ */
+import { ModTsError } from "../errors.ts";
+import type { BodyReader } from "./body.ts";
+import type { Exchange, RequestContext } from "./exchange.ts";
+import type { ResponseBuffer } from "./response.ts";
+
+/** Phases in the order they run; `handler.ts` lists the same, one floor up. */
+export const requestPhases = [
+  "init",
+  "headerparser",
+  "access",
+  "authen",
+  "authz",
+  "type",
+  "fixup",
+  "handler",
+  "log",
+  "cleanup",
+] as const;
+
+export type RequestPhase = (typeof requestPhases)[number];
+
+/** The entry of a handler list that is running; mod_python: `hlist`. */
+export interface HandlerEntry {
+  /** Reference as configured, or the name of a function. */
+  readonly handler: string;
+  readonly phase: RequestPhase;
+  /** Absolute path of the module, when known. */
+  readonly file?: string;
+}
+
+/** Reached as `req[internals]`. `Added` is what `addHandler` takes. */
+export class RequestInternals<Added = unknown> {
+  readonly context: RequestContext;
+  readonly exchange: Exchange;
+  readonly response: ResponseBuffer;
+  readonly body: BodyReader;
+  /** The entry that is running. */
+  handlerEntry: HandlerEntry | null = null;
+  /** Name of the pool that runs the request. */
+  interpreter: string;
+  /** Callbacks of `registerCleanup`; the last one runs first. */
+  readonly cleanups: (() => unknown)[] = [];
+  #added: Map<RequestPhase, Added[]> | undefined;
+  #phase: RequestPhase | null = null;
+  #reached = -1;
+
+  constructor(
+    context: RequestContext,
+    exchange: Exchange,
+    response: ResponseBuffer,
+    body: BodyReader,
+  ) {
+    this.context = context;
+    this.exchange = exchange;
+    this.response = response;
+    this.body = body;
+    this.interpreter = context.interpreter;
+  }
+
+  /** `Use TsDebug On`. */
+  get debug(): boolean {
+    return this.context.debug;
+  }
+
+  /** The running phase; null between phases. */
+  get phase(): RequestPhase | null {
+    return this.#phase;
+  }
+  set phase(phase: RequestPhase | null) {
+    this.#phase = phase;
+    if (phase !== null) this.#reached = requestPhases.indexOf(phase);
+  }
+
+  /** Handlers of `req.addHandler`, a list a phase. A list may grow while its phase runs. */
+  get added(): ReadonlyMap<RequestPhase, readonly Added[]> {
+    return this.#added ?? (none as ReadonlyMap<RequestPhase, readonly Added[]>);
+  }
+
+  /** Appends a handler; a phase that is over, or that does not exist, throws `MODTS_BAD_PHASE` at once. */
+  add(phase: string, handler: Added): void {
+    const index = (requestPhases as readonly string[]).indexOf(phase);
+    if (index < 0) {
+      throw badPhase(phase, `the phases are ${requestPhases.join(", ")}`);
+    }
+    if (index < this.#reached || (index === this.#reached && this.#phase === null)) {
+      throw badPhase(phase, "it is over for this request");
+    }
+    this.#added ??= new Map();
+    const list = this.#added.get(phase as RequestPhase);
+    if (list) list.push(handler);
+    else this.#added.set(phase as RequestPhase, [handler]);
+  }
+}
+
+const none: ReadonlyMap<RequestPhase, readonly unknown[]> = new Map();
+
+function badPhase(phase: string, reason: string): ModTsError {
+  return new ModTsError("MODTS_BAD_PHASE", { phase, reason });
+}

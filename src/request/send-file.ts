@@ -1,0 +1,80 @@
+/**
+ * Sends a file as the response, or a part of it.
+ * @module
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { ModTsError } from "../errors.ts";
+import type { ResponseBuffer } from "./response.ts";
+
+/** Which part of a file, in bytes; a negative length means all that follows. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Bytes that are read at a time. */
+const blockSize = 65536;
+
+/**
+ * Sends a range of a file, following symbolic links; resolves with the number of bytes once they are on their way.
+ *
+ * A file that is the first thing written announces its length, so that the client sees progress; call `flush()` before,
+ * if more is to follow it.
+ */
+export async function sendFile(
+  response: ResponseBuffer,
+  path: string,
+  range: FileRange,
+): Promise<number> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const length = clampLength(path, range, size);
+    response.announceFile(length);
+    await copyRange(response, file, { offset: range.offset, length }, path);
+    return length;
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  let file: FileHandle | undefined;
+  try {
+    // Opening a pipe that nobody writes to would wait for ever.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) throw new Error("it is not a regular file");
+    return file;
+  } catch (cause) {
+    await file?.close();
+    throw unreadable(path, (cause as Error).message, cause);
+  }
+}
+
+function clampLength(path: string, { offset, length }: FileRange, size: number): number {
+  if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0) {
+    throw unreadable(path, "offset and length must be whole numbers, the offset not negative");
+  }
+  const left = Math.max(0, size - offset);
+  return length < 0 ? left : Math.min(left, length);
+}
+
+async function copyRange(
+  response: ResponseBuffer,
+  file: FileHandle,
+  range: FileRange,
+  path: string,
+): Promise<void> {
+  for (let done = 0; done < range.length;) {
+    const block = Buffer.allocUnsafe(Math.min(blockSize, range.length - done));
+    const { bytesRead } = await file.read(block, 0, block.length, range.offset + done);
+    if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
+    done += bytesRead;
+    if (!response.write(block.subarray(0, bytesRead))) await response.flush();
+  }
+}
+
+function unreadable(file: string, reason: string, cause?: unknown): ModTsError {
+  return new ModTsError("MODTS_FILE_UNREADABLE", { file, reason }, { cause });
+}

@@ -1,0 +1,100 @@
+/**
+ * From a web-standard `Response` to the client.
+ * @module
+ */
+import { ModTsError } from "../errors.ts";
+import type { HeaderTable } from "./headers.ts";
+
+/** What a response is written to; a `ResponseBuffer`. */
+export interface ResponseSink {
+  status: number;
+  statusLine: string;
+  contentType: string | undefined;
+  readonly headersOut: HeaderTable;
+  readonly headOnly: boolean;
+  readonly begun: boolean;
+  readonly exchange: { readonly signal: AbortSignal };
+  withoutDefaultType(): void;
+  write(data: string | Uint8Array): boolean;
+  flush(): Promise<void>;
+  finish(): void;
+  abort(): void;
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+/**
+ * Sends status, headers and body, at the speed of the client; a client that goes away cancels the body.
+ *
+ * Headers replace those of `headersOut`, cookies are added to them. Rejects when the body fails; if its headers have
+ * left by then, the connection is broken off.
+ */
+export async function sendWebResponse(sink: ResponseSink, response: Response): Promise<void> {
+  if (response.bodyUsed || response.body?.locked) {
+    throw new ModTsError("MODTS_BAD_ARGUMENT", {
+      name: "Response",
+      reason: "its body has been read already; return response.clone() or a new Response",
+    });
+  }
+  copyHead(sink, response);
+  if (!response.body) return sink.finish();
+  const reader = response.body.getReader();
+  try {
+    await copyBody(sink, reader);
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    if (sink.exchange.signal.aborted) return;
+    if (sink.begun) sink.abort();
+    throw error;
+  }
+}
+
+function copyHead(sink: ResponseSink, response: Response): void {
+  sink.status = response.status;
+  if (response.statusText) sink.statusLine = `${response.status} ${response.statusText}`;
+  sink.withoutDefaultType();
+  const { headersOut } = sink;
+  for (const [name, value] of response.headers) {
+    if (name === "content-type") sink.contentType = value;
+    else if (name === "set-cookie") headersOut.add(name, value);
+    else headersOut.set(name, value);
+  }
+  // A response of `fetch` is decoded already, while its headers still speak of what came over the wire.
+  if (response.url && headersOut.delete("Content-Encoding")) headersOut.delete("Content-Length");
+}
+
+async function copyBody(sink: ResponseSink, reader: Reader): Promise<void> {
+  const first = await reader.read();
+  if (first.done) return sink.finish();
+  sink.write(first.value);
+  // A body that is complete at once goes out with its length; one that is not must not hold back its first part.
+  const pending = reader.read();
+  const second = await Promise.race([pending, nextTurn()]);
+  if (second?.done) return sink.finish();
+  const { signal } = sink.exchange;
+  const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    await sink.flush();
+    if (sink.headOnly) await reader.cancel();
+    else await copyRest(sink, reader, pending);
+    sink.finish();
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+async function copyRest(
+  sink: ResponseSink,
+  reader: Reader,
+  pending: ReturnType<Reader["read"]>,
+): Promise<void> {
+  for (let part = await pending; !part.done; part = await reader.read()) {
+    sink.write(part.value);
+    await sink.flush();
+  }
+}
+
+function nextTurn(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined));
+}

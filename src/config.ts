@@ -143,7 +143,7 @@ export function defineConfig(config: Config): Config {
  */
 export function resolveConfig(input: Config, file: string): ResolvedConfig {
   const mistakes = findMistakes(input);
-  if (mistakes.length > 0) throw invalid(file, mistakes);
+  if (mistakes.length > 0) throw configInvalid(file, mistakes);
   const folder = dirname(resolve(file));
   const run = input.run === undefined ? defaultRunFolder(folder) : resolve(folder, input.run);
   const pools = { main: { workers: availableParallelism() }, ...input.pools };
@@ -167,7 +167,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     development: input.development ?? defaults.development,
   };
   judge(config, mistakes);
-  if (mistakes.length > 0) throw invalid(file, mistakes);
+  if (mistakes.length > 0) throw configInvalid(file, mistakes);
   return config;
 }
 
@@ -254,7 +254,8 @@ function defined<T extends object>(value: T | undefined): Partial<T> {
   ) as Partial<T>;
 }
 
-function invalid(file: string, mistakes: readonly string[]): ModTsError {
+/** `MODTS_CONFIG_INVALID` with its list. */
+export function configInvalid(file: string, mistakes: readonly string[]): ModTsError {
   const list = mistakes.map((mistake) => `  - ${mistake}`).join("\n");
   return new ModTsError("MODTS_CONFIG_INVALID", { file, count: mistakes.length, list });
 }

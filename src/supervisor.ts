@@ -38,6 +38,8 @@ export interface SupervisorSettings {
   linger?: number;
   /** Milliseconds after which a replaced worker is killed; must exceed `linger` by what the longest request may take. @default 90_000 */
   drainTimeout?: number;
+  /** Whether peers must know a secret. Without one only loopback and Unix sockets are opened. @default false */
+  secured?: boolean;
 }
 
 export interface SupervisorOptions extends SupervisorSettings {
@@ -47,8 +49,6 @@ export interface SupervisorOptions extends SupervisorSettings {
   listeners: readonly ListenerOptions[];
   /** Number of the group that may open the Unix sockets. Default: the group of the process. */
   group?: number | undefined;
-  /** Whether peers must know a secret. Without one only loopback and Unix sockets are opened. @default false */
-  secured?: boolean;
   /** Program of the workers. Default: `worker.ts`, or `worker.js`, beside this file. */
   program?: URL;
   /** Reads the configuration again for a reload; an error leaves the old one in force. Default: the same settings again. */
@@ -94,7 +94,6 @@ const defaults = {
   readyTimeout: 30_000,
   stopTimeout: 10_000,
   backoff: { first: 100, most: 10_000, reset: 30_000 },
-  secured: false,
 } as const;
 
 /** Makes a supervisor; nothing happens before `start` or `run`. */
@@ -135,7 +134,7 @@ class SupervisorProcess implements Supervisor {
   }
 
   async start(): Promise<void> {
-    this.#checkTrust();
+    this.#checkTrust(this.#settings);
     this.#runFolder = claimRunFolder(this.#options.run);
     try {
       for (const options of this.#options.listeners) await this.#open(options);
@@ -190,7 +189,10 @@ class SupervisorProcess implements Supervisor {
 
   async #replaceAll(): Promise<boolean> {
     try {
-      this.#settings = await (this.#options.reread?.() ?? this.#settings);
+      const settings = await (this.#options.reread?.() ?? this.#settings);
+      // Attack: an edit that loses the secret would open a port that was opened under its protection.
+      this.#checkTrust(settings);
+      this.#settings = settings;
     } catch (error) {
       const details = isModTsError(error) ? { code: error.code } : { error };
       log("error", `not reloaded, the old configuration stays: ${String(error)}`, details);
@@ -220,8 +222,8 @@ class SupervisorProcess implements Supervisor {
   }
 
   /** Whoever reaches the socket is believed to be Apache: on a network, only with a secret. */
-  #checkTrust(): void {
-    if (this.#options.secured) return;
+  #checkTrust({ secured }: SupervisorSettings): void {
+    if (secured) return;
     const open = this.#options.listeners.find(({ address }) => !isLocal(address));
     if (!open) return;
     throw new ModTsError("MODTS_SECRET_REQUIRED", { address: formatAddress(open.address) });

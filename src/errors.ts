@@ -99,17 +99,17 @@ const registry = {
     status: 500,
     level: "error",
     message:
-      "{phase} handler {handler} gave {value}; it must give OK, DECLINED, DONE or an HTTP status",
+      "{handler} gave {value} in phase {phase}; it must give OK, DECLINED, DONE or an HTTP status",
   },
   MODTS_HANDLER_FAILED: {
     status: 500,
     level: "error",
-    message: "{phase} handler {handler} failed",
+    message: "{handler} failed in phase {phase}",
   },
   MODTS_HANDLER_TIMEOUT: {
     status: 504,
     level: "error",
-    message: "{phase} handler {handler} did not answer within {limit} ms",
+    message: "{handler} did not answer within {limit} ms in phase {phase}",
   },
   MODTS_AUTHEN_DECLINED: {
     status: 500,

@@ -19,25 +19,15 @@
  */
 import type { WebSocket } from "ws";
 import type { Outcome } from "./outcome.ts";
+import { type RequestPhase, requestPhases } from "./request/internals.ts";
 import type { ApacheRequest } from "./request/request.ts";
 
 export { DECLINED, DONE, OK, type Outcome } from "./outcome.ts";
 
 /** The phases of a request in the order they run. */
-export const phaseNames = [
-  "init",
-  "headerparser",
-  "access",
-  "authen",
-  "authz",
-  "type",
-  "fixup",
-  "handler",
-  "log",
-  "cleanup",
-] as const;
+export const phaseNames: readonly PhaseName[] = requestPhases;
 
-export type PhaseName = (typeof phaseNames)[number];
+export type PhaseName = RequestPhase;
 
 /** What a content handler may give: an outcome, a web-standard `Response`, or nothing, which means `OK`. */
 export type HandlerResult = Outcome | Response | void;

@@ -6,6 +6,9 @@
  */
 import { logChannel } from "./channels.ts";
 
+/** Where mod_ts itself lies. */
+const home = new URL("./", import.meta.url).href;
+
 /** Apache's levels, most severe first (httpd directive `LogLevel`). */
 export const logLevels = [
   "emerg",
@@ -76,12 +79,18 @@ export function subscribeLog(
 function stackLines(error: unknown): string[] {
   if (error === undefined) return [];
   if (!(error instanceof Error)) return [`thrown: ${String(error)}`];
-  const own = (error.stack ?? String(error)).split("\n");
+  const own = withoutOwnTail((error.stack ?? String(error)).split("\n"));
   if (error.cause === undefined) return own;
   return [
     ...own,
     ...stackLines(error.cause).map((line, index) => (index === 0 ? `caused by ${line}` : line)),
   ];
+}
+
+/** The way from the socket to the handler is the same each time: frames of ours are left out where no others follow. */
+function withoutOwnTail(stack: string[]): string[] {
+  const last = stack.findLastIndex((line) => !line.includes(home) && !line.includes("node:"));
+  return last > 0 ? stack.slice(0, last + 1) : stack;
 }
 
 function escapeLine(line: string): string {

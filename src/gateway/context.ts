@@ -1,0 +1,243 @@
+/**
+ * From the headers that `apache-conf/mod_ts.conf` sets to a {@link RequestContext}.
+ *
+ * Apache writes everything it knows into one header, so that a client that gets one header removed gets all of them
+ * removed, and is refused. Values that can hold odd bytes travel in base64; they are decoded when somebody asks.
+ * @module
+ */
+import type { IncomingMessage } from "node:http";
+import { ModTsError } from "../errors.ts";
+import type { Dictionary, RequestContext } from "../request/exchange.ts";
+
+/** Fields of `Mod-Ts-Context` in the order in which the macro `TsHandler` writes them. */
+const fieldNames = [
+  "version",
+  "secret",
+  "scheme",
+  "serverPort",
+  "remoteAddress",
+  "remotePort",
+  "connectionAddress",
+  "uniqueId",
+  "protocol",
+  "requestLine",
+  "filename",
+  "pathInfo",
+  "uri",
+  "args",
+  "user",
+  "authType",
+  "serverName",
+  "documentRoot",
+  "contentType",
+  "connection",
+  "contextPrefix",
+  "contextDocumentRoot",
+  "serverAdmin",
+  "serverSoftware",
+  "notes",
+] as const;
+
+type FieldName = (typeof fieldNames)[number];
+
+/** Where the field stands in the header. */
+export const fieldIndex = Object.fromEntries(
+  fieldNames.map((name, index) => [name, index]),
+) as Readonly<Record<FieldName, number>>;
+
+/** The number of fields; a header with any other number was not written by our configuration. */
+export const fieldCount: number = fieldNames.length;
+
+const empty: Dictionary = Object.freeze(Object.create(null));
+
+/** What the directives of the location add to the words of Apache. */
+export interface LocationFacts {
+  readonly options: Dictionary;
+  readonly debug: boolean;
+  readonly interpreter: string;
+}
+
+/** The context of one request; fields are decoded at first use, as most handlers need few of them. */
+export class GatewayContext implements RequestContext {
+  readonly method: string;
+  readonly rawHeaders: readonly string[];
+  readonly options: Dictionary;
+  readonly debug: boolean;
+  readonly interpreter: string;
+  readonly #fields: readonly string[];
+  readonly #environmentLines: readonly string[];
+
+  constructor(message: IncomingMessage, headers: SplitHeaders, facts: LocationFacts) {
+    this.method = message.method ?? "GET";
+    this.rawHeaders = headers.client;
+    this.#fields = headers.fields;
+    this.#environmentLines = headers.environment;
+    this.options = facts.options;
+    this.debug = facts.debug;
+    this.interpreter = facts.interpreter;
+  }
+
+  get scheme(): string {
+    return this.#plain("scheme");
+  }
+  get serverPort(): number {
+    return Number(this.#plain("serverPort"));
+  }
+  get remoteAddress(): string {
+    return this.#plain("remoteAddress");
+  }
+  get remotePort(): number {
+    return Number(this.#plain("remotePort"));
+  }
+  get connectionAddress(): string {
+    return this.#plain("connectionAddress");
+  }
+  get uniqueId(): string {
+    return this.#plain("uniqueId");
+  }
+  get protocol(): string {
+    return this.#plain("protocol");
+  }
+  get requestLine(): string {
+    return this.#decoded("requestLine");
+  }
+  get target(): string {
+    return targetOf(this.requestLine);
+  }
+  get filename(): string {
+    return this.#decoded("filename");
+  }
+  get pathInfo(): string {
+    return this.#decoded("pathInfo");
+  }
+  get uri(): string {
+    return this.#decoded("uri");
+  }
+  get args(): string {
+    return this.#decoded("args");
+  }
+  get user(): string {
+    return this.#decoded("user");
+  }
+  get authType(): string {
+    return this.#decoded("authType");
+  }
+  get serverName(): string {
+    return this.#decoded("serverName");
+  }
+  get documentRoot(): string {
+    return this.#decoded("documentRoot");
+  }
+  get contentType(): string {
+    return this.#decoded("contentType");
+  }
+  get contextPrefix(): string {
+    return this.#decoded("contextPrefix");
+  }
+  get contextDocumentRoot(): string {
+    return this.#decoded("contextDocumentRoot");
+  }
+  get serverAdmin(): string {
+    return this.#decoded("serverAdmin");
+  }
+  get serverSoftware(): string {
+    return this.#decoded("serverSoftware");
+  }
+  get notes(): Dictionary {
+    return parseNotes(this.#decoded("notes"));
+  }
+  get environment(): Dictionary {
+    return this.#environmentLines.length === 0 ? empty : parseEnvironment(this.#environmentLines);
+  }
+
+  #plain(name: FieldName): string {
+    return this.#fields[fieldIndex[name]] ?? "";
+  }
+
+  #decoded(name: FieldName): string {
+    const field = this.#plain(name);
+    return field === "" ? "" : decodeBase64(field);
+  }
+}
+
+/** The headers of a request, ours and the client's apart. */
+export interface SplitHeaders {
+  /** Fields of `Mod-Ts-Context`; empty when the header is missing. */
+  readonly fields: readonly string[];
+  /** Values of `Mod-Ts-Config`, in order. */
+  readonly directives: readonly string[];
+  /** Values of `Mod-Ts-Env`, in order. */
+  readonly environment: readonly string[];
+  /** What the client sent, names and values alternating. */
+  readonly client: readonly string[];
+}
+
+/**
+ * Takes our headers out of the raw ones.
+ * @throws ModTsError `MODTS_CONTEXT_INVALID` when the context stands there twice: one of the two is forged
+ */
+export function splitHeaders(raw: readonly string[]): SplitHeaders {
+  const split = {
+    fields: [] as readonly string[],
+    directives: [] as string[],
+    environment: [] as string[],
+    client: [] as string[],
+  };
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    if (isHopByHop(name)) continue;
+    const ours = isOurs(name) ? name.toLowerCase() : undefined;
+    if (ours === undefined) split.client.push(name, value);
+    else if (ours === "mod-ts-config") split.directives.push(value);
+    else if (ours === "mod-ts-env") split.environment.push(value);
+    else if (ours !== "mod-ts-context") continue;
+    else if (split.fields.length > 0) throw invalid("it stands there twice");
+    else split.fields = value.split(";");
+  }
+  return split;
+}
+
+/** The path of the request line, escapes and query included. */
+export function targetOf(requestLine: string): string {
+  const start = requestLine.indexOf(" ") + 1;
+  const end = requestLine.lastIndexOf(" ");
+  return end >= start ? requestLine.slice(start, end) : requestLine.slice(start);
+}
+
+/** UTF-8 where the bytes are valid UTF-8, else one character a byte, so that no two file names fall together. */
+export function decodeBase64(field: string): string {
+  const bytes = Buffer.from(field, "base64");
+  const text = bytes.toString("utf8");
+  return text.includes("\ufffd") ? bytes.toString("latin1") : text;
+}
+
+/** `Connection` and `Keep-Alive` speak of the connection between Apache and us, not of the client's. */
+function isHopByHop(name: string): boolean {
+  return name === "Connection" || name === "Keep-Alive" || name === "Transfer-Encoding";
+}
+
+function isOurs(name: string): boolean {
+  return (name.charCodeAt(0) | 0x20) === 0x6d && /^mod-ts-/i.test(name);
+}
+
+function parseEnvironment(lines: readonly string[]): Dictionary {
+  const variables: Record<string, string> = Object.create(null);
+  for (const line of lines) {
+    const equals = line.indexOf("=");
+    if (equals > 0) variables[line.slice(0, equals)] = decodeBase64(line.slice(equals + 1));
+  }
+  return variables;
+}
+
+/** Notes are written by our own FastCGI door as a query string. */
+function parseNotes(text: string): Dictionary {
+  if (text === "") return empty;
+  const notes: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(text)) notes[name] = value;
+  return notes;
+}
+
+function invalid(reason: string): ModTsError {
+  return new ModTsError("MODTS_CONTEXT_INVALID", { reason });
+}

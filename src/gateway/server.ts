@@ -1,0 +1,250 @@
+/**
+ * Door 1: HTTP from mod_proxy. Decides whether it trusts the peer, builds the request, hands both to the engine.
+ * @module
+ */
+import {
+  createServer,
+  METHODS,
+  type IncomingMessage,
+  type Server,
+  ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import { WebSocketServer } from "ws";
+import fastify, { type FastifyInstance } from "fastify";
+import { type Directives, parseDirectives } from "../directives.ts";
+import { errorPage } from "../error-page.ts";
+import { isModTsError, ModTsError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { Engine } from "../phases.ts";
+import { ApacheRequest } from "../request/request.ts";
+import { GatewayContext, type SplitHeaders, splitHeaders } from "./context.ts";
+import { HttpExchange } from "./http-exchange.ts";
+import { createTrustCheck, type TrustCheck } from "./trust.ts";
+
+export interface GatewayOptions {
+  engine: Engine;
+  /** Name of the pool that this process serves. */
+  interpreter: string;
+  /** Shared with Apache; empty over a Unix socket means that its permissions decide. */
+  secret: string;
+  /** Bytes of a request's header block, ours included; over it the answer is 431. */
+  headerBytes: number;
+  /** Bytes of a request body; over it reading the body fails with 413. */
+  bodyBytes: number;
+  /** Milliseconds for which an idle connection is kept. Must exceed the `ttl` of Apache's `<Proxy>` block. */
+  keepAlive: number;
+}
+
+export interface Gateway {
+  /** Serves a connection that the supervisor accepted. */
+  accept(socket: Socket): void;
+  /** Ends each connection with its next answer, and idle ones after `linger` milliseconds. Resolves when all are gone. */
+  drain(linger: number): Promise<void>;
+}
+
+/** Creates the gateway. It listens on nothing: the supervisor owns the sockets. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const door = new Door(options);
+  const app = createApp(options, door);
+  await app.ready();
+  // Never listening, this server would never start to enforce its own time-outs.
+  app.server.emit("listening");
+  return door.attach(app.server);
+}
+
+/** The fastify instance: one route that takes everything, as Apache has routed already. */
+function createApp(options: GatewayOptions, door: Door): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    // The path in the request line is a file name of Apache's; the engine has the true one from the context.
+    rewriteUrl: () => "/",
+    serverFactory: (handler) => {
+      const server = createServer(
+        {
+          maxHeaderSize: options.headerBytes,
+          keepAliveTimeout: options.keepAlive,
+          requestTimeout: 0,
+          // Any other protocol a client proposes (h2c) may be ignored, RFC 9110, section 7.8.
+          shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+        },
+        handler,
+      );
+      server.on(
+        "upgrade",
+        (message, socket, head) => void door.upgrade(message, socket as Socket, head),
+      );
+      // Node would promise the upload at once; the exchange does so when somebody reads the body.
+      server.on("checkContinue", (message, reply) => server.emit("request", message, reply));
+      return server;
+    },
+    clientErrorHandler: refuseBroken,
+  });
+  for (const method of METHODS) {
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
+  }
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  app.all("/", (request, reply) => {
+    reply.hijack();
+    void door.serve(request.raw, reply.raw);
+  });
+  return app;
+}
+
+interface Admitted {
+  readonly req: ApacheRequest;
+  readonly directives: Directives;
+}
+
+class Door implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #trust: TrustCheck;
+  /** Parsed once for each distinct configuration; Apache's files hold few. */
+  readonly #directives = new Map<string, Directives>();
+  readonly #connections = new Map<Socket, number>();
+  readonly #sockets = new WebSocketServer({ noServer: true });
+  #server: Server | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#trust = createTrustCheck(options.secret);
+  }
+
+  attach(server: Server): this {
+    this.#server = server;
+    return this;
+  }
+
+  accept(socket: Socket): void {
+    this.#connections.set(socket, 0);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained?.();
+    });
+    this.#server?.emit("connection", socket);
+  }
+
+  drain(linger: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#connections.size === 0) return resolve();
+      setTimeout(() => this.#closeIdle(), linger);
+    });
+  }
+
+  async serve(message: IncomingMessage, reply: ServerResponse): Promise<void> {
+    this.#begin(message, reply);
+    try {
+      const { req, directives } = this.#admit(message, reply);
+      await this.#options.engine.run(req, directives);
+    } catch (error) {
+      refuse(reply, error);
+    }
+  }
+
+  async upgrade(message: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // Until the handshake is accepted this is a request like any other, which a phase may refuse.
+    const reply = new ServerResponse(message);
+    reply.assignSocket(socket);
+    reply.shouldKeepAlive = false;
+    reply.once("finish", () => socket.end());
+    this.#begin(message, reply);
+    try {
+      const { req, directives } = this.#admit(message, reply);
+      requireSameOrigin(req);
+      const serve = await this.#options.engine.upgrade(req, directives);
+      if (!serve) return;
+      reply.detachSocket(socket);
+      this.#sockets.handleUpgrade(message, socket, head, (webSocket) => void serve(webSocket));
+    } catch (error) {
+      refuse(reply, error);
+    }
+  }
+
+  #begin(message: IncomingMessage, reply: ServerResponse): void {
+    // Apache has its own Date, and these two headers would end at it anyway.
+    reply.sendDate = false;
+    if (this.#drained) reply.shouldKeepAlive = false;
+    const { socket } = message;
+    this.#count(socket, 1);
+    reply.once("close", () => this.#count(socket, -1));
+  }
+
+  /** Lets a request in that comes from Apache, or throws. */
+  #admit(message: IncomingMessage, reply: ServerResponse): Admitted {
+    const headers = splitHeaders(message.rawHeaders);
+    this.#trust(headers);
+    const directives = this.#directivesOf(headers);
+    const { options, debug } = directives;
+    const { interpreter } = this.#options;
+    const context = new GatewayContext(message, headers, { options, debug, interpreter });
+    const exchange = new HttpExchange(message, reply, this.#options);
+    return { req: new ApacheRequest(context, exchange), directives };
+  }
+
+  #directivesOf(headers: SplitHeaders): Directives {
+    const key = headers.directives.join("\n");
+    let directives = this.#directives.get(key);
+    if (!directives) {
+      directives = parseDirectives(headers.directives);
+      const { interpreter: asked } = directives;
+      const actual = this.#options.interpreter;
+      if (asked !== undefined && asked !== actual) {
+        throw new ModTsError("MODTS_WRONG_INTERPRETER", { asked, actual });
+      }
+      if (this.#directives.size >= 10_000) this.#directives.clear();
+      this.#directives.set(key, directives);
+    }
+    if (!directives.handlers.has("handler")) throw new ModTsError("MODTS_NO_HANDLER");
+    return directives;
+  }
+
+  #count(socket: Socket, change: number): void {
+    const running = this.#connections.get(socket);
+    if (running !== undefined) this.#connections.set(socket, running + change);
+  }
+
+  /** By now Apache's `ttl` has passed, so it will not choose these connections again. */
+  #closeIdle(): void {
+    for (const [socket, running] of this.#connections) if (running === 0) socket.destroy();
+  }
+}
+
+/**
+ * A page of another site can open a WebSocket to us, and the browser sends our cookies along: neither the same-origin
+ * policy nor CORS is in the way. So the origin must be ours, unless the location names others or `*` (RFC 6455, 10.2).
+ */
+function requireSameOrigin(req: ApacheRequest): void {
+  const origin = req.headersIn.get("origin");
+  if (origin === undefined) return;
+  const allowed = (req.getOptions()["mod_ts.websocket_origins"] ?? "").split(/[\s,]+/);
+  if (allowed.includes("*") || allowed.includes(origin)) return;
+  if (URL.canParse(origin) && new URL(origin).host === req.headersIn.get("host")) return;
+  throw new ModTsError("MODTS_WEBSOCKET_ORIGIN", { origin });
+}
+
+/** A request that never became one of ours: the log says why, the peer only that it may not pass. */
+function refuse(reply: ServerResponse, error: unknown): void {
+  const known = isModTsError(error);
+  const status = known && error.status > 0 ? error.status : 500;
+  log(known ? error.level : "error", error instanceof Error ? error.message : String(error), {
+    ...(known ? { code: error.code } : { error }),
+  });
+  if (reply.headersSent) return void reply.destroy();
+  reply.writeHead(status, { "content-type": "text/html; charset=utf-8", connection: "close" });
+  reply.end(errorPage(status, ""));
+}
+
+/** What the HTTP parser itself turned down. */
+function refuseBroken(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const failure = tooLarge
+    ? new ModTsError("MODTS_HEADERS_TOO_LARGE")
+    : new ModTsError("MODTS_BAD_REQUEST", { reason: error.code ?? error.message });
+  log(failure.level, failure.message, { code: failure.code });
+  const status = tooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,103 @@
+/**
+ * From the way a request ended to its response: what was written, a standard page, or the debug page.
+ * @module
+ */
+import { debugJson, debugPage } from "./debug-page.ts";
+import { errorPage } from "./error-page.ts";
+import { isModTsError, ModTsError } from "./errors.ts";
+import type { HandlerModule } from "./handler.ts";
+import type { HttpError } from "./http-error.ts";
+import { log } from "./log.ts";
+import { DONE, OK, type Outcome } from "./outcome.ts";
+import { type ApacheRequest, internals } from "./request/request.ts";
+
+type Headers = readonly (readonly [string, string])[];
+const html: Headers = [["Content-Type", "text/html; charset=utf-8"]];
+const plain: Headers = [["Content-Type", "text/plain; charset=utf-8"]];
+
+/** How the phases before the response ended. */
+export interface Ending {
+  readonly outcome: Outcome;
+  /** A content handler returned it. */
+  readonly response?: Response;
+  /** A handler threw it; its status and headers are on the request already. */
+  readonly thrown?: HttpError;
+  /** Anything else that was thrown: a 500, of which the client learns nothing unless Debug is on. */
+  readonly error?: unknown;
+}
+
+/** Answers the request. Never rejects: a response that fails on its way is cut off, so that nobody takes it for whole. */
+export async function respond(
+  req: ApacheRequest,
+  ending: Ending,
+  held: readonly HandlerModule[],
+): Promise<void> {
+  const { response } = req[internals];
+  try {
+    if ("error" in ending) return await respondToFailure(req, ending.error, held);
+    if (ending.response) return await response.sendResponse(ending.response);
+    return await respondToOutcome(req, ending);
+  } catch (error) {
+    if (!req.signal.aborted) logFailure(error, req);
+    response.abort();
+  }
+}
+
+/** Writes a failure to the error log: its code, what happened, where, and the stack of what caused it. */
+export function logFailure(error: unknown, req: ApacheRequest): void {
+  const known = isModTsError(error);
+  log(known ? error.level : "error", error instanceof Error ? error.message : String(error), {
+    ...(known && { code: error.code }),
+    client: `${req.useragentIp}:${req.connection.remotePort}`,
+    uniqueId: req.uniqueId,
+    ...(error instanceof Error && { error: known ? error.cause : error }),
+  });
+}
+
+async function respondToOutcome(req: ApacheRequest, ending: Ending): Promise<void> {
+  const { response } = req[internals];
+  const { outcome, thrown } = ending;
+  if (outcome === OK || outcome === DONE) {
+    if (thrown?.body !== undefined) req.write(thrown.body);
+    return response.finish();
+  }
+  if (outcome >= 200 && outcome < 300) {
+    req.status = outcome;
+    return response.finish();
+  }
+  if (outcome === 401) challenge(req);
+  const status = thrown?.status ?? outcome;
+  if (thrown?.body !== undefined) {
+    return response.fail(status, plain, thrown.body);
+  }
+  return response.fail(status, html, errorPage(status, req.uniqueId));
+}
+
+async function respondToFailure(
+  req: ApacheRequest,
+  error: unknown,
+  held: readonly HandlerModule[],
+): Promise<void> {
+  const { response } = req[internals];
+  if (req.signal.aborted) return response.abort();
+  logFailure(error, req);
+  const status = error instanceof ModTsError ? error.status : 500;
+  if (!req[internals].debug) {
+    return response.fail(status, html, errorPage(status, req.uniqueId));
+  }
+  const wantsJson = /\bapplication\/json\b/.test(req.headersIn.get("accept") ?? "");
+  const type = wantsJson ? "application/json" : "text/html; charset=utf-8";
+  const body = wantsJson ? debugJson(error, req, held) : debugPage(error, req, held);
+  const headers: Headers = [
+    ["Content-Type", type],
+    ["Cache-Control", "no-store"],
+  ];
+  return response.fail(status, headers, body);
+}
+
+/** A 401 without a challenge breaks RFC 9110, section 15.5.2; mod_python added the Basic one itself, so do we. */
+function challenge(req: ApacheRequest): void {
+  if (req.errHeadersOut.has("www-authenticate")) return;
+  const realm = req.getOptions()["realm"] ?? req.hostname ?? "mod_ts";
+  req.errHeadersOut.set("www-authenticate", `Basic realm="${realm.replace(/["\\]/g, "\\$&")}"`);
+}

@@ -1,0 +1,103 @@
+/**
+ * A worker process: puts the parts together and serves the connections that the supervisor hands over. No behaviour here.
+ * @module
+ */
+import type { Socket } from "node:net";
+import type { ResolvedConfig } from "./config.ts";
+import { createGateway, type Gateway } from "./gateway/server.ts";
+import { serveFile } from "./handlers/default.ts";
+import { createRefresh, refreshScript } from "./handlers/refresh.ts";
+import { createTestPage } from "./handlers/test-page.ts";
+import * as face from "./index.ts";
+import { createLoader } from "./loader/loader.ts";
+import { subscribeLog } from "./log.ts";
+import { createEngine, type Engine } from "./phases.ts";
+import { createResolver, requireInside } from "./resolver.ts";
+import { version } from "./version.ts";
+import type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
+
+/** What a worker is made of, for whoever runs requests without a supervisor. */
+export interface Parts {
+  engine: Engine;
+  gateway: Gateway;
+  close(): Promise<void>;
+}
+
+/** Builds loader, engine and gateway from a complete configuration. */
+export async function createParts({
+  config,
+  pool,
+  generation,
+}: Omit<InitMessage<ResolvedConfig>, "type">): Promise<Parts> {
+  const roots = config.handlers;
+  const loader = createLoader({
+    ...config.reload,
+    evaluateTimeout: config.limits.evaluateTimeout,
+    approve: (file) => requireInside(file, roots),
+    builtins: { "mod-ts": face },
+  });
+  const buildOf = async (name: string): Promise<string> => {
+    try {
+      const module = await resolve(name, "");
+      module.release();
+      return `${module.generation} ${module.failure?.message ?? ""}`;
+    } catch (error) {
+      return String(error);
+    }
+  };
+  const facts = { version, generation, roots, modules: () => loader.modules() };
+  const resolve = createResolver({
+    roots,
+    load: (file, exportName) => loader.load(file, exportName),
+    builtins: {
+      "test-page": createTestPage(facts),
+      ...(config.development && { refresh: createRefresh(buildOf) }),
+    },
+  });
+  const engine = createEngine({
+    resolve,
+    fallback: serveFile,
+    handlerTimeout: config.limits.handlerTimeout,
+    ...(config.development && { pageTail: (modules) => refreshScript(modules, buildOf) }),
+  });
+  const gateway = await createGateway({
+    engine,
+    interpreter: pool,
+    secret: config.secret ?? "",
+    ...config.limits,
+    keepAlive: config.keepAlive,
+  });
+  return { engine, gateway, close: () => loader.close() };
+}
+
+/** Serves the supervisor at the other end of the IPC channel. */
+function serveSupervisor(): void {
+  let parts: Parts | undefined;
+  const send = (message: FromWorker): void => void process.send?.(message);
+  // The supervisor is gone: nobody will send connections or take logs any more.
+  process.on("disconnect", () => process.exit(0));
+  // Ctrl-C reaches the whole process group; when to end is the supervisor's to say.
+  process.on("SIGINT", () => {});
+  process.on("message", async (message: ToWorker<ResolvedConfig>, socket?: Socket) => {
+    if (message.type === "init") {
+      subscribeLog(message.config.log.level);
+      try {
+        parts = await createParts(message);
+        send({ type: "ready" });
+      } catch (error) {
+        send({ type: "failed", message: String(error) });
+      }
+    } else if (message.type === "connection" && socket) {
+      send({ type: "accepted" });
+      socket.once("close", () => send({ type: "closed" }));
+      parts?.gateway.accept(socket);
+      socket.resume();
+    } else if (message.type === "drain") {
+      await parts?.gateway.drain(message.linger);
+      await parts?.close();
+      process.exit(0);
+    }
+  });
+}
+
+if (process.send) serveSupervisor();

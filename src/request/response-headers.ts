@@ -9,6 +9,12 @@ import { HeaderTable } from "./headers.ts";
 /** `req.headersOut` and `req.errHeadersOut`. */
 export class ResponseHeaders extends HeaderTable {
   #frozen = false;
+  #hasLatin1 = false;
+
+  /** Whether a value with bytes beyond ASCII was ever set. */
+  get hasLatin1(): boolean {
+    return this.#hasLatin1;
+  }
 
   /** From now on every change throws `MODTS_HEADERS_SENT`. */
   freeze(): void {
@@ -17,7 +23,9 @@ export class ResponseHeaders extends HeaderTable {
 
   protected override beforeChange(name: string, value?: string): void {
     if (this.#frozen) throw new ModTsError("MODTS_HEADERS_SENT", { name });
-    if (value !== undefined) checkHeader(name, value);
+    if (value === undefined) return;
+    checkHeader(name, value);
+    this.#hasLatin1 ||= /[^\x00-\x7f]/.test(value);
   }
 }
 

@@ -194,6 +194,11 @@ const registry = {
     level: "crit",
     message: "cannot listen on {address}: {reason}",
   },
+  MODTS_HTTPD_MISSING: {
+    status: 0,
+    level: "crit",
+    message: "no Apache httpd found: {reason}",
+  },
   MODTS_HTTPD_FAILED: {
     status: 0,
     level: "crit",

@@ -50,7 +50,8 @@ export class ResponseBuffer extends ResponseHead {
   /** Sends what is buffered, headers first; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
   async flush(): Promise<void> {
     this.#open("flush");
-    if (!this.#send()) await this.exchange.drain();
+    this.#send();
+    await this.exchange.drain();
     // A producer that loops until its write fails would spin for ever if a flush to nobody succeeded.
     if (this.exchange.ended) throw new ModTsError("MODTS_CLIENT_GONE");
   }

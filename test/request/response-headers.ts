@@ -1,0 +1,54 @@
+import t from "tap";
+import {
+  checkHeader,
+  checkReason,
+  isConnectionHeader,
+  ResponseHeaders,
+} from "../../src/request/response-headers.ts";
+
+t.test("nothing that splits a response gets in", async (t) => {
+  const table = new ResponseHeaders();
+  for (const value of ["a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\0b", "\u{1f600}", "a\u010ab"]) {
+    t.throws(() => table.set("X", value), { code: "MODTS_BAD_HEADER" }, JSON.stringify(value));
+    t.throws(() => table.add("X", value), { code: "MODTS_BAD_HEADER" });
+  }
+  for (const name of ["", "a b", "a:b", "a\r\nb", "ä"]) {
+    t.throws(() => table.set(name, "v"), { code: "MODTS_BAD_HEADER" }, JSON.stringify(name));
+  }
+  t.equal(table.size, 0);
+  table.set("X", "v\tw \xe4");
+  t.equal(table.hasLatin1, true);
+  t.equal(new ResponseHeaders().set("X", "y").get("x"), "y");
+});
+
+t.test("a length is a number", async (t) => {
+  for (const value of ["", "-1", "1e3", "0x10", "5, 5", "1.5", "+5", " 5"]) {
+    t.throws(() => checkHeader("content-LENGTH", value), { code: "MODTS_BAD_HEADER" }, value);
+  }
+  t.doesNotThrow(() => checkHeader("Content-Length", "123"));
+});
+
+t.test("frozen tables say which header came too late", async (t) => {
+  const table = new ResponseHeaders();
+  table.set("X-A", "1");
+  table.freeze();
+  const late = { code: "MODTS_HEADERS_SENT", message: /X-A/ };
+  t.throws(() => table.set("X-A", "2"), late);
+  t.throws(() => table.add("X-A", "2"), late);
+  t.throws(() => table.delete("X-A"), late);
+  t.throws(() => table.clear(), late);
+  t.equal(table.delete("X-B"), false, "no change, no error");
+  t.equal(table.get("x-a"), "1");
+});
+
+t.test("checkReason", async (t) => {
+  t.throws(() => checkReason("OK\r\nX: y"), { code: "MODTS_BAD_HEADER" });
+  t.throws(() => checkReason("\u0142"), { code: "MODTS_BAD_HEADER" });
+  t.doesNotThrow(() => checkReason("Fine \xfc"));
+});
+
+t.test("isConnectionHeader", async (t) => {
+  t.ok(isConnectionHeader("Transfer-Encoding"));
+  t.ok(isConnectionHeader("connection"));
+  t.notOk(isConnectionHeader("content-type"));
+});

@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { type Config, defineConfig, groupId, resolveConfig } from "../src/config.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "mod-ts-"));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const file = join(folder, "mod-ts.config.ts");
+const resolve = (config: Config): ReturnType<typeof resolveConfig> => resolveConfig(config, file);
+
+t.test("defaults", async (t) => {
+  const config = resolve({});
+  t.match(config, {
+    file,
+    folder,
+    handlers: [folder],
+    secret: undefined,
+    limits: {
+      headerBytes: 65_536,
+      bodyBytes: 1_073_741_824,
+      handlerTimeout: 60_000,
+      evaluateTimeout: 10_000,
+    },
+    reload: { freshness: "request", watch: false },
+    keepAlive: 30_000,
+    log: { level: "info" },
+    development: false,
+  });
+  t.ok(config.pools["main"]!.workers >= 1);
+  t.same(config.listeners, [
+    { pool: "main", door: "gateway", address: { path: join(config.run, "main.sock") } },
+  ]);
+  t.same(structuredClone(config), config, "survives IPC");
+});
+
+t.test("what is given wins, and undefined gives nothing", async (t) => {
+  const config = resolve({
+    handlers: [".", "/"],
+    run: "run",
+    limits: { bodyBytes: 5, headerBytes: undefined } as unknown as { bodyBytes: number },
+    development: true,
+  });
+  t.same(config.handlers, [folder, "/"]);
+  t.equal(config.run, join(folder, "run"));
+  t.match(config.limits, { bodyBytes: 5, headerBytes: 65_536 });
+  t.equal(config.reload.watch, true, "development watches");
+  t.equal(resolve({ development: true, reload: { watch: false } }).reload.watch, false);
+});
+
+t.test("listeners: main first, then by name; ports count up", async (t) => {
+  const pools = { zoo: { workers: 1 }, admin: { workers: 2 } };
+  const config = resolve({ pools, listen: { host: "127.0.0.1", port: 9700 } });
+  t.same(
+    config.listeners.map(({ pool, address }) => [pool, address]),
+    [
+      ["main", { host: "127.0.0.1", port: 9700 }],
+      ["admin", { host: "127.0.0.1", port: 9701 }],
+      ["zoo", { host: "127.0.0.1", port: 9702 }],
+    ],
+  );
+  t.ok(config.pools["main"], "main is always there");
+});
+
+t.test("secretFile", async (t) => {
+  writeFileSync(join(folder, "secret"), "0123456789abcdef\n");
+  t.equal(resolve({ secretFile: "secret" }).secret, "0123456789abcdef");
+  writeFileSync(join(folder, "short"), "abc");
+  t.throws(() => resolve({ secretFile: "short" }), { message: /at least 16 characters/ });
+  t.throws(() => resolve({ secretFile: "none" }), { message: /ENOENT/ });
+});
+
+t.test("mistakes that need the whole, all at once", async (t) => {
+  const wrong: Config = {
+    handlers: ["nowhere", "."],
+    run: "x".repeat(120),
+    socketGroup: "no-such-group",
+    secret: "0123456789abcdef",
+    secretFile: "none",
+  };
+  t.throws(() => resolve(wrong), {
+    code: "MODTS_CONFIG_INVALID",
+    message: /4 mistakes|5 mistakes/,
+  });
+  for (const part of ["nowhere", "exclude each other", "no group no-such-group", "more than 107"]) {
+    t.throws(() => resolve(wrong), { message: new RegExp(part) });
+  }
+  t.throws(() => resolve({ pools: { b: { workers: 1 } }, listen: { host: "::1", port: 65_535 } }), {
+    message: /pool b would get port 65536/,
+  });
+});
+
+t.test("mistakes of shape are reported in full", async (t) => {
+  const wrong = { handler: 1, keepAlive: "x" } as unknown as Config;
+  t.throws(() => resolve(wrong), {
+    code: "MODTS_CONFIG_INVALID",
+    message: /2 mistakes:\n {2}- handler is not .*\n {2}- keepAlive must be/,
+  });
+});
+
+t.test("groups", async (t) => {
+  t.equal(groupId("root"), 0);
+  t.equal(groupId("17"), 17);
+  t.equal(groupId("no-such-group"), undefined);
+});
+
+t.test("defineConfig changes nothing", async (t) => {
+  const config = { development: true };
+  t.equal(defineConfig(config), config);
+});

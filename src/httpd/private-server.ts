@@ -4,16 +4,17 @@
  * `mod-ts dev`, `mod-ts check` and the tests use it, so that all three see the same server.
  * @module
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, openSync, closeSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ModTsError } from "../errors.ts";
-import { type Httpd, hasModule, modulePath } from "./find.ts";
+import type { Httpd } from "./find.ts";
+import { freePort } from "./free-port.ts";
 import { type Identity, unprivilegedUser } from "./identity.ts";
 import { readTail } from "./log-tail.ts";
-import { mediaTypes } from "./media-types.ts";
+import { writeServerRoot } from "./server-root.ts";
 
 /** What a private server is made of. */
 export interface PrivateServerOptions {
@@ -34,7 +35,7 @@ export interface PrivateServerOptions {
   host?: string;
   /**
    * Modules in the order in which they are loaded, as in `mod_headers`; those compiled in are skipped.
-   * @default {@link defaultModules}, in the order of the alphabet, as Debian and Red Hat load them
+   * @default what there is of `defaultModules` in `server-root.ts`, in the order of the alphabet, as Debian and Red Hat load them
    */
   modules?: readonly string[];
   /**
@@ -65,34 +66,6 @@ export interface PrivateServer {
   stop(how?: "now" | "graceful"): Promise<void>;
 }
 
-/** What a usual httpd has, and what `apache-conf/mod_ts.conf` needs. */
-export const defaultModules: readonly string[] = [
-  "mod_alias",
-  "mod_auth_basic",
-  "mod_authn_core",
-  "mod_authn_file",
-  "mod_authz_core",
-  "mod_authz_host",
-  "mod_authz_user",
-  "mod_autoindex",
-  "mod_dir",
-  "mod_env",
-  "mod_filter",
-  "mod_headers",
-  "mod_log_config",
-  "mod_macro",
-  "mod_mime",
-  "mod_mpm_event",
-  "mod_negotiation",
-  "mod_proxy",
-  "mod_proxy_http",
-  "mod_rewrite",
-  "mod_setenvif",
-  "mod_unique_id",
-  "mod_unixd",
-  "mod_version",
-];
-
 /**
  * Writes the folder, starts httpd and waits until it accepts connections.
  * @throws ModTsError `MODTS_HTTPD_FAILED`, with the tail of its error log
@@ -109,24 +82,14 @@ export async function createPrivateServer(options: PrivateServerOptions): Promis
   }
 }
 
-/** A free TCP port on `host`: `wanted` or one of the next 50, or any one when `wanted` is 0. */
-export async function freePort(host: string, wanted = 0): Promise<number> {
-  for (let port = wanted; port < wanted + 50; port += 1) {
-    const found = await tryListen(host, port);
-    if (found !== undefined) return found;
-  }
-  throw new ModTsError("MODTS_LISTEN_FAILED", {
-    address: `${host}:${wanted}`,
-    reason: "it and the 49 ports after it are taken",
-  });
-}
-
 async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> {
   const { folder, httpd } = options;
   const host = options.host ?? "127.0.0.1";
   const port = options.port || (await freePort(host));
   const user = process.getuid?.() === 0 ? (options.user ?? unprivilegedUser()) : undefined;
-  writeServerRoot(options, { host, port, user });
+  const { conf, modules } = options;
+  await endStale(folder);
+  writeServerRoot({ folder, httpd, host, port, modules, conf, user });
   const errorLogFile = join(folder, "logs/error.log");
   const child = launch(httpd, folder, user);
   const ended = new Promise<void>((resolve) => {
@@ -151,72 +114,22 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
   };
 }
 
-interface Place {
-  host: string;
-  port: number;
-  user: Identity | undefined;
-}
-
-function writeServerRoot(options: PrivateServerOptions, place: Place): void {
-  const { folder } = options;
-  for (const name of ["", "logs", "htdocs"]) mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(join(folder, "mime.types"), mediaTypes);
-  writeFileSync(join(folder, "httpd.conf"), formatHttpdConf(options, place), { mode: 0o600 });
-  // A log of the run before would be mistaken for this one's, in messages and by the wait for the start.
-  for (const name of ["error.log", "access.log", "startup.log"]) {
-    writeFileSync(join(folder, "logs", name), "");
+/** Whoever started the server of this folder before may have been killed, and its httpd lives on. */
+async function endStale(folder: string): Promise<void> {
+  const file = join(folder, "logs/httpd.pid");
+  const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (!Number.isInteger(pid) || pid <= 1) return;
+  for (let tries = 0; tries < 100 && isServerOf(folder, pid); tries += 1) {
+    if (tries === 0) process.kill(pid, "SIGTERM");
+    await sleep(50);
   }
-  if (!place.user) return;
-  const names = ["", "logs", "httpd.conf", "logs/error.log", "logs/access.log", "logs/startup.log"];
-  for (const name of names) chownSync(join(folder, name), place.user.uid, place.user.gid);
+  rmSync(file, { force: true });
 }
 
-function formatHttpdConf(options: PrivateServerOptions, { host, port }: Place): string {
-  const { folder, httpd, conf } = options;
-  const modules = options.modules ?? defaultModules;
-  return `# Written by mod_ts at each start: changes are lost.
-ServerRoot "${folder}"
-DefaultRuntimeDir "${folder}/logs"
-PidFile "${folder}/logs/httpd.pid"
-${modules.map((name) => loadModule(httpd, name)).join("")}
-Listen ${host.includes(":") ? `[${host}]` : host}:${port}
-ServerName localhost:${port}
-ErrorLog "${folder}/logs/error.log"
-LogLevel warn
-LogFormat "%h %l %u %t \\"%r\\" %>s %b" common
-CustomLog "${folder}/logs/access.log" common
-TypesConfig "${folder}/mime.types"
-DocumentRoot "${folder}/htdocs"
-# A private server has few clients: small, so that it starts at once.
-StartServers 1
-ServerLimit 4
-ThreadsPerChild 32
-MaxRequestWorkers 128
-MinSpareThreads 1
-MaxSpareThreads 128
-Timeout 60
-KeepAliveTimeout 5
-GracefulShutDownTimeout 5
-<Directory "/">
-    AllowOverride None
-    Require all denied
-</Directory>
-<Directory "${folder}/htdocs">
-    AllowOverride All
-    Require all granted
-</Directory>
-<FilesMatch "^\\.ht">
-    Require all denied
-</FilesMatch>
-${conf}`;
-}
-
-function loadModule(httpd: Httpd, name: string): string {
-  if (httpd.compiledIn.includes(name)) return "";
-  if (!hasModule(httpd, name)) {
-    throw new ModTsError("MODTS_HTTPD_MODULE", { module: name, path: modulePath(httpd, name) });
-  }
-  return `LoadModule ${name.slice("mod_".length)}_module "${modulePath(httpd, name)}"\n`;
+/** The number may belong to another program by now: only a process that was started with this folder is ours. */
+function isServerOf(folder: string, pid: number): boolean {
+  const { stdout } = spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" });
+  return stdout?.includes(`-d ${folder} -f `) ?? false;
 }
 
 function launch(httpd: Httpd, folder: string, user: Identity | undefined): ChildProcess {
@@ -280,17 +193,6 @@ async function stopChild(
   const killer = setTimeout(() => process.kill(-(child.pid as number), "SIGKILL"), 15_000);
   await ended;
   clearTimeout(killer);
-}
-
-function tryListen(host: string, port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(undefined));
-    server.listen(port, host, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? address?.port : undefined));
-    });
-  });
 }
 
 function failed(httpd: Httpd, folder: string, cause: unknown): ModTsError {

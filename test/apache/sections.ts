@@ -1,8 +1,9 @@
 // Every macro in every place where a section may stand, and the ways by which a request reaches it.
 import { connect } from "node:net";
 import t from "tap";
-import { defaultModules } from "../../src/httpd/private-server.ts";
-import type { EchoBackend } from "../fixtures/echo-backend.ts";
+import { freePort } from "../../src/httpd/free-port.ts";
+import { defaultModules } from "../../src/httpd/server-root.ts";
+import { createEchoBackend, type EchoBackend } from "../fixtures/echo-backend.ts";
 import { startEcho } from "../fixtures/httpd.ts";
 
 const lines = (backend: EchoBackend): string[] => backend.last().all("mod-ts-config");
@@ -251,7 +252,6 @@ t.test("connections to the sidecar are kept", async (t) => {
 });
 
 t.test("a sidecar that comes back is used at once", async (t) => {
-  const { createEchoBackend } = await import("../fixtures/echo-backend.ts");
   const apache = await startEcho(t, {
     conf: "<Location /x>\nUse TsHandler a.ts\n</Location>",
   });
@@ -289,8 +289,6 @@ t.test("WebSockets pass, other upgrades do not", async (t) => {
 });
 
 t.test("over TCP, with a secret", async (t) => {
-  const { createEchoBackend } = await import("../fixtures/echo-backend.ts");
-  const { freePort } = await import("../../src/httpd/private-server.ts");
   const [main, admin] = [await freePort("127.0.0.1"), await freePort("127.0.0.1")];
   const backends = [await createEchoBackend(main), await createEchoBackend(admin)];
   t.teardown(() => Promise.all(backends.map((backend) => backend.close())));

@@ -1,0 +1,100 @@
+/**
+ * What went wrong while a user module was built, with its place in the file that the author wrote.
+ * @module
+ */
+
+/** A place in a source file. */
+export interface SourcePosition {
+  /** Absolute path. */
+  file: string;
+  /** Counted from 1; 0 when only the file is known. */
+  line: number;
+  /** Counted from 1, in UTF-16 units; 0 when unknown. */
+  column: number;
+}
+
+/** The error behind `MODTS_BUILD_FAILED` and `MODTS_BUILD_TIMEOUT`; its `cause` is the original, when there was one. */
+export class BuildError extends Error implements SourcePosition {
+  override readonly name = "BuildError";
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly #source: string | undefined;
+
+  /** `source` is the text that was built, for the code frame. */
+  constructor(
+    reason: string,
+    position: SourcePosition,
+    options: { source?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(
+      `${reason} (${formatPosition(position)})`,
+      "cause" in options ? { cause: options.cause } : {},
+    );
+    this.file = position.file;
+    this.line = position.line;
+    this.column = position.column;
+    this.#source = options.source;
+    // The frames of this error lie in the loader and tell an author nothing; the log shows the code instead.
+    this.stack = [`${this.name}: ${this.message}`, this.frame].filter(Boolean).join("\n");
+  }
+
+  /** The text that was built, when it could be read. */
+  get source(): string | undefined {
+    return this.#source;
+  }
+
+  /** Some lines around the place, the line itself marked; empty when the place is unknown. */
+  get frame(): string {
+    return this.#source === undefined || this.line === 0
+      ? ""
+      : codeFrame(this.#source, this.line, this.column);
+  }
+}
+
+/** `file:line:column`, as far as it is known. */
+export function formatPosition({ file, line, column }: SourcePosition): string {
+  if (line === 0) return file;
+  return column === 0 ? `${file}:${line}` : `${file}:${line}:${column}`;
+}
+
+/** Takes away the frames of an error that was thrown on behalf of a user's line but not by it: they name only our insides. */
+export function withoutFrames<T>(error: T): T {
+  if (error instanceof Error) error.stack = `${error.name}: ${error.message}`;
+  return error;
+}
+
+/** Where a piece of text stands in a source, counted from 1; line and column are 0 when it does not occur. */
+export function locate(
+  source: string,
+  search: string | RegExp,
+): Pick<SourcePosition, "line" | "column"> {
+  const index = typeof search === "string" ? source.indexOf(search) : source.search(search);
+  return index < 0 ? { line: 0, column: 0 } : positionAt(source, index);
+}
+
+/** Makes text stand for itself in a pattern for {@link locate}. */
+export function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+}
+
+/** Line and column, counted from 1, of a UTF-16 index. */
+export function positionAt(source: string, index: number): Pick<SourcePosition, "line" | "column"> {
+  const before = source.slice(0, index).split("\n");
+  return { line: before.length, column: (before.at(-1) as string).length + 1 };
+}
+
+function codeFrame(source: string, line: number, column: number): string {
+  const lines = source.split(/\r?\n/);
+  const last = Math.min(lines.length, line + 2);
+  const width = String(last).length;
+  const frame: string[] = [];
+  for (let number = Math.max(1, line - 2); number <= last; number++) {
+    const mark = number === line ? ">" : " ";
+    frame.push(`${mark} ${String(number).padStart(width)} | ${lines[number - 1] ?? ""}`);
+    if (number === line && column > 0) {
+      frame.push(`  ${" ".repeat(width)} | ${" ".repeat(column - 1)}^`);
+    }
+  }
+  return frame.join("\n");
+}

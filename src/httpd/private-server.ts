@@ -55,7 +55,7 @@ export interface PrivateServer {
   /** E.g. `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly port: number;
-  /** Id of the parent process, which is the id of its process group, too. */
+  /** Id of httpd's parent process. */
   readonly pid: number;
   readonly folder: string;
   readonly errorLogFile: string;
@@ -65,6 +65,8 @@ export interface PrivateServer {
   /** Ends it: at once, or after the requests that run (`graceful`; takes a second more). Settles when it has ended. */
   stop(how?: "now" | "graceful"): Promise<void>;
 }
+
+const pidFile = "logs/httpd.pid";
 
 /**
  * Writes the folder, starts httpd and waits until it accepts connections.
@@ -99,30 +101,29 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
   try {
     await accepting({ host, port, folder, ended, timeout: options.startTimeout ?? 10_000 });
   } catch (error) {
-    await stopChild(child, ended, "SIGTERM");
+    await stopChild(child, ended);
     throw failed(httpd, folder, error);
   }
+  const pid = Number(readFileSync(join(folder, pidFile), "utf8"));
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     port,
-    pid: child.pid as number,
+    pid,
     folder,
     errorLogFile,
     accessLogFile: join(folder, "logs/access.log"),
     ended,
-    stop: (how) => stopChild(child, ended, how === "graceful" ? "SIGWINCH" : "SIGTERM"),
+    stop: (how) => stopChild(child, ended, how === "graceful" ? pid : undefined),
   };
 }
 
 /** Whoever started the server of this folder before may have been killed, and its httpd lives on. */
 async function endStale(folder: string): Promise<void> {
-  const file = join(folder, "logs/httpd.pid");
+  const file = join(folder, pidFile);
   const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
   if (!Number.isInteger(pid) || pid <= 1) return;
-  for (let tries = 0; tries < 100 && isServerOf(folder, pid); tries += 1) {
-    if (tries === 0) process.kill(pid, "SIGTERM");
-    await sleep(50);
-  }
+  if (isServerOf(folder, pid)) process.kill(pid, "SIGTERM");
+  for (let tries = 0; tries < 100 && isServerOf(folder, pid); tries += 1) await sleep(50);
   rmSync(file, { force: true });
 }
 
@@ -132,20 +133,35 @@ function isServerOf(folder: string, pid: number): boolean {
   return stdout?.includes(`-d ${folder} -f `) ?? false;
 }
 
+/**
+ * Runs httpd and ends it when descriptor 3 is closed, so also when our process was killed and cannot clean up any more.
+ * The trap keeps the shell until httpd has ended, as httpd's parent signals its whole group, the shell included. The last line
+ * ends the children of a parent that was killed: they would go on answering.
+ */
+const guard = `trap : TERM
+"$@" 3<&- & httpd=$!
+{ cat <&3 >/dev/null; kill -TERM "$httpd"; } 2>/dev/null &
+while kill -0 "$httpd" 2>/dev/null; do wait "$httpd"; done
+trap "" TERM; kill -TERM 0`;
+
 function launch(httpd: Httpd, folder: string, user: Identity | undefined): ChildProcess {
   const log = openSync(join(folder, "logs/startup.log"), "a");
-  const child = spawn(
-    httpd.binary,
-    ["-d", folder, "-f", join(folder, "httpd.conf"), "-DFOREGROUND"],
-    {
-      // On SIGTERM the parent of httpd signals its whole process group, which would be ours and that of the terminal.
-      detached: true,
-      stdio: ["ignore", log, log],
-      ...(user && { uid: user.uid, gid: user.gid }),
-    },
-  );
+  const command = [httpd.binary, "-d", folder, "-f", join(folder, "httpd.conf"), "-DFOREGROUND"];
+  const child = spawn("/bin/sh", ["-c", guard, "sh", ...command], {
+    // On SIGTERM the parent of httpd signals its whole process group, which would be ours and that of the terminal.
+    detached: true,
+    stdio: ["ignore", log, log, "pipe"],
+    ...(user && { uid: user.uid, gid: user.gid }),
+  });
   closeSync(log);
+  child.once("exit", () => release(child));
   return child;
+}
+
+/** Closes descriptor 3 of the guard. */
+function release(child: ChildProcess): void {
+  const pipe = child.stdio[3];
+  if (pipe) pipe.destroy();
 }
 
 interface Wait {
@@ -160,11 +176,10 @@ async function accepting({ host, port, folder, ended, timeout }: Wait): Promise<
   let over = false;
   void ended.then(() => (over = true));
   const deadline = Date.now() + timeout;
-  const pidFile = join(folder, "logs/httpd.pid");
   while (Date.now() < deadline) {
     if (over) throw new Error("it ended during its start");
     // The pid file comes after the configuration was read and the port bound: whoever answers before is somebody else.
-    if (existsSync(pidFile) && (await canConnect(host, port))) return;
+    if (existsSync(join(folder, pidFile)) && (await canConnect(host, port))) return;
     await Promise.race([sleep(10), ended]);
   }
   throw new Error(`it did not accept connections within ${timeout} ms`);
@@ -185,10 +200,11 @@ function canConnect(host: string, port: number): Promise<boolean> {
 async function stopChild(
   child: ChildProcess,
   ended: Promise<void>,
-  signal: NodeJS.Signals,
+  graceful?: number,
 ): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  child.kill(signal);
+  if (graceful === undefined) release(child);
+  else process.kill(graceful, "SIGWINCH");
   // httpd gives its children some seconds; one that hangs would keep us for ever.
   const killer = setTimeout(() => process.kill(-(child.pid as number), "SIGKILL"), 15_000);
   await ended;

@@ -176,11 +176,16 @@ const registry = {
     level: "error",
     message: "{file} cannot be loaded: its top level did not finish within {limit} ms",
   },
+  MODTS_NODE_FLAG_MISSING: {
+    status: 0,
+    level: "crit",
+    message: "handlers cannot be loaded: start Node with --experimental-vm-modules",
+  },
   // Supervisor, configuration, command line
   MODTS_CONFIG_INVALID: {
     status: 0,
     level: "crit",
-    message: "{file} has {count} mistakes:\n{list}",
+    message: "{file}: mistakes: {count}\n{list}",
   },
   MODTS_CONFIG_UNREADABLE: { status: 0, level: "crit", message: "{file} cannot be read: {reason}" },
   MODTS_SECRET_REQUIRED: {

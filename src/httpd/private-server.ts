@@ -142,7 +142,7 @@ const guard = `trap : TERM
 "$@" 3<&- & httpd=$!
 { cat <&3 >/dev/null; kill -TERM "$httpd"; } 2>/dev/null &
 while kill -0 "$httpd" 2>/dev/null; do wait "$httpd"; done
-trap "" TERM; kill -TERM 0`;
+kill -KILL 0`;
 
 function launch(httpd: Httpd, folder: string, user: Identity | undefined): ChildProcess {
   const log = openSync(join(folder, "logs/startup.log"), "a");

@@ -85,20 +85,14 @@ export class BodyReader {
     }
   }
 
-  /** Reads to the end and forgets it, whoever had begun. Rejects as reading does. */
+  /** Reads to the end and forgets it, unless a party of its own holds the stream. Rejects as reading does. */
   async discard(): Promise<void> {
-    if (!this.#exchange.hasBody) return;
     await this.#last;
-    const stream = this.#stream ?? this.claim("req.discardRequestBody()");
+    const owner = this.#owner ?? "req.discardRequestBody()";
+    if (!this.#exchange.hasBody || (this.#stream && !this.#chunks)) return;
     this.#rest = empty;
-    if (stream.readableEnded || stream.destroyed) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    stream
-      .once("end", resolve)
-      .once("close", resolve)
-      .once("error", (error) => reject(toBodyError(error)));
-    stream.resume();
-    await promise;
+    const chunks = this.#iterator(owner);
+    while (await next(chunks));
   }
 
   async #readText(encoding: string): Promise<string> {

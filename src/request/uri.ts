@@ -25,7 +25,7 @@ export function parseUri(target: string): ParsedUri {
     : /^(?:([a-z][a-z0-9+.-]*):\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/i;
   const [, scheme, hostinfo, path, query, fragment] = pattern.exec(target) ?? [];
   const authority =
-    /^(?:([^:@]*)(?::([^@]*))?@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(hostinfo ?? "") ?? [];
+    /^(?:([^:@]*)(?::([^@]*))?@)?(\[[^\]]*\]|[^:@]*)(?::(\d*))?$/.exec(hostinfo ?? "") ?? [];
   return {
     scheme: scheme || null,
     hostinfo: hostinfo || null,

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import t from "tap";
-import { internals } from "../../src/request/request.ts";
+import { type ApacheRequest, internals } from "../../src/request/request.ts";
 import { serve } from "../fixtures/exchange-server.ts";
 
 t.test("a short answer goes out in one piece, with its length", async (t) => {
@@ -19,7 +19,7 @@ t.test("a short answer goes out in one piece, with its length", async (t) => {
 });
 
 t.test("content types", async (t) => {
-  const cases: [string, (req: Parameters<Parameters<typeof serve>[1]>[0]) => void, string?][] = [
+  const cases: [string, (req: ApacheRequest) => void, string | undefined][] = [
     ["text without a type is HTML", (req) => req.write("x"), "text/html; charset=utf-8"],
     [
       "bytes without a type are bytes",

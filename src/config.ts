@@ -184,7 +184,9 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
       // sun_path holds 108 bytes with its final zero; beyond, bind() fails with a message that helps nobody.
       const bytes = Buffer.byteLength(address.path);
       if (bytes > 107)
-        mistakes.push(`run: the socket path ${address.path} has ${bytes} bytes, more than 107`);
+        mistakes.push(
+          `run: the socket path ${address.path} has ${bytes} bytes, more than 107; choose a shorter folder`,
+        );
     } else if (address.port > 65_535) {
       mistakes.push(`listen.port: pool ${pool} would get port ${address.port}, more than 65535`);
     }

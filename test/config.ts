@@ -80,7 +80,7 @@ t.test("mistakes that need the whole, all at once", async (t) => {
   };
   t.throws(() => resolve(wrong), {
     code: "MODTS_CONFIG_INVALID",
-    message: /4 mistakes|5 mistakes/,
+    message: /mistakes: 5\n/,
   });
   for (const part of ["nowhere", "exclude each other", "no group no-such-group", "more than 107"]) {
     t.throws(() => resolve(wrong), { message: new RegExp(part) });
@@ -94,7 +94,7 @@ t.test("mistakes of shape are reported in full", async (t) => {
   const wrong = { handler: 1, keepAlive: "x" } as unknown as Config;
   t.throws(() => resolve(wrong), {
     code: "MODTS_CONFIG_INVALID",
-    message: /2 mistakes:\n {2}- handler is not .*\n {2}- keepAlive must be/,
+    message: /mistakes: 2\n {2}- handler is not .*\n {2}- keepAlive must be/,
   });
 });
 

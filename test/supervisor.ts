@@ -1,14 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import t, { type Test } from "tap";
 import { logChannel } from "../src/channels.ts";
 import type { LogRecord } from "../src/log.ts";
+import { shortFolder } from "./fixtures/short-folder.ts";
 import { createSupervisor, type Supervisor, type SupervisorOptions } from "../src/supervisor.ts";
 
 const records: LogRecord[] = [];
@@ -21,12 +21,6 @@ interface Answer {
   pool: string;
   generation: number;
   config: unknown;
-}
-
-function folder(test: Test): string {
-  const path = mkdtempSync(join(tmpdir(), "mod-ts-"));
-  test.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 function options(run: string, worker: string): SupervisorOptions {
@@ -47,7 +41,7 @@ async function started(
   worker: string,
   more: Partial<SupervisorOptions> = {},
 ): Promise<{ supervisor: Supervisor; socketPath: string }> {
-  const run = folder(test);
+  const run = shortFolder(test);
   const supervisor = createSupervisor({ ...options(run, worker), ...more });
   await supervisor.start();
   test.teardown(async () => {
@@ -114,7 +108,7 @@ t.test("the fewest connections count, not the turn alone", async (t) => {
 });
 
 t.test("socket, pid file and their removal", async (t) => {
-  const run = folder(t);
+  const run = shortFolder(t);
   const supervisor = createSupervisor({ ...options(run, "good"), group: process.getgid!() });
   await supervisor.start();
   t.equal(lstatSync(join(run, "main.sock")).mode & 0o777, 0o660);
@@ -136,7 +130,7 @@ t.test("a crash is a short wait", async (t) => {
 });
 
 t.test("a connection that a dying worker never accepted goes to the next", async (t) => {
-  process.env["DIED_FLAG"] = join(folder(t), "died");
+  process.env["DIED_FLAG"] = join(shortFolder(t), "died");
   const { socketPath } = await started(t, "die-before-accept");
   t.match(await get({ socketPath }), { pool: "main" });
   t.same(codes(), ["MODTS_WORKER_DIED"]);
@@ -146,11 +140,15 @@ t.test("a worker that hangs holds up one connection, not the queue", async (t) =
   const { supervisor, socketPath } = await started(t, "good", { pools: { main: { workers: 2 } } });
   await supervisor.ready;
   const order: string[] = [];
-  const spin = get({ socketPath }, "/spin?700").then(() => order.push("spin"));
+  const began = Promise.withResolvers<void>();
+  const spin = request({ socketPath, path: "/spin?700", agent: false });
+  const ended = once(spin, "response").then(() => order.push("spin"));
+  spin.on("information", () => began.resolve()).end();
+  await began.promise;
   const more = Array.from({ length: 12 }, () =>
     get({ socketPath }).then(() => order.push("quick")),
   );
-  await Promise.all([spin, ...more]);
+  await Promise.all([ended, ...more]);
   t.ok(order.indexOf("spin") >= 11, `answered before the hanging one: ${order.indexOf("spin")}`);
 });
 
@@ -312,7 +310,7 @@ t.test("a worker that ignores drain is killed when the time to stop is over", as
 });
 
 t.test("a second supervisor is refused and disturbs nothing", async (t) => {
-  const run = folder(t);
+  const run = shortFolder(t);
   const first = new Program(options(run, "good"), "good");
   t.teardown(() => first.child.kill("SIGKILL"));
   await first.line("ready");
@@ -323,7 +321,7 @@ t.test("a second supervisor is refused and disturbs nothing", async (t) => {
 });
 
 t.test("what is in the way of a socket", async (t) => {
-  const run = folder(t);
+  const run = shortFolder(t);
   const path = join(run, "main.sock");
   const other = createServer().listen(path);
   await once(other, "listening");
@@ -340,12 +338,27 @@ t.test("TCP: only loopback without a secret", async (t) => {
   const listeners = [
     { pool: "main", door: "gateway", address: { host: "0.0.0.0", port: 0 } },
   ] as const;
-  await t.rejects(createSupervisor({ ...options(folder(t), "good"), listeners }).start(), {
+  await t.rejects(createSupervisor({ ...options(shortFolder(t), "good"), listeners }).start(), {
     code: "MODTS_SECRET_REQUIRED",
   });
   const local = [{ ...listeners[0], address: { host: "127.0.0.1", port: 0 } }];
   const { supervisor } = await started(t, "good", { listeners: local });
   t.match(await get(supervisor.listeners[0]!.address), { pool: "main" });
+});
+
+t.test("a reload that loses the secret of an open port is refused", async (t) => {
+  const listeners = [{ pool: "main", door: "gateway", address: { host: "0.0.0.0", port: 0 } }];
+  const pools = { main: { workers: 1 } };
+  const { supervisor } = await started(t, "good", {
+    listeners,
+    secured: true,
+    reread: async () => ({ pools, config: "good" }),
+  });
+  await supervisor.ready;
+  const pids = supervisor.pids("main");
+  t.equal(await supervisor.reload(), false);
+  t.same(codes(), ["MODTS_SECRET_REQUIRED"]);
+  t.same(supervisor.pids("main"), pids);
 });
 
 /** The supervisor as a process of its own, for signals and sudden death. */
@@ -380,7 +393,7 @@ class Program {
 }
 
 t.test("signals: SIGHUP reloads, SIGTERM stops", async (t) => {
-  const run = folder(t);
+  const run = shortFolder(t);
   const socketPath = join(run, "main.sock");
   const program = new Program(options(run, "good"), "good");
   await program.line("ready");
@@ -398,7 +411,7 @@ t.test("signals: SIGHUP reloads, SIGTERM stops", async (t) => {
 });
 
 t.test("the second signal ends at once", async (t) => {
-  const run = folder(t);
+  const run = shortFolder(t);
   const program = new Program(options(run, "hang-in-drain"), "hang-in-drain");
   await program.line("ready");
   program.child.kill("SIGINT");
@@ -410,7 +423,7 @@ t.test("the second signal ends at once", async (t) => {
 t.test(
   "children end with a killed supervisor, and the next one takes over its leftovers",
   async (t) => {
-    const run = folder(t);
+    const run = shortFolder(t);
     const socketPath = join(run, "main.sock");
     const program = new Program(options(run, "good"), "good");
     await program.line("ready");

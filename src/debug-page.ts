@@ -29,7 +29,7 @@ export function debugPage(
   held: readonly HandlerModule[],
 ): string {
   const failure = describe(error, req, held);
-  const [first = failure.message, ...rest] = [...failure.causes].reverse();
+  const [first = failure.message, ...rest] = failure.causes.toReversed();
   const facts: [string, unknown][] = [
     ["Phase", failure.phase],
     ["Handler", failure.handler],

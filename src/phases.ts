@@ -216,6 +216,7 @@ class Run {
       else if (outcome !== DECLINED) return outcome;
       if (firstOk && outcome === OK) break;
     }
+    state.phase = null;
     return result === DECLINED && allDeclined ? allDeclined() : result;
   }
 

@@ -73,7 +73,6 @@ export async function createParts({
 /** Serves the supervisor at the other end of the IPC channel. */
 function serveSupervisor(): void {
   let parts: Parts | undefined;
-  const send = (message: FromWorker): void => void process.send?.(message);
   // The supervisor is gone: nobody will send connections or take logs any more.
   process.on("disconnect", () => process.exit(0));
   // Ctrl-C reaches the whole process group; when to end is the supervisor's to say.
@@ -98,6 +97,10 @@ function serveSupervisor(): void {
       process.exit(0);
     }
   });
+}
+
+function send(message: FromWorker): void {
+  process.send?.(message);
 }
 
 if (process.send) serveSupervisor();

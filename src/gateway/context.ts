@@ -6,6 +6,7 @@
  * @module
  */
 import type { IncomingMessage } from "node:http";
+import type { Directives } from "../directives.ts";
 import { ModTsError } from "../errors.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
 
@@ -50,10 +51,9 @@ export const fieldCount: number = fieldNames.length;
 
 const empty: Dictionary = Object.freeze(Object.create(null));
 
-/** What the directives of the location add to the words of Apache. */
+/** What the context of a request takes from the location and from the process. */
 export interface LocationFacts {
-  readonly options: Dictionary;
-  readonly debug: boolean;
+  readonly directives: Pick<Directives, "options" | "debug">;
   readonly interpreter: string;
 }
 
@@ -61,9 +61,7 @@ export interface LocationFacts {
 export class GatewayContext implements RequestContext {
   readonly method: string;
   readonly rawHeaders: readonly string[];
-  readonly options: Dictionary;
-  readonly debug: boolean;
-  readonly interpreter: string;
+  readonly #facts: LocationFacts;
   readonly #fields: readonly string[];
   readonly #environmentLines: readonly string[];
 
@@ -72,11 +70,18 @@ export class GatewayContext implements RequestContext {
     this.rawHeaders = headers.client;
     this.#fields = headers.fields;
     this.#environmentLines = headers.environment;
-    this.options = facts.options;
-    this.debug = facts.debug;
-    this.interpreter = facts.interpreter;
+    this.#facts = facts;
   }
 
+  get options(): Dictionary {
+    return this.#facts.directives.options;
+  }
+  get debug(): boolean {
+    return this.#facts.directives.debug;
+  }
+  get interpreter(): string {
+    return this.#facts.interpreter;
+  }
   get scheme(): string {
     return this.#plain("scheme");
   }

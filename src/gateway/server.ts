@@ -17,6 +17,7 @@ import { errorPage } from "../error-page.ts";
 import { isModTsError, ModTsError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Engine } from "../phases.ts";
+import { logFailure } from "../respond.ts";
 import { ApacheRequest } from "../request/request.ts";
 import { GatewayContext, type SplitHeaders, splitHeaders } from "./context.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -92,6 +93,9 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
   return app;
 }
 
+/** In force until the configuration of the location has been read. */
+const nothing = parseDirectives([]);
+
 interface Admitted {
   readonly req: ApacheRequest;
   readonly directives: Directives;
@@ -136,12 +140,8 @@ class Door implements Gateway {
 
   async serve(message: IncomingMessage, reply: ServerResponse): Promise<void> {
     this.#begin(message, reply);
-    try {
-      const { req, directives } = this.#admit(message, reply);
-      await this.#options.engine.run(req, directives);
-    } catch (error) {
-      refuse(reply, error);
-    }
+    const admitted = this.#admit(message, reply);
+    if (admitted) await this.#options.engine.run(admitted.req, admitted.directives);
   }
 
   async upgrade(message: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
@@ -151,16 +151,12 @@ class Door implements Gateway {
     reply.shouldKeepAlive = false;
     reply.once("finish", () => socket.end());
     this.#begin(message, reply);
-    try {
-      const { req, directives } = this.#admit(message, reply);
-      requireSameOrigin(req);
-      const serve = await this.#options.engine.upgrade(req, directives);
-      if (!serve) return;
-      reply.detachSocket(socket);
-      this.#sockets.handleUpgrade(message, socket, head, (webSocket) => void serve(webSocket));
-    } catch (error) {
-      refuse(reply, error);
-    }
+    const admitted = this.#admit(message, reply, requireSameOrigin);
+    const serve =
+      admitted && (await this.#options.engine.upgrade(admitted.req, admitted.directives));
+    if (!serve) return;
+    reply.detachSocket(socket);
+    this.#sockets.handleUpgrade(message, socket, head, (webSocket) => void serve(webSocket));
   }
 
   #begin(message: IncomingMessage, reply: ServerResponse): void {
@@ -172,16 +168,27 @@ class Door implements Gateway {
     reply.once("close", () => this.#count(socket, -1));
   }
 
-  /** Lets a request in that comes from Apache, or throws. */
-  #admit(message: IncomingMessage, reply: ServerResponse): Admitted {
-    const headers = splitHeaders(message.rawHeaders);
-    this.#trust(headers);
-    const directives = this.#directivesOf(headers);
-    const { options, debug } = directives;
-    const { interpreter } = this.#options;
-    const context = new GatewayContext(message, headers, { options, debug, interpreter });
-    const exchange = new HttpExchange(message, reply, this.#options);
-    return { req: new ApacheRequest(context, exchange), directives };
+  /** Lets a request in that comes from Apache; answers any other and gives undefined. */
+  #admit(
+    message: IncomingMessage,
+    reply: ServerResponse,
+    require?: (req: ApacheRequest) => void,
+  ): Admitted | undefined {
+    let req: ApacheRequest | undefined;
+    try {
+      const headers = splitHeaders(message.rawHeaders);
+      this.#trust(headers);
+      const exchange = new HttpExchange(message, reply, this.#options);
+      const facts = { directives: nothing, interpreter: this.#options.interpreter };
+      const context = new GatewayContext(message, headers, facts);
+      req = new ApacheRequest(context, exchange);
+      facts.directives = this.#directivesOf(headers);
+      require?.(req);
+      return { req, directives: facts.directives };
+    } catch (error) {
+      refuse(reply, error, req);
+      return undefined;
+    }
   }
 
   #directivesOf(headers: SplitHeaders): Directives {
@@ -226,15 +233,19 @@ function requireSameOrigin(req: ApacheRequest): void {
 }
 
 /** A request that never became one of ours: the log says why, the peer only that it may not pass. */
-function refuse(reply: ServerResponse, error: unknown): void {
+function refuse(reply: ServerResponse, error: unknown, req?: ApacheRequest): void {
   const known = isModTsError(error);
   const status = known && error.status > 0 ? error.status : 500;
-  log(known ? error.level : "error", error instanceof Error ? error.message : String(error), {
-    ...(known ? { code: error.code } : { error }),
-  });
+  if (req) logFailure(error, req);
+  else
+    log(
+      known ? error.level : "error",
+      error instanceof Error ? error.message : String(error),
+      known ? { code: error.code } : { error },
+    );
   if (reply.headersSent) return void reply.destroy();
-  reply.writeHead(status, { "content-type": "text/html; charset=utf-8", connection: "close" });
-  reply.end(errorPage(status, ""));
+  reply.writeHead(status, { "Content-Type": "text/html; charset=utf-8", Connection: "close" });
+  reply.end(errorPage(status, req?.uniqueId ?? ""));
 }
 
 /** What the HTTP parser itself turned down. */

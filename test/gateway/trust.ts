@@ -10,6 +10,8 @@ function check(header: string | undefined, configured = ""): () => void {
   return () => createTrustCheck(configured)(headers);
 }
 
+const line = (target: string): string => contextHeader({ requestLine: `GET ${target} HTTP/1.1` });
+
 t.test("a whole context passes", (t) => {
   t.doesNotThrow(check(contextHeader()));
   t.doesNotThrow(check(contextHeader({ secret }), secret));

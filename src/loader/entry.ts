@@ -4,7 +4,7 @@
  */
 import { performance } from "node:perf_hooks";
 import { reloadChannel } from "../channels.ts";
-import { ModTsError } from "../errors.ts";
+import { isModTsError, ModTsError } from "../errors.ts";
 import { log } from "../log.ts";
 import { BuildError } from "./build-error.ts";
 import { DeadlineError } from "./deadline.ts";
@@ -125,6 +125,7 @@ export class Entry {
     if (known && !transaction.settled) return;
     const changed = this.#changed(transaction, file);
     try {
+      this.#graph.approve(file);
       const record = await transaction.build(file);
       this.#refuseLosses(record);
       this.#accept(transaction, record);
@@ -224,6 +225,7 @@ export class Entry {
 }
 
 function toModTsError(error: unknown, file: string, limit: number): ModTsError {
+  if (isModTsError(error)) return error;
   const isLate = error instanceof BuildError && error.cause instanceof DeadlineError;
   const reason = error instanceof Error ? error.message : String(error);
   return isLate

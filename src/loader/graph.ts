@@ -18,6 +18,7 @@ export interface GraphOptions {
   evaluateTimeout: number;
   disposeTimeout: number;
   builtins: Readonly<Record<string, object>>;
+  approve: (file: string) => void;
 }
 
 /** The modules of one loader. */
@@ -26,6 +27,7 @@ export class Graph implements Workshop {
   readonly externals: ExternalModules;
   readonly latest: Map<string, ModuleRecord> = new Map();
   readonly evaluateTimeout: number;
+  readonly approve: (file: string) => void;
   epoch: number = 0;
   readonly #disposeTimeout: number;
   readonly #compiled = new Map<string, { text: string; compiled: CompiledCode }>();
@@ -40,6 +42,7 @@ export class Graph implements Workshop {
   constructor(options: GraphOptions) {
     this.externals = new ExternalModules(options.builtins);
     this.evaluateTimeout = options.evaluateTimeout;
+    this.approve = options.approve;
     this.#disposeTimeout = options.disposeTimeout;
   }
 

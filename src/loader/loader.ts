@@ -51,6 +51,12 @@ export interface LoaderOptions {
    * @default {}
    */
   builtins?: Readonly<Record<string, object>>;
+  /**
+   * Asked before the code of an entry runs, with its path without symlinks; throws for a file that must not be one.
+   * Files that an entry imports are its own affair.
+   * @default every file may
+   */
+  approve?: (file: string) => void;
 }
 
 /** A version of a module, held by the caller. */
@@ -120,7 +126,8 @@ class ModuleLoader implements Loader {
   constructor(options: LoaderOptions) {
     const { freshness = "request", watch = true } = options;
     const { evaluateTimeout = 10_000, disposeTimeout = 5_000, builtins = {} } = options;
-    this.#graph = new Graph({ evaluateTimeout, disposeTimeout, builtins });
+    const { approve = () => undefined } = options;
+    this.#graph = new Graph({ evaluateTimeout, disposeTimeout, builtins, approve });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {
       const interval = watch === true ? undefined : watch.poll;

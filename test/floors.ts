@@ -42,7 +42,7 @@ const floors = [
     "handlers",
   ],
   ["gateway"],
-  ["config-shape.ts", "config.ts", "config-child.ts", "worker.ts"],
+  ["config-shape.ts", "config.ts", "config-file.ts", "config-child.ts", "worker.ts"],
   ["commands", "cli.ts"],
 ];
 

@@ -35,6 +35,14 @@ export class ExternalModules {
     this.#builtins = builtins;
   }
 
+  /** What `import()` answers: Node's namespace object, or the module that stands for what the host answers. */
+  async imported(request: ExternalRequest): Promise<object> {
+    if (!Object.hasOwn(this.#builtins, request.specifier)) return this.namespace(request);
+    const module = await this.module(request);
+    await module.evaluate();
+    return module;
+  }
+
   /** The namespace object. Throws a {@link BuildError} that names package and importer when it does not exist. */
   async namespace(request: ExternalRequest): Promise<object> {
     const { specifier, importer, attributes } = request;

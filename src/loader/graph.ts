@@ -126,7 +126,7 @@ export class Graph implements Workshop {
     if (!isLocal(specifier)) {
       const { file: importer, text: source } = record;
       return this.#outside(() =>
-        this.externals.namespace({ specifier, importer, attributes, source }),
+        this.externals.imported({ specifier, importer, attributes, source }),
       );
     }
     const target = record.edges.get(specifier)?.target;

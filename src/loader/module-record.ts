@@ -6,7 +6,7 @@ import { extname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import vm, { type SourceTextModule, type SyntheticModule } from "node:vm";
 import { BuildError, escapePattern, locate, positionAt, withoutFrames } from "./build-error.ts";
-import type { CompiledCode } from "./compile.ts";
+import { compile, type CompiledCode } from "./compile.ts";
 import { DeadlineError, withDeadline } from "./deadline.ts";
 import type { Input } from "./disk.ts";
 import { rememberSource } from "./stack.ts";
@@ -197,10 +197,25 @@ function parseJson(file: string, source: string): unknown {
   try {
     return JSON.parse(source.replace(/^\uFEFF/, ""));
   } catch (error) {
-    const { message } = error as SyntaxError;
-    const index = /position (\d+)/.exec(message)?.[1] ?? source.length;
-    const place = { file, ...positionAt(source, Number(index)) };
-    throw new BuildError(`SyntaxError: ${message}`, place, { source, cause: error });
+    const place = { file, ...locateJsonError(file, source, error as SyntaxError) };
+    throw new BuildError(`SyntaxError: ${(error as SyntaxError).message}`, place, { source });
+  }
+}
+
+/** V8 tells the position of some mistakes only; most others are mistakes of JavaScript as well. */
+function locateJsonError(
+  file: string,
+  source: string,
+  { message }: SyntaxError,
+): { line: number; column: number } {
+  const index = /position (\d+)/.exec(message)?.[1];
+  if (index !== undefined) return positionAt(source, Number(index));
+  try {
+    compile(`${file}.js`, `(\n${source}\n)`);
+    return { line: 0, column: 0 };
+  } catch (error) {
+    const { line, column } = error as BuildError;
+    return { line: line - 1, column };
   }
 }
 

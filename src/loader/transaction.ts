@@ -87,10 +87,10 @@ export class Transaction {
   ): Promise<object> {
     const { externals } = this.#workshop;
     const request = { importer: importer.file, attributes, source: importer.text };
-    if (!isLocal(specifier)) return externals.namespace({ ...request, specifier });
+    if (!isLocal(specifier)) return externals.imported({ ...request, specifier });
     const { file } = this.#resolve(specifier, importer.file);
     if (file && isNative(file)) {
-      return externals.namespace({ ...request, specifier: pathToFileURL(file).href });
+      return externals.imported({ ...request, specifier: pathToFileURL(file).href });
     }
     try {
       const target = this.#visit(file ?? this.#missing(specifier, importer));

@@ -1,0 +1,309 @@
+import { appendFile, mkdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import t from "tap";
+import { ModTsError } from "../../src/errors.ts";
+import { createLoader, type Change } from "../../src/loader/loader.ts";
+import { answering, makeProject, type Project } from "../fixtures/loader/project.ts";
+
+t.test("the next request after a save is fresh, however it is saved", async (t) => {
+  const kinds: Record<string, (project: Project, text: string) => Promise<void>> = {
+    "in place": ({ path }, text) => writeFile(path("a.ts"), text),
+    "temporary file and rename": async ({ path }, text) => {
+      await writeFile(path("a.tmp"), text);
+      await rename(path("a.tmp"), path("a.ts"));
+    },
+    "backup copy, as vim does": async ({ path }, text) => {
+      await rename(path("a.ts"), path("a.ts~"));
+      await writeFile(path("a.ts"), text);
+      await rm(path("a.ts~"));
+    },
+    "unlink and create": async ({ path }, text) => {
+      await rm(path("a.ts"));
+      await writeFile(path("a.ts"), text);
+    },
+  };
+  for (const watch of [false, true, { poll: 20 }]) {
+    for (const [kind, write] of Object.entries(kinds)) {
+      t.test(`${kind}, watch ${JSON.stringify(watch)}`, async (t) => {
+        const project = await makeProject(t, { watch });
+        await project.save("a.ts", answering("v0"));
+        t.equal(await project.request("a.ts"), "v0");
+        for (let version = 1; version <= 10; version++) {
+          // Same size, same inode for the first kind: only the time tells.
+          await write(project, answering(`v${version % 10}`));
+          await setImmediate();
+          t.equal(await project.request("a.ts"), `v${version % 10}`);
+        }
+      });
+    }
+  }
+});
+
+t.test("of two saves in quick succession the second is the one that is served", async (t) => {
+  const project = await makeProject(t, { watch: true });
+  await project.save("a.ts", answering("none"));
+  await project.request("a.ts");
+  for (const gap of [3, 10, 25, 45]) {
+    await project.save("a.ts", answering(`first ${gap}`));
+    t.equal(await project.request("a.ts"), `first ${gap}`);
+    await sleep(gap);
+    await project.save("a.ts", answering(`second ${gap}`));
+    t.equal(await project.request("a.ts"), `second ${gap}`);
+  }
+});
+
+t.test("a writer that truncates and pauses is never served half done", async (t) => {
+  const project = await makeProject(t, { watch: true });
+  await project.save("a.ts", `export const padding = 1;\n${answering("old")}`);
+  t.equal(await project.request("a.ts"), "old");
+  const seen = new Set<unknown>();
+  const half = sleep(5)
+    .then(() => truncate(project.path("a.ts"), 0))
+    .then(() => sleep(20))
+    .then(() => appendFile(project.path("a.ts"), "export const padding = 2;\n"))
+    .then(() => sleep(20))
+    .then(() => appendFile(project.path("a.ts"), answering("new")))
+    .then(() => "done");
+  while ((await Promise.race([half, sleep(1)])) !== "done") seen.add(await project.request("a.ts"));
+  seen.delete("new");
+  t.same([...seen], ["old"]);
+  t.equal(await project.request("a.ts"), "new");
+});
+
+t.test("an answer that needs no build comes at once", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", answering("a"));
+  const first = project.loader.load(project.path("a.ts"));
+  t.ok(first instanceof Promise);
+  (await first).release();
+  for (let turn = 0; turn < 3; turn++) {
+    await sleep(15);
+    const next = project.loader.load(project.path("a.ts"));
+    t.notOk(next instanceof Promise);
+    (await next).release();
+  }
+});
+
+t.test("a folder behind a swapped symlink is served anew", async (t) => {
+  const project = await makeProject(t);
+  await project.save(
+    "releases/1/a.ts",
+    `import { x } from "./h.ts"; export const handler = () => x;`,
+  );
+  await project.save("releases/1/h.ts", "export const x = 1;");
+  await mkdir(project.path("releases/2"));
+  const { linkSync } = await import("node:fs");
+  // rsync --link-dest: unchanged files of two releases are one inode, so no stat tells them apart.
+  linkSync(project.path("releases/1/a.ts"), project.path("releases/2/a.ts"));
+  await project.save("releases/2/h.ts", "export const x = 2;");
+  await symlink("releases/1", project.path("current"));
+  t.equal(await project.request("current/a.ts"), 1);
+  await symlink("releases/2", project.path("next"));
+  await rename(project.path("next"), project.path("current"));
+  await setImmediate();
+  t.equal(await project.request("current/a.ts"), 2);
+});
+
+t.test("new, deleted and renamed handlers", async (t) => {
+  const project = await makeProject(t);
+  await t.rejects(project.request("a.ts"), { code: "MODTS_BUILD_FAILED", message: /a\.ts/ });
+  t.throws(() => project.loader.load(project.path("a.ts")), { code: "MODTS_BUILD_FAILED" });
+  await project.save("a.ts", answering("a"));
+  t.equal(await project.request("a.ts"), "a");
+  await rename(project.path("a.ts"), project.path("b.ts"));
+  await setImmediate();
+  t.equal(await project.request("b.ts"), "a");
+  t.equal(await project.request("a.ts"), "a", "the last good version goes on serving");
+  await sleep(120);
+  const gone = await project.load("a.ts", "handler");
+  t.match(gone.failure, { code: "MODTS_BUILD_FAILED" });
+  gone.release();
+  await project.save("a.ts", answering("again"));
+  t.equal(await project.request("a.ts"), "again");
+});
+
+t.test("a helper that appears after the import of it failed", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", `import { x } from "./h"; export const handler = () => x;`);
+  await t.rejects(project.request("a.ts"), /"\.\/h" leads to no file .*a\.ts:1/);
+  await project.save("h/index.ts", "export const x = 'here';");
+  t.equal(await project.request("a.ts"), "here");
+  await project.save("h.ts", "export const x = 'nearer';");
+  t.equal(await project.request("a.ts"), "nearer");
+});
+
+t.test("a save that lost an export in use", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", answering("a"));
+  t.equal(await project.request("a.ts"), "a");
+  await project.save("a.ts", "export const other = 1;");
+  const kept = await project.load("a.ts", "handler");
+  t.match(kept.failure, { message: /lost its export "handler"/ });
+  t.ok("handler" in kept.exports);
+  kept.release();
+  const never = await project.load("b.ts").catch((error: unknown) => error);
+  t.match(never, { code: "MODTS_BUILD_FAILED" });
+  await project.save("b.ts", "export const other = 1;");
+  const without = await project.load("b.ts", "handler");
+  t.notOk("handler" in without.exports, "no version had it: the caller says so");
+  t.equal(without.failure, undefined);
+  without.release();
+});
+
+const mistakes: Record<string, { text: string; line: number; reason: RegExp; code?: string }> = {
+  "bad syntax": { text: "export const x = 1;\nlet = ;", line: 2, reason: /SyntaxError/ },
+  "syntax that only V8 minds": { text: "\nexport const x = /(/;", line: 2, reason: /regular/ },
+  "export of nothing": { text: "\nexport { x };", line: 2, reason: /x/ },
+  "missing file": { text: 'export const x = 1;\nimport "./no.ts";', line: 2, reason: /no\.ts/ },
+  "missing package": {
+    text: 'export const x = 1;\nimport "no-such-pkg";',
+    line: 2,
+    reason: /"no-such-pkg", imported by .*h\.ts/,
+  },
+  "throw at top level": {
+    text: "interface A {}\nexport const x = 1;\nthrow new RangeError('oh');",
+    line: 3,
+    reason: /RangeError: oh/,
+  },
+  "rejected await": {
+    text: "type A = 1;\nexport const x = 1;\nawait Promise.reject(new Error('oh'));",
+    line: 3,
+    reason: /oh/,
+  },
+  "await without end": {
+    text: "export const x = 1;\nawait new Promise(() => {});",
+    line: 2,
+    reason: /200 ms/,
+    code: "MODTS_BUILD_TIMEOUT",
+  },
+  "loop without end": {
+    text: "export const x = 1;\nwhile (true) {}",
+    line: 2,
+    reason: /200 ms/,
+    code: "MODTS_BUILD_TIMEOUT",
+  },
+};
+
+for (const [name, { text, line, reason, code }] of Object.entries(mistakes)) {
+  t.test(`${name}: the last good version serves, and the error names file and line`, async (t) => {
+    const project = await makeProject(t, { evaluateTimeout: 200 });
+    await project.save("a.ts", `import { x } from "./h.ts"; export const handler = () => x;`);
+    await project.save("h.ts", "export const x = 0;");
+    await project.save("b.ts", answering("b"));
+    t.equal(await project.request("a.ts"), 0);
+    await project.save("h.ts", text);
+    const held = await project.load("a.ts", "handler");
+    t.equal((held.exports["handler"] as () => unknown)(), 0);
+    t.match(held.failure, { code: code ?? "MODTS_BUILD_FAILED", message: reason });
+    t.match(held.failure?.cause, { name: "BuildError", file: project.path("h.ts"), line });
+    held.release();
+    t.notOk(
+      project.loader.load(project.path("a.ts")) instanceof Promise,
+      "not built at each request",
+    );
+    t.equal(await project.request("b.ts"), "b", "another handler is not blocked");
+    t.equal(project.log.filter(({ level }) => level === "error").length, 1);
+    await project.save("h.ts", "export const x = 2;");
+    t.equal(await project.request("a.ts"), 2);
+    t.equal((await project.load("a.ts")).failure, undefined);
+  });
+}
+
+t.test("a name that is not exported: the importer is at fault", async (t) => {
+  const project = await makeProject(t);
+  await project.save("h.ts", "export const y = 1;");
+  await project.save("a.ts", `import { y } from "./h.ts";\nimport { x } from "./h.ts";\nx;y;`);
+  const error: unknown = await project.load("a.ts").catch((reason: unknown) => reason);
+  t.ok(error instanceof ModTsError);
+  t.match((error as ModTsError).cause, { file: project.path("a.ts"), line: 2, column: 10 });
+});
+
+t.test("a mistake that is taken back needs no build", async (t) => {
+  const project = await makeProject(t);
+  const changes: Change[] = [];
+  project.loader.onChange((change) => changes.push(change));
+  await project.save("a.ts", answering("a"));
+  await project.request("a.ts");
+  await project.save("a.ts", "export const = ;");
+  await project.request("a.ts");
+  await project.save("a.ts", answering("a"));
+  await project.request("a.ts");
+  const entry = project.path("a.ts");
+  t.match(changes, [
+    { entry, generation: 1 },
+    { entry, failure: Error },
+    { entry, generation: 1 },
+  ]);
+  t.equal(changes[2]?.failure, undefined);
+});
+
+t.test("a request that comes during a build sees what was saved before it came", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", slow("first"));
+  const first = project.request("a.ts");
+  await sleep(10);
+  await project.save("a.ts", slow("second"));
+  t.equal(await project.request("a.ts"), "second");
+  t.equal(await first, "first");
+});
+
+t.test("manual freshness: only reload looks", async (t) => {
+  const project = await makeProject(t, { freshness: "manual" });
+  await project.save("a.ts", `import "./h.ts"; ${answering("1")}`);
+  await project.save("h.ts", "globalThis.loads = (globalThis.loads ?? 0) + 1; export {}");
+  await project.request("a.ts");
+  await project.save("a.ts", `import "./h.ts"; ${answering("2")}`);
+  t.equal(await project.request("a.ts"), "1");
+  project.loader.reload();
+  t.equal(await project.request("a.ts"), "2");
+  t.equal(Reflect.get(globalThis, "loads"), 2, "what did not change is built anew as well");
+  Reflect.deleteProperty(globalThis, "loads");
+});
+
+t.test("the watcher warms up, and tells of errors, without a request", async (t) => {
+  const project = await makeProject(t, { watch: true });
+  await project.save("a.ts", `import { x } from "./h.ts"; export const handler = () => x;`);
+  await project.save("h.ts", "export const x = 1;");
+  await project.request("a.ts");
+  const changes: Change[] = [];
+  project.loader.onChange((change) => changes.push(change));
+  const saveUntilHeard = async (text: string, heard: number): Promise<void> => {
+    // The watcher may still be starting: a save more does not change what is tested.
+    for (let turn = 0; changes.length < heard && turn < 100; turn++) {
+      await project.save("h.ts", `${text}// ${turn}`);
+      await sleep(100);
+    }
+  };
+  await saveUntilHeard("export const x = ;", 1);
+  t.match(changes[0], { generation: 1, failure: { code: "MODTS_BUILD_FAILED" } });
+  changes.length = 0;
+  await saveUntilHeard("export const x = 2;", 1);
+  t.match(changes[0], { generation: 2, failure: undefined });
+  t.equal(await project.request("a.ts"), 2);
+});
+
+t.test("what the test page shows", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", `import { x } from "./h.ts"; export const handler = () => x;`);
+  await project.save("h.ts", "export const x = 1;");
+  const { loader, path } = project;
+  t.same(loader.filesOf(path("a.ts")), []);
+  await project.request("a.ts");
+  await project.save("h.ts", "export const x = 2;");
+  await project.request("a.ts");
+  t.same(loader.filesOf(path("a.ts")), [path("a.ts"), path("h.ts")]);
+  await project.save("a.ts", "export const = 2;");
+  await project.request("a.ts");
+  t.match(loader.modules(), [
+    { file: path("a.ts"), generation: 2, loadedAt: Number, failure: Error },
+    { file: path("h.ts"), generation: 2, loadedAt: Number },
+  ]);
+});
+
+t.test("a loader without handlers closes", async () => {
+  await createLoader().close();
+});
+
+function slow(text: string): string {
+  return `await new Promise((resolve) => setTimeout(resolve, 30));\n${answering(text)}`;
+}

@@ -70,8 +70,11 @@ function isWeakMatch(a: string, b: string): boolean {
   return a.replace(/^W\//, "") === b.replace(/^W\//, "");
 }
 
-/** Seconds since 1970; undefined when the header is missing or no date, which means that it is ignored. */
-function parseDate(value: string | undefined): number | undefined {
-  const time = value === undefined ? Number.NaN : Date.parse(value);
+/**
+ * Seconds since 1970; undefined when the header is missing or no date, which means that it is ignored. The oldest of the
+ * three formats does not say that it is GMT (RFC 9110, section 5.6.7): it would be read in the zone of this machine.
+ */
+function parseDate(value = ""): number | undefined {
+  const time = Date.parse(/ GMT$/i.test(value) ? value : `${value} GMT`);
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }

@@ -38,6 +38,7 @@ export class ApacheRequest extends RequestFacts {
   readonly #exchange: Exchange;
   #internals: RequestInternals<string | RequestHandler> | undefined;
   #state: RequestState | undefined;
+  #webRequest: Request | undefined;
   #mtime = 0;
 
   constructor(context: RequestContext, exchange: Exchange) {
@@ -197,9 +198,9 @@ export class ApacheRequest extends RequestFacts {
   discardRequestBody(): Promise<void> {
     return this[internals].body.discard();
   }
-  /** The request as the web knows it. The body of the two is one: read it here or there. */
+  /** The request as the web knows it; asking again gives the same. It holds the body from then on. */
   toRequest(): Request {
-    return toWebRequest(this, this[internals].body);
+    return (this.#webRequest ??= toWebRequest(this, this[internals].body));
   }
 
   /** Tells when the resource last changed, seconds since 1970; an older time than the known one is ignored. */

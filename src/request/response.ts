@@ -31,10 +31,14 @@ export class ResponseBuffer extends ResponseHead {
     return this.#sent;
   }
 
-  /** A file that comes first is taken for the whole body: its length is announced unless another one was. */
-  announceFile(length: number): void {
-    if (this.begun || this.#buffer.size > 0 || this.headersOut.has("Content-Length")) return;
-    this.setContentLength(length);
+  /**
+   * A file that comes first is taken for the whole body: its length is announced unless another one was.
+   * Returns whether its bytes are wanted: after HEAD they are not.
+   */
+  announceFile(length: number): boolean {
+    if (this.begun || this.#buffer.size > 0) return true;
+    this.headersOut.setDefault("Content-Length", length);
+    return !this.headOnly;
   }
 
   /**

@@ -31,8 +31,8 @@ export async function sendFile(
   try {
     const { size } = await file.stat();
     const length = clampLength(path, range, size);
-    response.announceFile(length);
-    await copyRange(response, file, { offset: range.offset, length }, path);
+    const wanted = response.announceFile(length);
+    if (wanted) await copyRange(response, file, { offset: range.offset, length }, path);
     return length;
   } finally {
     await file.close();

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import type { BodyReader } from "./body.ts";
 import type { RequestFacts } from "./request-facts.ts";
 
-/** Makes a `Request`. The body stays with us until the first read of it; methods that `fetch` forbids throw. */
+/** Makes a `Request` that holds the body from then on. CONNECT and TRACE, which `fetch` forbids, throw a `TypeError`. */
 export function toWebRequest(req: RequestFacts, body: BodyReader): Request {
   const hasBody = body.announced && req.method !== "GET" && req.method !== "HEAD";
   return new Request(req.constructUrl(req.unparsedUri), {

@@ -64,18 +64,21 @@ function copyHead(sink: ResponseSink, response: Response): void {
 }
 
 async function copyBody(sink: ResponseSink, reader: Reader): Promise<void> {
-  const first = await reader.read();
-  if (first.done) return sink.finish();
-  sink.write(first.value);
   // A body that is complete at once goes out with its length; one that is not must not hold back its first part.
-  const pending = reader.read();
-  const second = await Promise.race([pending, nextTurn()]);
-  if (second?.done) return sink.finish();
+  const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
+  let pending = reader.read();
+  const first = await Promise.race([pending, turn]);
+  if (first && !first.done) {
+    sink.write(first.value);
+    pending = reader.read();
+  }
+  const last = first?.done ? first : await Promise.race([pending, turn]);
+  if (last?.done) return sink.finish();
   const { signal } = sink.exchange;
   const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
   signal.addEventListener("abort", cancel, { once: true });
   try {
-    await sink.flush();
+    if (first || sink.headOnly) await sink.flush();
     if (sink.headOnly) await reader.cancel();
     else await copyRest(sink, reader, pending);
     sink.finish();
@@ -93,8 +96,4 @@ async function copyRest(
     sink.write(part.value);
     await sink.flush();
   }
-}
-
-function nextTurn(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(resolve, undefined));
 }

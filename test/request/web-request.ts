@@ -4,6 +4,7 @@ import { serve } from "../fixtures/exchange-server.ts";
 t.test("method, URL, headers, body", async (t) => {
   const server = await serve(t, async (req) => {
     const request = req.toRequest();
+    t.equal(req.toRequest(), request);
     const body = await request.text();
     const { method, url, headers } = request;
     req.write(JSON.stringify([method, url, headers.get("x-a"), body]));

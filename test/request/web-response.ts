@@ -43,20 +43,16 @@ t.test("without a body, without a type", async (t) => {
 });
 
 t.test("a stream leaves part by part", async (t) => {
-  let send: (text: string | null) => void;
-  const server = await serve(t, () => {
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-    const writer = writable.getWriter();
-    send = (text) => void (text === null ? writer.close() : writer.write(Buffer.from(text)));
-    send("one");
-    return new Response(readable);
-  });
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const server = await serve(t, () => new Response(readable));
   const socket = server.connect();
   socket.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  void writer.write(Buffer.from("one"));
   t.match(String(await once(socket, "data")), "3\r\none\r\n");
-  send("three");
+  void writer.write(Buffer.from("three"));
   t.match(String(await once(socket, "data")), "5\r\nthree\r\n");
-  send(null);
+  void writer.close();
   t.match(String(await once(socket, "data")), "0\r\n\r\n");
 });
 
@@ -84,12 +80,28 @@ function sendFirst(controller: ReadableStreamDefaultController): void {
 
 t.test("a client that goes away cancels the body", async (t) => {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const server = await serve(t, () => {
-    return new Response(new ReadableStream({ start: sendFirst, cancel: () => resolve() }));
-  });
+  const server = await serve(
+    t,
+    () => new Response(new ReadableStream({ start: sendFirst, cancel: () => resolve() })),
+  );
   const socket = server.connect();
   socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   await once(socket, "data");
+  socket.destroy();
+  await promise;
+  t.strictSame(server.errors, []);
+});
+
+t.test("also before its first part", async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const server = await serve(t, () => {
+    setImmediate(() => setImmediate(ask));
+    return new Response(new ReadableStream({ cancel: () => resolve() }));
+  });
+  const socket = server.connect();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await asked;
   socket.destroy();
   await promise;
   t.strictSame(server.errors, []);

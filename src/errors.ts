@@ -204,6 +204,11 @@ const registry = {
     level: "crit",
     message: "no Apache httpd found: {reason}",
   },
+  MODTS_CONF_CHANGED: {
+    status: 0,
+    level: "crit",
+    message: "{file} is there with another text; --force overwrites it",
+  },
   MODTS_HTTPD_FAILED: {
     status: 0,
     level: "crit",

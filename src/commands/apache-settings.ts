@@ -1,0 +1,40 @@
+/**
+ * What the Apache side must be told of the sidecar's configuration. `conf`, `dev` and `check` share it.
+ * @module
+ */
+import type { ConfigListener, ResolvedConfig } from "../config.ts";
+import type { ConfSettings } from "../httpd/render.ts";
+
+/** The settings block of `mod_ts.conf` for a configuration. */
+export function confSettings(config: ResolvedConfig): ConfSettings {
+  const main = config.listeners.find(({ pool }) => pool === "main");
+  const tcp = main && tcpAddress(main);
+  return {
+    run: config.run,
+    // Half of the sidecar's own patience, so that httpd never sends on a connection that is just being closed.
+    ttl: Math.max(1, Math.floor(config.keepAlive / 2000)),
+    // Longer than the sidecar's own limit, so that the one who knows the cause answers.
+    timeout: Math.max(300, Math.ceil(config.limits.handlerTimeout / 1000) + 30),
+    ...(config.secret !== undefined && { secret: config.secret }),
+    ...(tcp !== undefined && { tcp }),
+  };
+}
+
+/** The lines for pools other than main, to stand after `mod_ts.conf`. */
+export function poolLines(config: ResolvedConfig): string {
+  return config.listeners
+    .filter(({ pool, door }) => pool !== "main" && door === "gateway")
+    .map((listener) => {
+      const tcp = tcpAddress(listener);
+      const { pool } = listener;
+      return tcp === undefined ? `Use TsPool ${pool}\n` : `Use TsTcpPool ${pool} ${tcp}\n`;
+    })
+    .join("");
+}
+
+function tcpAddress({ address }: ConfigListener): string | undefined {
+  if ("path" in address) return undefined;
+  // What listens everywhere is reached here.
+  const host = address.host.replace(/^(?:0\.0\.0\.0|::)$/, "127.0.0.1");
+  return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}

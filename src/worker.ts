@@ -75,8 +75,8 @@ function serveSupervisor(): void {
   let parts: Parts | undefined;
   // The supervisor is gone: nobody will send connections or take logs any more.
   process.on("disconnect", () => process.exit(0));
-  // Ctrl-C reaches the whole process group; when to end is the supervisor's to say.
-  process.on("SIGINT", () => {});
+  // Ctrl-C, systemd and a closed terminal signal the whole group; when to end is the supervisor's to say.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
   process.on("message", async (message: ToWorker<ResolvedConfig>, socket?: Socket) => {
     if (message.type === "init") {
       subscribeLog(message.config.log.level);

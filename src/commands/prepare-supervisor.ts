@@ -19,6 +19,8 @@ export interface Prepared {
  */
 export async function prepareSupervisor(path: string, overrides: Config = {}): Promise<Prepared> {
   const config = await loadConfig(path, overrides);
+  // Whoever reads the log may go away (a pager, a restarted journal); an unheard line is no reason to end.
+  process.stderr.on("error", () => {});
   let stopLog = subscribeLog(config.log.level);
   const reread = async (): Promise<SupervisorSettings> => {
     const next = await loadConfig(path, overrides);

@@ -1,10 +1,32 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import t from "tap";
 import { modTs, Running } from "../fixtures/mod-ts.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
+
+/** Bare packages in everything that a file imports, types aside. */
+function packagesOf(file: string, seen: Set<string> = new Set()): string[] {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const found: string[] = [];
+  for (const [statement, target = ""] of readFileSync(file, "utf8").matchAll(
+    /^(?:import|export)\b[^;]*? from "([^"]+)"/gm,
+  )) {
+    if (/^(?:import|export) type/.test(statement)) continue;
+    if (target.startsWith(".")) found.push(...packagesOf(join(dirname(file), target), seen));
+    else if (!target.startsWith("node:")) found.push(target);
+  }
+  return found;
+}
+
+t.test("the supervisor loads no package, and so dies of none", async (t) => {
+  const src = join(import.meta.dirname, "../../src");
+  t.same(packagesOf(join(src, "commands/start.ts")), []);
+  t.same(packagesOf(join(src, "cli.ts")), []);
+  t.ok(packagesOf(join(src, "worker.ts")).includes("fastify"), "the search finds what is there");
+});
 
 function get(socketPath: string): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -17,6 +39,13 @@ function get(socketPath: string): Promise<number> {
   });
 }
 
+function children(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .split(" ")
+    .map(Number)
+    .filter(Boolean);
+}
+
 t.test("starts and stops with the real worker", async (t) => {
   const config = { run: "run", pools: { main: { workers: 1 } } };
   const folder = shortFolder(t, { "mod-ts.config.json": JSON.stringify(config) });
@@ -25,6 +54,11 @@ t.test("starts and stops with the real worker", async (t) => {
   t.teardown(() => running.child.kill("SIGKILL"));
   t.match(await running.logged("listening"), socketPath);
   t.equal(await get(socketPath), 403, "whoever is not Apache gets nothing");
+  // systemd and a terminal signal every process of the group; only the supervisor may act on it.
+  const workers = children(running.child.pid!);
+  for (const pid of workers) process.kill(pid, "SIGTERM");
+  t.equal(await get(socketPath), 403);
+  t.same(children(running.child.pid!), workers);
   running.child.kill("SIGTERM");
   t.same(await once(running.child, "exit"), [0, null]);
   t.notOk(existsSync(socketPath));

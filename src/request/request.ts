@@ -19,8 +19,11 @@ import { toWebRequest } from "./web-request.ts";
 
 export type { HandlerEntry, RequestInternals, RequestPhase } from "./internals.ts";
 
-/** Key of the engine's side of a request; not for handler authors. */
-export const internals: unique symbol = Symbol("mod_ts.internals");
+/**
+ * Key of the engine's side of a request; not for handler authors. Registered, because a handler module may carry a
+ * second copy of this package, whose `redirect` is given our requests.
+ */
+export const internals: unique symbol = Symbol.for("mod_ts.internals");
 
 /** A function that `req.addHandler` takes. */
 export type RequestHandler = (

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import t from "tap";
 import type { Exchange, RequestContext } from "../../src/request/exchange.ts";
 import { ApacheRequest, internals } from "../../src/request/request.ts";
@@ -166,4 +167,22 @@ t.test("the body is read through the request", async (t) => {
   t.equal((await server.ask("POST /json", "[")).status, 400);
   t.equal((await server.ask("POST /discard", "abc")).body, "gone");
   t.equal((await server.ask("POST /twice", "abc")).body, "MODTS_BODY_USED");
+});
+
+/** Names a handler author sees: own members and those of the classes above. */
+function membersOf(object: object): string[] {
+  const names = new Set(Object.keys(object));
+  let level = Object.getPrototypeOf(object) as object;
+  for (; level !== Object.prototype; level = Object.getPrototypeOf(level) as object) {
+    for (const name of Object.getOwnPropertyNames(level)) names.add(name);
+  }
+  names.delete("constructor");
+  return [...names].toSorted();
+}
+
+t.test("the page in docs lists every member, and no other", async (t) => {
+  const page = readFileSync(new URL("../../docs/request-object.md", import.meta.url), "utf8");
+  const [tables = ""] = page.split("## HeaderTable");
+  const listed = [...tables.matchAll(/^\| `(\w+)(?:\([^`]*\))?` +\|/gm)].map(([, name]) => name);
+  t.strictSame(listed.toSorted(), membersOf(requestOf()));
 });

@@ -1,0 +1,176 @@
+/** Request bodies: streamed, promised before they are sent, limited, broken off. */
+import t from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
+
+const apache = await startApache(t, {
+  conf: `
+    <Location /body>
+      Use TsHandler body.ts
+    </Location>
+    <Location /body/eager>
+      SetEnvIf Host . proxy-prefetch-nonblocking
+    </Location>
+    ${journalConf}
+  `,
+  config: { limits: { bodyBytes: 100_000 } },
+  handlers: {
+    "journal.ts": journalModule,
+    "body.ts": `
+      import { HttpError, OK, type ApacheRequest } from "mod-ts";
+      import { note } from "./journal.ts";
+      const ways: Record<string, (req: ApacheRequest) => unknown> = {
+        stream: async (req) => {
+          let size = 0;
+          for await (const chunk of req.body) {
+            if (size === 0) note(req.args + " first");
+            size += chunk.length;
+          }
+          note(req.args + " end " + size);
+          req.write(String(size));
+        },
+        read: async (req) => {
+          const parts: string[] = [];
+          for (;;) {
+            const part = await req.read(4);
+            if (part.length === 0) break;
+            parts.push(part.toString());
+          }
+          req.write(JSON.stringify(parts));
+        },
+        line: async (req) => req.write(JSON.stringify([String(await req.readLine()), String(await req.readLine(2)), String(await req.read())])) && OK,
+        lines: async (req) => req.write(JSON.stringify((await req.readLines()).map(String))) && OK,
+        text: async (req) => { req.write(await req.text()); },
+        json: async (req) => { req.write(JSON.stringify({ got: await req.json() })); },
+        web: async (req) => new Response(await req.toRequest().text()),
+        ignore: (req) => { req.write("ignored"); return OK; },
+        refuse: () => { throw new HttpError(403, { body: "refused" }); },
+        broken: async (req) => {
+          note("broken begins");
+          try { await req.text(); } catch (error) { note("broken " + (error as { code: string }).code); throw error; }
+        },
+      };
+      export const handler = (req: ApacheRequest) => ways[req.uri.split("/").at(-1)!]!(req) as number;
+    `,
+  },
+});
+
+/** Four characters at a time, so that one of two bytes is cut in the middle. */
+const inFours = ["one\n", "two\n", "thr\ufffd", "\ufffde"];
+
+t.test("every way to read, with a length and chunked", async (t) => {
+  const text = "one\ntwo\nthrée";
+  for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
+    const post = async (way: string, body: string): Promise<string> =>
+      (await apache.request(`/body/${way}`, { method: "POST", body, headers })).body;
+    t.same(JSON.parse(await post("read", text)), inFours);
+    t.same(JSON.parse(await post("line", text)), ["one\n", "tw", "o\nthrée"]);
+    t.same(JSON.parse(await post("lines", text)), ["one\n", "two\n", "thrée"]);
+    t.equal(await post("text", text), text);
+    t.equal(await post("web", text), text);
+    t.equal(await post("json", '{"a":[1,"é"]}'), '{"got":{"a":[1,"é"]}}');
+    t.match(await post("json", "{"), /not valid JSON/);
+    t.equal(await post("ignore", text), "ignored");
+    for (const way of ["text", "web", "ignore"]) {
+      t.equal(await post(way, ""), way === "ignore" ? "ignored" : "", `${way}: empty`);
+    }
+  }
+});
+
+const framings = ["Content-Length: 40000", "Transfer-Encoding: chunked"];
+
+/** Half of 40000 bytes, in either framing. */
+const half = (client: RawClient, framing: string): RawClient =>
+  framing.startsWith("C") ? client.send("a".repeat(20_000)) : client.chunk("a".repeat(20_000));
+
+for (const framing of framings) {
+  t.test(`the handler reads what there is before the rest is sent, ${framing}`, async (t) => {
+    const client = new RawClient(apache.port);
+    const name = framing.split(":")[0];
+    client.head(`POST /body/stream?${name} HTTP/1.1`, "Connection: close", framing);
+    half(client, framing);
+    const before = await journalHas(apache, `${name} first`);
+    t.notOk(before.includes(`${name} end 40000`));
+    half(client, framing).send(framing.startsWith("C") ? "" : "0\r\n\r\n");
+    t.match(await client.closed, /^HTTP\/1.1 200 [^]*\r\n40000$/);
+    await journalHas(apache, `${name} end 40000`);
+  });
+
+  t.test(`a client that leaves in mid-upload, ${framing}`, async (t) => {
+    const client = new RawClient(apache.port);
+    const entries = (await readJournal(apache)).length;
+    client.head("POST /body/broken HTTP/1.1", framing);
+    half(client, framing);
+    await journalHas(apache, "broken begins");
+    client.leave();
+    const seen = await journalHas(apache, "broken MODTS_BODY_ABORTED", entries);
+    t.equal(seen.at(-1), "broken MODTS_BODY_ABORTED");
+    t.notMatch(apache.sidecarLog(), /MODTS_HANDLER_FAILED|MODTS_WORKER_DIED/);
+  });
+}
+
+t.test("a short body waits in Apache until it is whole, unless it is told not to", async (t) => {
+  for (const path of ["/body/stream", "/body/eager/stream"]) {
+    const client = new RawClient(apache.port);
+    const entries = (await readJournal(apache)).length;
+    client.head(`POST ${path}?short HTTP/1.1`, "Connection: close", "Content-Length: 2").send("a");
+    if (path.includes("eager")) await journalHas(apache, "short first", entries);
+    else t.equal((await readJournal(apache)).length, entries);
+    client.send("b");
+    t.match(await client.closed, /\r\n2$/);
+  }
+});
+
+t.test("Expect: 100-continue", async (t) => {
+  const begin = (way: string, framing: string): RawClient =>
+    new RawClient(apache.port).head(
+      `POST /body/${way} HTTP/1.1`,
+      "Expect: 100-continue",
+      "Connection: close",
+      framing,
+    );
+  for (const framing of ["Content-Length: 40000", "Transfer-Encoding: chunked"]) {
+    const client = begin("stream", framing);
+    t.match(await client.until(/\r\n\r\n/), /^HTTP\/1.1 100 Continue\r\n\r\n/);
+    half(half(client, framing), framing).send(framing.startsWith("C") ? "" : "0\r\n\r\n");
+    t.match(await client.closed, /HTTP\/1.1 200 [^]*\r\n40000$/);
+    t.match(await begin("refuse", framing).closed, /^HTTP\/1.1 403 [^]*refused$/);
+    t.match(await begin("ignore", framing).closed, /^HTTP\/1.1 200 [^]*ignored$/);
+  }
+  t.match(await begin("text", "Content-Length: 100001").closed, /^HTTP\/1.1 413 /);
+  t.equal((await apache.request("/journal")).status, 200);
+});
+
+t.test("over the limit: 413", async (t) => {
+  const send = (way: string, size: number, chunked: boolean) =>
+    apache.request(`/body/${way}`, {
+      method: "POST",
+      body: "a".repeat(size),
+      headers: chunked ? { "transfer-encoding": "chunked" } : {},
+    });
+  for (const chunked of [false, true]) {
+    t.equal((await send("text", 100_000, chunked)).body.length, 100_000, "the limit itself passes");
+    for (const way of ["text", "stream", "read", "web", "lines"]) {
+      t.match(await send(way, 100_001, chunked), { status: 413, body: /too large/i }, way);
+    }
+    t.equal(
+      (await send("ignore", 100_001, chunked)).body,
+      "ignored",
+      "who does not read has no limit",
+    );
+  }
+  t.match(apache.sidecarLog(), /MODTS_BODY_TOO_LARGE: .* 100000 bytes/);
+});
+
+t.test("a refused upload leaves connections that work", async (t) => {
+  for (let count = 0; count < 20; count += 1) {
+    const body = "a".repeat(60_000);
+    const [refused, read] = await Promise.all([
+      apache.request("/body/refuse", { method: "POST", body }),
+      apache.request("/body/text", { method: "POST", body }),
+    ]);
+    t.equal(refused.status, 403);
+    t.equal(read.body.length, 60_000);
+  }
+});

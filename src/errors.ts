@@ -250,7 +250,7 @@ const registry = {
     level: "crit",
     message: "the runtime folder {folder} cannot be used: {reason}",
   },
-} as const satisfies Record<string, ErrorEntry>;
+} as const;
 
 export type ErrorCode = keyof typeof registry;
 

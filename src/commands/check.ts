@@ -8,7 +8,7 @@ import { findHttpd } from "../httpd/find.ts";
 import type { Finding } from "../httpd/finding.ts";
 import { probeServer } from "../httpd/probe.ts";
 import { prove } from "../httpd/prove.ts";
-import { type Command, parseCommand, UsageError } from "./command.ts";
+import { parseCommand, UsageError } from "./command.ts";
 
 export const usage = "check [folder] [--url <url>]";
 
@@ -25,7 +25,7 @@ export const options = {
     placeholder: "file",
     description: "main configuration file of httpd (default: the one that httpd knows)",
   },
-} as const satisfies Command["options"];
+} as const;
 
 /** Gives 1 when a finding is bad. Throws `MODTS_CONFIG_INVALID`, with all mistakes. */
 export async function run(argv: string[]): Promise<number> {

@@ -54,7 +54,7 @@ type OptionValue<Option extends CommandOption> = Option extends { multiple: true
     : string;
 
 /**
- * Reads `argv` by a command's table of options, which must be declared `as const satisfies Command["options"]`.
+ * Reads `argv` by a command's table of options, which must be declared `as const`.
  * At most `maximum` words without a dash are allowed, 1 by default. Throws {@link UsageError}.
  */
 export function parseCommand<const Options extends Readonly<Record<string, CommandOption>>>(

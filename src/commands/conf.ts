@@ -13,7 +13,7 @@ import { loadedModules } from "../httpd/query.ts";
 import { renderConf } from "../httpd/render.ts";
 import { ModTsError } from "../errors.ts";
 import { confSettings, poolLines } from "./apache-settings.ts";
-import { type Command, parseCommand } from "./command.ts";
+import { parseCommand } from "./command.ts";
 
 export const usage = "conf [folder] [--install]";
 
@@ -39,7 +39,7 @@ export const options = {
     placeholder: "file",
     description: "program of the httpd to install for",
   },
-} as const satisfies Command["options"];
+} as const;
 
 /** Gives 0. Throws what `loadConfig`, `renderConf` and `installConf` throw. */
 export async function run(argv: string[]): Promise<number> {

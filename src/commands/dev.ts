@@ -11,7 +11,7 @@ import { createPrivateServer, type PrivateServer } from "../httpd/private-server
 import { provideHttpd } from "../httpd/provide.ts";
 import { defaultModules } from "../httpd/server-root.ts";
 import type { Supervisor } from "../supervisor.ts";
-import { type Command, parseCommand, UsageError } from "./command.ts";
+import { parseCommand, UsageError } from "./command.ts";
 import { formatDevConf } from "./dev-conf.ts";
 import { prepareSupervisor } from "./prepare-supervisor.ts";
 import { makeRuntimeFolder } from "./runtime-folder.ts";
@@ -31,7 +31,7 @@ export const options = {
     description: "port of Apache (default: 8080, or the next free one)",
   },
   host: { type: "string", default: "127.0.0.1", description: "address to listen on" },
-} as const satisfies Command["options"];
+} as const;
 
 /** Modules that examples and applications use, loaded where this httpd has them. */
 const moreModules = [
@@ -53,7 +53,8 @@ export async function run(argv: string[]): Promise<number> {
   const port = readPort(values.port);
   const host = values.host ?? options.host.default;
   const httpd = await provideHttpd((text) => process.stderr.write(`mod-ts: ${text}\n`));
-  const runtime = makeRuntimeFolder(folder);
+  const { path: runtime, reason, readable } = makeRuntimeFolder(folder);
+  if (reason !== undefined) process.stderr.write(`mod-ts: ${reason}; using ${runtime}\n`);
   const overrides: Config = { development: true, run: join(runtime, "run") };
   const { supervisor, config } = await prepareSupervisor(folder, overrides);
   const signal = nextSignal(supervisor);
@@ -65,7 +66,7 @@ export async function run(argv: string[]): Promise<number> {
       host,
       port: port ?? (await freePort(host, 8080)),
       modules: modulesOf(httpd),
-      conf: formatDevConf(folder, config),
+      conf: formatDevConf(folder, config, readable),
     });
     return await serve(server, supervisor, signal);
   } finally {

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { type Command, parseCommand } from "./command.ts";
+import { parseCommand } from "./command.ts";
 
 export const usage = "init [folder]";
 
@@ -12,7 +12,7 @@ export const summary = `Writes a first handler, a configuration and what Apache 
 
 Files that are there already are left alone.`;
 
-export const options = {} as const satisfies Command["options"];
+export const options = {} as const;
 
 const files = {
   "hello.ts": `import { OK, type ApacheRequest } from "mod-ts";

@@ -5,7 +5,7 @@
 import { loadConfig } from "../config-file.ts";
 import { ModTsError } from "../errors.ts";
 import { findSupervisor } from "../run-folder.ts";
-import { type Command, parseCommand } from "./command.ts";
+import { parseCommand } from "./command.ts";
 
 export const usage = "reload [folder]";
 
@@ -14,7 +14,7 @@ export const summary = `Replaces the workers of the running sidecar, without fai
 The configuration is read and judged here first: with a mistake in it nothing is reloaded.
 New workers take over once they are ready; whether they did is in the log of the sidecar.`;
 
-export const options = {} as const satisfies Command["options"];
+export const options = {} as const;
 
 /** Gives 0 once the sidecar has been told. Throws `MODTS_NOT_RUNNING`, and what `loadConfig` throws. */
 export async function run(argv: string[]): Promise<number> {

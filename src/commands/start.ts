@@ -2,7 +2,7 @@
  * `mod-ts start`: the sidecar in production.
  * @module
  */
-import { type Command, parseCommand } from "./command.ts";
+import { parseCommand } from "./command.ts";
 import { prepareSupervisor } from "./prepare-supervisor.ts";
 
 export const usage = "start [folder]";
@@ -13,7 +13,7 @@ Reads mod-ts.config.ts (.mts, .js, .mjs, .json) in the folder, by default the cu
 SIGHUP or "mod-ts reload" brings new code and configuration without failing a request;
 SIGTERM lets requests finish for 10 seconds. The log goes to standard error.`;
 
-export const options = {} as const satisfies Command["options"];
+export const options = {} as const;
 
 /** Runs until a signal ends it; 0 then. */
 export async function run(argv: string[]): Promise<number> {

@@ -84,7 +84,7 @@ function formatOption(name: string, option: CommandOption): readonly [string, st
   const value = option.type === "string" ? ` <${option.placeholder ?? name}>` : "";
   const notes = [
     ...(option.multiple ? ["may be given several times"] : []),
-    ...(option.default === undefined || option.default === false
+    ...(option.default === undefined || option.default === false || option.default === ""
       ? []
       : [`default: ${String(option.default)}`]),
   ];

@@ -67,6 +67,11 @@ export class Disk {
     return ++this.#turns;
   }
 
+  /** Begins a new turn by hand: after a build, in which user code may have written files. */
+  endTurn(): void {
+    this.#loopCount = -1;
+  }
+
   /** The signature of a file, at most one turn of the event loop old; undefined when there is no such file. */
   signature(path: string): Signature | undefined {
     this.turn();

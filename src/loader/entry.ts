@@ -172,7 +172,7 @@ export class Entry {
   #remember(transaction: Transaction): void {
     this.#inputs = new Map(transaction.inputs);
     this.#epoch = this.#graph.epoch;
-    this.#checkedTurn = -1;
+    this.#graph.disk.endTurn();
   }
 
   /** Half a file is often a valid module, only without the export at its end. */

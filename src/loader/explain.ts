@@ -77,6 +77,7 @@ function findImporter(error: unknown, reached: readonly ModuleRecord[]): Culprit
 }
 
 function importPattern(specifier: string, name: string): RegExp {
-  const words = name === "default" ? "\\w+" : `${escapePattern(name)}(?![\\w$])`;
+  const words =
+    name === "default" ? "(?:(?<=import\\s+)\\w+|default)" : `${escapePattern(name)}(?![\\w$])`;
   return new RegExp(`(?<![\\w$])${words}(?=[^;"']*from\\s*["']${escapePattern(specifier)}["'])`);
 }

@@ -1,0 +1,52 @@
+import t from "tap";
+import { BuildError } from "../../src/loader/build-error.ts";
+import { compile } from "../../src/loader/compile.ts";
+
+function failure(source: string, file = "/a.ts"): BuildError {
+  try {
+    compile(file, source);
+  } catch (error) {
+    return error as BuildError;
+  }
+  throw new Error("it compiled");
+}
+
+t.test("what TypeScript adds goes away, or becomes JavaScript", (t) => {
+  const { code, map } = compile(
+    "/a.ts",
+    `import { type A, b } from "b"; import { C } from "c"; enum E { one }
+     class D { constructor(private readonly x: A) {} } namespace N { export const y = 1; }
+     export const z = b satisfies C as unknown;`,
+  );
+  t.match(code, /import \{ b \} from "b"/);
+  t.notMatch(code, /"c"|satisfies|private|: A/);
+  t.match(map, { sources: ["/a.ts"], sourcesContent: [] });
+  t.end();
+});
+
+t.test("JSX in .tsx and .jsx, not in .ts", (t) => {
+  const source = "export const a = <b>text</b>;";
+  t.match(compile("/a.tsx", source).code, /react\/jsx-runtime/);
+  t.match(compile("/a.jsx", `/** @jsxImportSource mine */\n${source}`).code, /mine\/jsx-runtime/);
+  t.equal(failure(source).name, "BuildError");
+  t.end();
+});
+
+t.test("a mistake has its place, also behind characters of several bytes", (t) => {
+  const error = failure('const é = "ü💥";\nlet ö = 1; let x: number = ;\nmore();');
+  t.match(error, { file: "/a.ts", line: 2, column: 28 });
+  t.match(error.message, "SyntaxError: Unexpected token (/a.ts:2:28)");
+  t.match(error.frame, "> 2 | let ö = 1; let x: number = ;");
+  t.end();
+});
+
+t.test("a mistake that the compiler would let pass with code", (t) => {
+  t.match(failure("export const a = 1;\nreturn a;"), { line: 2 });
+  t.match(failure("function f() { await 1; }"), { line: 1 });
+  t.end();
+});
+
+t.test("other extensions are not taken", (t) => {
+  t.match(failure("", "/a.txt").message, /"\.txt" is not an extension/);
+  t.end();
+});

@@ -1,0 +1,28 @@
+import t from "tap";
+import { BuildError } from "../../src/loader/build-error.ts";
+import { explain } from "../../src/loader/explain.ts";
+import type { ModuleRecord } from "../../src/loader/module-record.ts";
+
+const record = (file: string, text: string, ...specifiers: string[]): ModuleRecord =>
+  ({ file, text, requests: specifiers.map((specifier) => ({ specifier })) }) as never;
+
+const lacking = (specifier: string, name: string): SyntaxError =>
+  new SyntaxError(`The requested module '${specifier}' does not provide an export named '${name}'`);
+
+t.test("an import that lacks a name is found in the importer", async (t) => {
+  const a = record("/a.ts", 'import { x } from "./h";\nimport y, { z as q } from "./h";', "./h");
+  const b = record("/b.ts", 'export {\n  lost,\n} from "./h";', "./h");
+  t.match(await explain(lacking("./h", "z"), a, [a, b]), { file: "/a.ts", line: 2, column: 13 });
+  t.match(await explain(lacking("./h", "default"), a, [a]), { file: "/a.ts", line: 2 });
+  t.match(await explain(lacking("./h", "lost"), a, [a, b]), { file: "/b.ts", line: 2, column: 3 });
+  t.match(await explain(lacking("./i", "z"), a, [a, b]), { file: "/a.ts", line: 0 });
+});
+
+t.test("anything may be thrown", async (t) => {
+  const a = record("/a.ts", "throw 1");
+  for (const thrown of ["text", undefined, null, 0, {}]) {
+    t.match(await explain(thrown, a, [a]), { message: /thrown: /, file: "/a.ts" });
+  }
+  const own = new BuildError("mine", { file: "/b.ts", line: 1, column: 1 });
+  t.equal(await explain(own, a, [a]), own);
+});

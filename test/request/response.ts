@@ -252,8 +252,9 @@ t.test("an announced length is kept", async (t) => {
     req.setContentLength(4);
     req.write("ab");
     await req.flush();
-    if (req.unparsedUri !== "/short") req.write(req.unparsedUri === "/long" ? "cdef" : "cd");
-    if (req.unparsedUri === "/long") await req.flush();
+    if (req.unparsedUri === "/short") return;
+    req.write(req.unparsedUri === "/long" ? "cdef" : "cd", true);
+    t.not(req.unparsedUri, "/long", "the write itself fails");
   });
   const right = await server.ask();
   t.equal(right.headers["content-length"], "4");
@@ -377,6 +378,22 @@ t.test("a producer learns that the client has gone", async (t) => {
   const socket = server.connect();
   socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   await once(socket, "data");
+  socket.destroy();
+  t.match(await promise, { code: "MODTS_CLIENT_GONE" });
+});
+
+t.test("a flush that waits for a client that goes away fails", async (t) => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const { promise: full, resolve: fill } = Promise.withResolvers<void>();
+  const server = await serve(t, async (req) => {
+    while (req.write(Buffer.alloc(10_000_000)));
+    fill();
+    await req.flush().then(resolve, resolve);
+  });
+  const socket = server.connect();
+  socket.pause();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await full;
   socket.destroy();
   t.match(await promise, { code: "MODTS_CLIENT_GONE" });
 });

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Readable } from "node:stream";
+import { ModTsError } from "../errors.ts";
 import { parseBasicAuth } from "./basic-auth.ts";
 import { BodyReader } from "./body.ts";
 import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
@@ -253,9 +254,15 @@ export class ApacheRequest extends RequestFacts {
   }
   /**
    * Appends a handler to the running or a later phase of this request, after the configured ones. A phase that is over
-   * or unknown throws `MODTS_BAD_PHASE` at once; a reference that leads nowhere fails when it is reached.
+   * or unknown throws `MODTS_BAD_PHASE` at once, what is neither text nor function `MODTS_BAD_ARGUMENT`; a reference that
+   * leads nowhere fails when it is reached.
    */
   addHandler(phase: RequestPhase, handler: string | RequestHandler): void {
+    // An undefined entry would end the list before the handlers that were added after it.
+    if (!handler || (typeof handler !== "string" && typeof handler !== "function")) {
+      const reason = "it takes a reference or a function";
+      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "addHandler", reason });
+    }
     this[internals].add(phase, handler);
   }
 }

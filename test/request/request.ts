@@ -126,6 +126,9 @@ t.test("addHandler", async (t) => {
   req.addHandler("log", handler);
   t.strictSame(req[internals].added.get("log"), ["log.ts::late", handler]);
   t.throws(() => req.addHandler("filter" as "log", handler), { code: "MODTS_BAD_PHASE" });
+  for (const bad of [undefined, null, "", 5]) {
+    t.throws(() => req.addHandler("log", bad as string), { code: "MODTS_BAD_ARGUMENT" });
+  }
 });
 
 t.test("cleanups run last one first, with their data", async (t) => {

@@ -8,8 +8,11 @@ import type { ResolvedConfig } from "../config.ts";
 import { confFile, formatDefines } from "../httpd/render.ts";
 import { confSettings, poolLines } from "./apache-settings.ts";
 
-/** The configuration of the private Apache at server level. */
-export function formatDevConf(folder: string, config: ResolvedConfig): string {
+/**
+ * The configuration of the private Apache at server level. With `readable` false the folder is not its DocumentRoot: Apache
+ * looks at the file system for any URL, and answers 403 where it may not.
+ */
+export function formatDevConf(folder: string, config: ResolvedConfig, readable = true): string {
   const own = join(folder, "apache.conf");
   return `${formatDefines(confSettings(config))}Define MOD_TS_FOLDER "${folder}"
 Include "${confFile}"
@@ -25,8 +28,7 @@ ${poolLines(config)}
     ScriptSock logs/cgid.sock
 </IfModule>
 <VirtualHost *>
-    DocumentRoot "${documentRoot(folder)}"
-    <Directory "${folder}">
+${readable ? `    DocumentRoot "${documentRoot(folder)}"\n` : ""}    <Directory "${folder}">
         Options FollowSymLinks
         AllowOverride All
         Require all granted

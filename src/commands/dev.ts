@@ -2,6 +2,7 @@
  * `mod-ts dev`: a private Apache with the handlers of a folder.
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
@@ -55,7 +56,7 @@ export async function run(argv: string[]): Promise<number> {
   const httpd = await provideHttpd((text) => process.stderr.write(`mod-ts: ${text}\n`));
   const { path: runtime, reason, readable } = makeRuntimeFolder(folder);
   if (reason !== undefined) process.stderr.write(`mod-ts: ${reason}; using ${runtime}\n`);
-  const overrides: Config = { development: true, run: join(runtime, "run") };
+  const overrides: Config = { development: true, run: join(runtime, "run"), ...ownGroup() };
   const { supervisor, config } = await prepareSupervisor(folder, overrides);
   const signal = nextSignal(supervisor);
   await supervisor.start();
@@ -72,6 +73,13 @@ export async function run(argv: string[]): Promise<number> {
   } finally {
     await supervisor.stop();
   }
+}
+
+/** Unless we are root, Apache runs as ourselves, and the group of the system's Apache is not ours to give. */
+function ownGroup(): Pick<Config, "socketGroup"> {
+  if (process.getuid?.() === 0) return {};
+  const name = spawnSync("id", ["-gn"], { encoding: "utf8" }).stdout.trim();
+  return name ? { socketGroup: name } : {};
 }
 
 function readPort(text: string | undefined): number | undefined {

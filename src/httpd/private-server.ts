@@ -93,7 +93,7 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
   await endStale(folder);
   writeServerRoot({ folder, httpd, host, port, modules, conf, user });
   const errorLogFile = join(folder, "logs/error.log");
-  const child = launch(httpd, folder, user);
+  const child = launch(httpd, folder);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
@@ -144,14 +144,13 @@ const guard = `trap : TERM
 while kill -0 "$httpd" 2>/dev/null; do wait "$httpd"; done
 kill -KILL 0`;
 
-function launch(httpd: Httpd, folder: string, user: Identity | undefined): ChildProcess {
+function launch(httpd: Httpd, folder: string): ChildProcess {
   const log = openSync(join(folder, "logs/startup.log"), "a");
   const command = [httpd.binary, "-d", folder, "-f", join(folder, "httpd.conf"), "-DFOREGROUND"];
   const child = spawn("/bin/sh", ["-c", guard, "sh", ...command], {
     // On SIGTERM the parent of httpd signals its whole process group, which would be ours and that of the terminal.
     detached: true,
     stdio: ["ignore", log, log, "pipe"],
-    ...(user && { uid: user.uid, gid: user.gid }),
   });
   closeSync(log);
   child.once("exit", () => release(child));

@@ -2,7 +2,7 @@
  * The folder of a private httpd: its configuration, media types, empty logs.
  * @module
  */
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ModTsError } from "../errors.ts";
 import { type Httpd, hasModule, modulePath } from "./find.ts";
@@ -21,7 +21,7 @@ export interface ServerRoot {
   modules: readonly string[] | undefined;
   /** Configuration at server level, after everything else. */
   conf: string;
-  /** Owner of what httpd writes to; undefined: ourselves. */
+  /** Whom httpd becomes once it has read its configuration, as it does when it starts as root; undefined: it stays what it is. */
   user: Identity | undefined;
 }
 
@@ -58,28 +58,26 @@ export const defaultModules: readonly string[] = [
  * @throws ModTsError `MODTS_HTTPD_MODULE` when one of `modules` is not there
  */
 export function writeServerRoot(root: ServerRoot): void {
-  const { folder, user } = root;
+  const { folder } = root;
   for (const name of ["", "logs", "htdocs"]) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, "mime.types"), mediaTypes);
   // It may hold a secret.
   writeFileSync(join(folder, "httpd.conf"), formatHttpdConf(root), { mode: 0o600 });
   // A log of the run before would be taken for this one's in messages.
-  const logs = ["error.log", "access.log", "startup.log"].map((name) => join("logs", name));
-  for (const name of logs) writeFileSync(join(folder, name), "");
-  if (!user) return;
-  for (const name of ["", "logs", "httpd.conf", ...logs]) {
-    chownSync(join(folder, name), user.uid, user.gid);
+  for (const name of ["error.log", "access.log", "startup.log"]) {
+    writeFileSync(join(folder, "logs", name), "");
   }
 }
 
-function formatHttpdConf({ folder, httpd, host, port, modules, conf }: ServerRoot): string {
+function formatHttpdConf(root: ServerRoot): string {
+  const { folder, httpd, host, port, modules, conf, user } = root;
   const load = modules ?? defaultModules.filter((name) => hasModule(httpd, name));
   return `# Written by mod_ts at each start: changes are lost.
 ServerRoot "${folder}"
 DefaultRuntimeDir "${folder}/logs"
 PidFile "${folder}/logs/httpd.pid"
 ${load.map((name) => loadModule(httpd, name)).join("")}
-Listen ${host.includes(":") ? `[${host}]` : host}:${port}
+${user ? `User ${user.name}\nGroup "#${user.gid}"\n` : ""}Listen ${host.includes(":") ? `[${host}]` : host}:${port}
 ServerName localhost:${port}
 ErrorLog "${folder}/logs/error.log"
 LogLevel warn

@@ -16,8 +16,20 @@ export {
 } from "./handler.ts";
 
 // Request
+export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
 export { HeaderTable } from "./request/headers.ts";
-export type { ApacheRequest } from "./request/request.ts";
+export { redirect, type RedirectOptions } from "./request/redirect.ts";
+export type { ApacheConnection } from "./request/connection.ts";
+export type { ApacheServer } from "./request/server.ts";
+export type { FileInfo } from "./request/file-info.ts";
+export type { ParsedUri } from "./request/uri.ts";
+export {
+  REMOTE_DOUBLE_REV,
+  REMOTE_HOST,
+  REMOTE_NAME,
+  REMOTE_NOLOOKUP,
+} from "./request/connection.ts";
+export * from "./request/methods.ts";
 
 // Errors
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";

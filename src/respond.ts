@@ -7,13 +7,13 @@ import { errorPage } from "./error-page.ts";
 import { isModTsError, ModTsError } from "./errors.ts";
 import type { HandlerModule } from "./handler.ts";
 import type { HttpError } from "./http-error.ts";
-import { log } from "./log.ts";
+import { userPosition } from "./loader/stack.ts";
+import { log, textOf } from "./log.ts";
 import { DONE, OK, type Outcome } from "./outcome.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 
 type Headers = readonly (readonly [string, string])[];
 const html: Headers = [["Content-Type", "text/html; charset=utf-8"]];
-const plain: Headers = [["Content-Type", "text/plain; charset=utf-8"]];
 
 /** How the phases before the response ended. */
 export interface Ending {
@@ -46,12 +46,25 @@ export async function respond(
 /** Writes a failure to the error log: its code, what happened, where, and the stack of what caused it. */
 export function logFailure(error: unknown, req: ApacheRequest): void {
   const known = isModTsError(error);
-  log(known ? error.level : "error", error instanceof Error ? error.message : String(error), {
+  const message = textOf(error);
+  log(known ? error.level : "error", message + culprit(message, req), {
     ...(known && { code: error.code }),
     client: `${req.useragentIp}:${req.connection.remotePort}`,
     uniqueId: req.uniqueId,
-    ...(error instanceof Error && { error: known ? error.cause : error }),
+    ...(error instanceof Error && { error: known ? stackBehind(error) : error }),
   });
+}
+
+/** The handler that ran last, for messages that do not name it. */
+function culprit(message: string, req: ApacheRequest): string {
+  const entry = req[internals].handlerEntry;
+  if (!entry || message.includes(entry.handler)) return "";
+  return ` (${entry.handler} in phase ${entry.phase})`;
+}
+
+/** Our own errors say it all, unless a line of a handler led there: then that line is what the author looks for. */
+function stackBehind(error: Error): unknown {
+  return error.cause ?? (userPosition(error) ? error : undefined);
 }
 
 async function respondToOutcome(req: ApacheRequest, ending: Ending): Promise<void> {
@@ -61,15 +74,19 @@ async function respondToOutcome(req: ApacheRequest, ending: Ending): Promise<voi
     if (thrown?.body !== undefined) req.write(thrown.body);
     return response.finish();
   }
+  const status = thrown?.status ?? outcome;
+  if (response.begun) {
+    if (status === req.status) return response.finish();
+    // Another status comes too late: the connection is going to be broken off, and the log must say why.
+    throw new ModTsError("MODTS_HEADERS_SENT", { name: "the status" });
+  }
   if (outcome >= 200 && outcome < 300) {
-    req.status = outcome;
+    req.status = status;
+    if (thrown?.body !== undefined) req.write(thrown.body);
     return response.finish();
   }
-  if (outcome === 401) challenge(req);
-  const status = thrown?.status ?? outcome;
-  if (thrown?.body !== undefined) {
-    return response.fail(status, plain, thrown.body);
-  }
+  if (status === 401) challenge(req);
+  if (thrown?.body !== undefined) return response.fail(status, [], thrown.body);
   return response.fail(status, html, errorPage(status, req.uniqueId));
 }
 

@@ -71,11 +71,13 @@ export function findHandler(module: HandlerModule, lookup: Lookup, req: ApacheRe
 
 /**
  * Judges what a handler gave. Anything but a number that httpd knows is an error and never a pass: `true`, `"ok"` and
- * a forgotten `return` in an access handler must not open the door.
+ * a forgotten `return` in an access handler must not open the door. An interim status is no outcome either: the client
+ * would wait for the final one (RFC 9110, section 15.2).
  * @throws ModTsError `MODTS_BAD_OUTCOME`
  */
 export function toOutcome(value: unknown, phase: PhaseName, handler: string): Outcome {
-  if (value === OK || value === DECLINED || value === DONE || isHttpStatus(value)) return value;
+  if (value === OK || value === DECLINED || value === DONE) return value;
+  if (isHttpStatus(value) && value >= 200) return value;
   if (value === undefined && mayBeSilent.has(phase)) return OK;
   throw new ModTsError("MODTS_BAD_OUTCOME", { phase, handler, value: describe(value) });
 }

@@ -6,6 +6,7 @@ import { isModTsError } from "./errors.ts";
 import type { HandlerModule } from "./handler.ts";
 import { escapeHtml, htmlPage, htmlTable } from "./html.ts";
 import { type SourceFrame, sourceFrame } from "./loader/stack.ts";
+import { textOf } from "./log.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 
 /** The facts that both forms show. */
@@ -67,11 +68,9 @@ function describe(error: unknown, req: ApacheRequest, held: readonly HandlerModu
   const entry = req[internals].handlerEntry;
   return {
     code: isModTsError(error) ? error.code : "MODTS_HANDLER_FAILED",
-    message: messageOf(error),
-    causes: chain.slice(1).map(messageOf),
-    stack: (deepest instanceof Error ? (deepest.stack ?? String(deepest)) : String(deepest)).split(
-      "\n",
-    ),
+    message: textOf(error),
+    causes: chain.slice(1).map(textOf),
+    stack: stackOf(deepest).split("\n"),
     phase: entry?.phase ?? "none",
     handler: entry?.handler ?? "none",
     generations: held.map(({ file, generation }) => `${file} #${generation}`),
@@ -90,8 +89,12 @@ function causeChain(error: unknown): unknown[] {
   return chain;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+function stackOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? (thrown.stack ?? thrown) : textOf(thrown));
+  } catch {
+    return textOf(thrown);
+  }
 }
 
 function formatFrame({ file, line, column, text }: SourceFrame): string {

@@ -4,6 +4,7 @@
  * The core publishes {@link LogRecord}s on a diagnostics channel; {@link subscribeLog} writes them out.
  * @module
  */
+import { inspect } from "node:util";
 import { logChannel } from "./channels.ts";
 
 /** Where mod_ts itself lies. */
@@ -76,15 +77,40 @@ export function subscribeLog(
   return () => logChannel.unsubscribe(listener);
 }
 
-function stackLines(error: unknown): string[] {
+/**
+ * What was thrown, in words: the message of an error, or the value itself. Never throws: handlers throw anything, and a
+ * log that fails on it would end the process.
+ */
+export function textOf(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return String(thrown.message || thrown.name);
+    return typeof thrown === "object" ? inspect(thrown) : String(thrown);
+  } catch {
+    return "something that cannot be shown";
+  }
+}
+
+/** The stack of an error and of what it was caused by; bounded, as a cause may point back at itself. */
+function stackLines(error: unknown, depth = 0): string[] {
   if (error === undefined) return [];
-  if (!(error instanceof Error)) return [`thrown: ${String(error)}`];
-  const own = withoutOwnTail((error.stack ?? String(error)).split("\n"));
-  if (error.cause === undefined) return own;
+  if (!(error instanceof Error)) return `thrown: ${textOf(error)}`.split("\n");
+  const own = withoutOwnTail(stackOf(error).split("\n"));
+  if (error.cause === undefined || depth === 5) return own;
   return [
     ...own,
-    ...stackLines(error.cause).map((line, index) => (index === 0 ? `caused by ${line}` : line)),
+    ...stackLines(error.cause, depth + 1).map((line, index) =>
+      index === 0 ? `caused by ${line}` : line,
+    ),
   ];
+}
+
+/** A library may have left anything in `stack`, a getter that throws included. */
+function stackOf(error: Error): string {
+  try {
+    return String(error.stack ?? error);
+  } catch {
+    return textOf(error);
+  }
 }
 
 /** The way from the socket to the handler is the same each time: frames of ours are left out where no others follow. */

@@ -10,5 +10,5 @@ export const DECLINED = -1;
 /** The response is complete: no later phase runs, the request is still logged. */
 export const DONE = -2;
 
-/** `OK`, `DECLINED`, `DONE`, or an HTTP status code from 100 to 599. */
+/** `OK`, `DECLINED`, `DONE`, or a final HTTP status code, from 200 to 599. */
 export type Outcome = number;

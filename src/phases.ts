@@ -15,7 +15,8 @@
  *
  * A list of handlers goes on after `OK` and `DECLINED` (`init headerparser access fixup handler log`), or stops at the
  * first `OK` (`authen authz type`). Where mod_python's manual and its code part (`handler`: the code stops at DECLINED),
- * the manual holds. `access`, `authen` and `authz` fail closed: at least one handler must say `OK`.
+ * the manual holds. `access`, `authen` and `authz` fail closed: at least one handler must say `OK`, also where the
+ * only lists there are hold for other extensions (mod_python lets such a file pass; `a.b.html` has the extension `.b.html`).
  * @module
  */
 import type { WebSocket } from "ws";
@@ -156,6 +157,8 @@ class Run {
     const outcome = await this.#runPhase("handler");
     if (typeof outcome !== "number") return { outcome: OK, response: outcome };
     if (outcome !== DECLINED) return { outcome };
+    // What a handler wrote before it found that the request is not its own would stand in front of the file.
+    this.#req[internals].response.discard();
     return { outcome: await this.#options.fallback(this.#req) };
   }
 
@@ -200,11 +203,20 @@ class Run {
   }
 
   async #runPhase(phase: PhaseName): Promise<Outcome | Response> {
+    const state = this.#req[internals];
+    state.phase = phase;
+    try {
+      return await this.#runList(phase);
+    } finally {
+      state.phase = null;
+    }
+  }
+
+  async #runList(phase: PhaseName): Promise<Outcome | Response> {
     const { firstOk, allDeclined } = rules[phase];
     const state = this.#req[internals];
     const configured = selectHandlers(this.#directives.handlers.get(phase), this.#req.filename);
     let result: Outcome = DECLINED;
-    state.phase = phase;
     // A handler may add another one to the running phase: the length is read anew each time.
     for (let index = 0; ; index++) {
       const entry = configured[index] ?? state.added.get(phase)?.[index - configured.length];
@@ -216,7 +228,6 @@ class Run {
       else if (outcome !== DECLINED) return outcome;
       if (firstOk && outcome === OK) break;
     }
-    state.phase = null;
     return result === DECLINED && allDeclined ? allDeclined() : result;
   }
 
@@ -230,17 +241,22 @@ class Run {
       const given = call(this.#req);
       const value = isPromise(given) ? await withinLimit(given, this.#req, label) : given;
       if (phase === "handler" && isResponse(value)) return value;
-      const outcome = toOutcome(value, phase, handler);
-      if (phase === "authen" && outcome === OK) requireUser(this.#req, handler);
-      return outcome;
+      return this.#judge(value, phase, handler);
     } catch (error) {
-      if (isHttpError(error)) adopt(this.#req, error);
+      if (!isHttpError(error)) throw nameCulprit(error, phase, handler);
+      adopt(this.#req, error);
+      const outcome = this.#judge(error.outcome, phase, handler);
+      if (outcome === OK && error.body !== undefined) this.#req.write(error.body);
       // An OK or DECLINED that is thrown goes on with the list, just as one that is returned.
-      if (isHttpError(error) && (error.outcome === OK || error.outcome === DECLINED)) {
-        return error.outcome;
-      }
-      throw nameCulprit(error, phase, handler);
+      if (outcome === OK || outcome === DECLINED) return outcome;
+      throw error;
     }
+  }
+
+  #judge(value: unknown, phase: PhaseName, handler: string): Outcome {
+    const outcome = toOutcome(value, phase, handler);
+    if (phase === "authen" && outcome === OK) requireUser(this.#req, handler);
+    return outcome;
   }
 
   async #find(reference: HandlerReference, lookup: Lookup): Promise<Handler> {

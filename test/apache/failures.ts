@@ -3,6 +3,7 @@ import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const locations = {
   "missing-export": "all.ts::nothing",
@@ -55,11 +56,14 @@ const apache = await startApache(t, {
 writeFileSync(join(apache.folder, "outside.ts"), "export const handler = () => 0;");
 symlinkSync("../outside.ts", join(apache.folder, "handlers/linked.ts"));
 
-/** Asks, and gives what the log of the sidecar says of it. */
-async function fail(name: string): Promise<{ status: number; body: string; log: string }> {
+/** Asks, and gives what the log of the sidecar says of it, once it says that. */
+async function fail(
+  name: string,
+  line: RegExp,
+): Promise<{ status: number; body: string; log: string }> {
   const before = apache.sidecarLog().length;
   const { status, body } = await apache.request(`/${name}`);
-  return { status, body, log: apache.sidecarLog().slice(before) };
+  return { status, body, log: await until(() => apache.sidecarLog().slice(before), line) };
 }
 
 const expected: [keyof typeof locations, number, string, RegExp][] = [
@@ -86,7 +90,7 @@ const expected: [keyof typeof locations, number, string, RegExp][] = [
 
 for (const [name, status, code, line] of expected) {
   t.test(`${name}: ${code}`, async (t) => {
-    const reply = await fail(name);
+    const reply = await fail(name, line);
     t.equal(reply.status, status);
     t.match(reply.log, code);
     t.match(reply.log, line);

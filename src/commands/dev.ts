@@ -102,8 +102,9 @@ async function serve(
   signal: Promise<"signal">,
 ): Promise<number> {
   await Promise.race([supervisor.ready, signal]);
-  process.stdout.write(`\nmod_ts is ready: ${server.url}/\n`);
-  process.stdout.write(`Apache's log: ${server.errorLogFile}\nCtrl-C ends both.\n\n`);
+  process.stderr.write(
+    `\nmod_ts is ready: ${server.url}/\nApache's log: ${server.errorLogFile}\nCtrl-C ends both.\n\n`,
+  );
   const cause = await Promise.race([signal, server.ended.then(() => "ended" as const)]);
   // Apache first: behind a sidecar that is gone it would answer 503.
   await server.stop();

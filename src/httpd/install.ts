@@ -3,7 +3,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ModTsError } from "../errors.ts";
 import type { Httpd } from "./find.ts";
@@ -54,7 +54,9 @@ function writeConf(file: string, text: string, force: boolean): "wrote" | "kept"
   if (before !== undefined && !force) throw new ModTsError("MODTS_CONF_CHANGED", { file });
   mkdirSync(dirname(file), { recursive: true });
   const mode = /^Define MOD_TS_SECRET /m.test(text) ? 0o600 : 0o644;
-  writeFileSync(file, text, { mode });
+  // In place of an older file, not into it: that one may be readable for everybody, and the mode of a file that exists stays.
+  writeFileSync(`${file}.new`, text, { mode });
+  renameSync(`${file}.new`, file);
   return "wrote";
 }
 

@@ -81,9 +81,13 @@ ${user ? `User ${user.name}\nGroup "#${user.gid}"\n` : ""}Listen ${host.includes
 ServerName localhost:${port}
 ErrorLog "${folder}/logs/error.log"
 LogLevel warn
-LogFormat "%h %l %u %t \\"%r\\" %>s %b" common
-CustomLog "${folder}/logs/access.log" common
-TypesConfig "${folder}/mime.types"
+<IfModule mod_log_config.c>
+    LogFormat "%h %l %u %t \\"%r\\" %>s %b" common
+    CustomLog "${folder}/logs/access.log" common
+</IfModule>
+<IfModule mod_mime.c>
+    TypesConfig "${folder}/mime.types"
+</IfModule>
 DocumentRoot "${folder}/htdocs"
 # A private server has few clients; small, so that it starts at once.
 StartServers 1

@@ -62,7 +62,7 @@ export interface PrivateServer {
   readonly accessLogFile: string;
   /** Settles when the server has ended, whoever ended it. */
   readonly ended: Promise<void>;
-  /** Ends it: at once, or after the requests that run (`graceful`; takes a second more). Settles when it has ended. */
+  /** Ends it: within half a second, or after the requests that run (`graceful`; a second at least). Settles when it has ended. */
   stop(how?: "now" | "graceful"): Promise<void>;
 }
 
@@ -204,8 +204,9 @@ async function stopChild(
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   if (graceful === undefined) release(child);
   else process.kill(graceful, "SIGWINCH");
-  // httpd gives its children some seconds; one that hangs would keep us for ever.
-  const killer = setTimeout(() => process.kill(-(child.pid as number), "SIGKILL"), 15_000);
+  // httpd waits ten seconds for a child that has a request open, and a browser that listens to server-sent events always has one.
+  const patience = graceful === undefined ? 500 : 15_000;
+  const killer = setTimeout(() => process.kill(-(child.pid as number), "SIGKILL"), patience);
   await ended;
   clearTimeout(killer);
 }

@@ -128,10 +128,10 @@ export class Entry {
       this.#graph.approve(file);
       const record = await transaction.build(file);
       this.#refuseLosses(record);
-      this.#accept(transaction, record);
+      await this.#accept(transaction, record);
       this.#report({ changed, duration: performance.now() - begin });
     } catch (error) {
-      this.#graph.commit(transaction);
+      await this.#graph.commit(transaction);
       if (known && !transaction.settled) return;
       this.#reject(transaction, toModTsError(error, this.file, this.#graph.evaluateTimeout));
       this.#report({ changed, duration: performance.now() - begin });
@@ -152,11 +152,11 @@ export class Entry {
     this.#onChange({ entry: this.file, generation: this.generation });
   }
 
-  #accept(transaction: Transaction, record: ModuleRecord): void {
+  async #accept(transaction: Transaction, record: ModuleRecord): Promise<void> {
+    await this.#graph.commit(transaction, record);
     const before = this.current;
     this.generation += 1;
     this.current = new Version(this, record, this.#graph);
-    this.#graph.commit(transaction, record);
     this.#graph.enter(this.current, record);
     this.failure = undefined;
     this.#lost = undefined;
@@ -171,7 +171,7 @@ export class Entry {
 
   #remember(transaction: Transaction): void {
     this.#inputs = new Map(transaction.inputs);
-    this.#epoch = this.#graph.epoch;
+    this.#epoch = transaction.epoch;
     this.#graph.disk.endTurn();
   }
 

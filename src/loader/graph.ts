@@ -69,7 +69,7 @@ export class Graph implements Workshop {
       file,
       text,
       compiled,
-      epoch: this.epoch,
+      epoch: this.#active?.epoch ?? this.epoch,
       state: this.#stateOf(file),
       fillMeta: this.#fillMeta,
       importDynamic,
@@ -83,7 +83,8 @@ export class Graph implements Workshop {
   }
 
   /** Makes a build the newest version of what `root` reaches; without a root, throws away what nobody uses. */
-  commit(transaction: Transaction, root?: ModuleRecord): void {
+  async commit(transaction: Transaction, root?: ModuleRecord): Promise<void> {
+    await transaction.close();
     void this.#dispose(transaction.commit(root, this.#importDynamic));
     for (const { importer, target } of transaction.foreign) {
       for (const owner of importer.owners) {
@@ -136,12 +137,14 @@ export class Graph implements Workshop {
     }
     const active = this.#active;
     // A build under way may be waiting for this very import: behind it in the queue, both would wait for ever.
-    if (active) return this.#outside(() => active.importFrom(record, specifier, attributes));
+    if (active && !active.isClosed) {
+      return this.#outside(() => active.importFrom(record, specifier, attributes));
+    }
     return this.run(async (transaction) => {
       try {
         return await transaction.importFrom(record, specifier, attributes);
       } finally {
-        this.commit(transaction);
+        await this.commit(transaction);
       }
     });
   };

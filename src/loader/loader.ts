@@ -13,6 +13,7 @@
 import { resolve } from "node:path";
 import vm from "node:vm";
 import { ModTsError } from "../errors.ts";
+import { log } from "../log.ts";
 import { Entry, type Change } from "./entry.ts";
 import { Graph } from "./graph.ts";
 import { installStackTraces } from "./stack.ts";
@@ -103,7 +104,7 @@ export interface Loader {
   modules(): readonly ModuleInfo[];
   /** Declares everything stale: each entry is built anew at its next load, all its local modules with it. */
   reload(): void;
-  /** Calls back after each build of an entry, good or bad. Returns the function that stops it. */
+  /** Calls back after each build of an entry, good or bad, the first included. Returns the function that stops it. */
   onChange(listener: (change: Change) => void): () => void;
   /** Stops watching, waits for the build under way, disposes of every version that no request holds. */
   close(): Promise<void>;
@@ -186,7 +187,13 @@ class ModuleLoader implements Loader {
   }
 
   #tell(change: Change): void {
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        log("error", "a listener for changed modules failed", { error });
+      }
+    }
   }
 
   /** One entry a turn, so that requests get their turn between two builds. */

@@ -39,16 +39,21 @@ export class Transaction {
   readonly #workshop: Workshop;
   readonly #staleness: Staleness;
   readonly #drafts = new Map<string, ModuleRecord>();
+  readonly #imports = new Set<Promise<unknown>>();
+  #isClosed = false;
   readonly #pending = new Map<ModuleRecord, Promise<unknown>[]>();
   /** What modules that are in use imported while this build was under way. */
   readonly foreign: { importer: ModuleRecord; target: ModuleRecord }[] = [];
   /** Everything that was looked at, found or not: as long as it stays so, the outcome would be the same. */
   readonly inputs: Map<string, Input> = new Map();
+  /** Number of times that everything had been declared stale when the build began. */
+  readonly epoch: number;
   /** False while a file has just vanished or is just empty: an editor is at work, ask again. */
   settled: boolean = true;
 
   constructor(workshop: Workshop) {
     this.#workshop = workshop;
+    this.epoch = workshop.epoch;
     this.#staleness = new Staleness({
       latest: workshop.latest,
       epoch: workshop.epoch,
@@ -79,8 +84,31 @@ export class Transaction {
     return record;
   }
 
+  /** Whether the build takes no more imports: it is being committed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Answers `import()` of a module, be it part of this build or not. */
-  async importFrom(
+  importFrom(
+    importer: ModuleRecord,
+    specifier: string,
+    attributes: ImportAttributes,
+  ): Promise<object> {
+    const work = this.#import(importer, specifier, attributes);
+    this.#imports.add(work);
+    const done = (): void => void this.#imports.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  /** Waits for each `import()` that has begun, be it awaited by the module or not, and takes no more. */
+  async close(): Promise<void> {
+    while (this.#imports.size > 0) await Promise.allSettled(this.#imports);
+    this.#isClosed = true;
+  }
+
+  async #import(
     importer: ModuleRecord,
     specifier: string,
     attributes: ImportAttributes,
@@ -94,8 +122,9 @@ export class Transaction {
     }
     try {
       const target = this.#visit(file ?? this.#missing(specifier, importer));
-      importer.edges.set(specifier, { file, target });
       await this.#run(target);
+      // Not before: a second import() of the same would find a module that is not linked yet.
+      importer.edges.set(specifier, { file, target });
       if (!this.#isDraft(importer)) this.foreign.push({ importer, target });
       return target.module;
     } catch (error) {
@@ -144,26 +173,25 @@ export class Transaction {
 
   #keepFailure(importer: ModuleRecord, specifier: string, file: string | undefined): void {
     // A module that is in use simply tries again at its next request.
-    if (!this.#isDraft(importer)) return void importer.edges.delete(specifier);
+    if (!this.#isDraft(importer)) return;
     const failedText = file === undefined ? undefined : this.#textOf(file);
     importer.edges.set(specifier, { file, target: undefined, failedText });
   }
 
   #connect(record: ModuleRecord, request: ImportRequest): void {
-    const { specifier, attributes } = request;
+    const { specifier } = request;
     if (record.edges.has(specifier)) return;
-    if (!isLocal(specifier)) return this.#connectExternal(record, specifier, attributes);
+    if (!isLocal(specifier)) return this.#connectExternal(record, request);
     const file = this.#resolve(specifier, record.file).file ?? this.#missing(specifier, record);
     if (isNative(file)) {
-      return this.#connectExternal(record, specifier, attributes, pathToFileURL(file).href);
+      return this.#connectExternal(record, request, pathToFileURL(file).href);
     }
     record.edges.set(specifier, { file, target: this.#visit(file) });
   }
 
   #connectExternal(
     record: ModuleRecord,
-    specifier: string,
-    attributes: ImportAttributes,
+    { specifier, attributes }: ImportRequest,
     target = specifier,
   ): void {
     const { file: importer, text: source } = record;
@@ -239,14 +267,19 @@ export class Transaction {
   }
 }
 
-/** Every module that some modules reach, themselves first. */
+/** Every module that some modules reach, themselves included: importers before what they import, cycles apart. */
 export function closure(roots: readonly ModuleRecord[]): Set<ModuleRecord> {
-  const reached = new Set(roots);
-  // A set iterates over what is added meanwhile.
-  for (const record of reached) {
-    for (const { target } of record.edges.values()) if (target) reached.add(target);
-  }
-  return reached;
+  const visited = new Set<ModuleRecord>();
+  const finished: ModuleRecord[] = [];
+  const visit = (record: ModuleRecord): void => {
+    if (visited.has(record)) return;
+    visited.add(record);
+    // Backwards, because the list is turned round in the end: of two imports the first comes first.
+    for (const { target } of [...record.edges.values()].toReversed()) if (target) visit(target);
+    finished.push(record);
+  };
+  for (const root of roots.toReversed()) visit(root);
+  return new Set(finished.toReversed());
 }
 
 function isNative(file: string): boolean {

@@ -10,6 +10,8 @@ import type { ModuleRecord, Owner } from "./module-record.ts";
 export class Version implements Owner {
   readonly record: ModuleRecord;
   readonly generation: number;
+  /** The module namespace. */
+  readonly exports: Readonly<Record<string, unknown>>;
   readonly #graph: Graph;
   readonly #addInputs: (version: Version, inputs: Iterable<Input>) => void;
   #holds = 0;
@@ -23,13 +25,9 @@ export class Version implements Owner {
   ) {
     this.record = record;
     this.generation = entry.generation;
+    this.exports = record.module.namespace as Readonly<Record<string, unknown>>;
     this.#graph = graph;
     this.#addInputs = (version, inputs) => entry.addInputs(version, inputs);
-  }
-
-  /** The module namespace. */
-  get exports(): Readonly<Record<string, unknown>> {
-    return this.record.module.namespace as Readonly<Record<string, unknown>>;
   }
 
   hold(): void {

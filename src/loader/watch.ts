@@ -6,8 +6,11 @@
 import type { FSWatcher } from "chokidar";
 import { log } from "../log.ts";
 
-/** Milliseconds after the last event at which files are looked at once more: two quick saves may give one event. */
-const afterthought = 60;
+/**
+ * Milliseconds after the last event at which files are looked at once more: two quick saves may give one event, and a
+ * file that vanished counts as deleted only after a while.
+ */
+const afterthought = 120;
 
 /** Watches files, and calls back with the paths that may have changed. */
 export class Watch {

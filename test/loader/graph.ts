@@ -274,3 +274,28 @@ function usingPackages(version: number): string {
     export const handler = async () => [kind, count, named, native.endsWith("local.cjs"), join("a", "b"),
       (await import("dual")).kind, ${version}];`;
 }
+
+t.test("several import() of the same at once, awaited or not", async (t) => {
+  const project = await makeProject(t);
+  await project.save(
+    "lazy.ts",
+    `import { sep } from "node:path"; await 0; export const x = sep; ${counting("lazy")}`,
+  );
+  await project.save(
+    "a.ts",
+    `export const handler = async () => {
+       void import("./deep.ts");
+       const all = await Promise.all([1, 2, 3].map(() => import("./lazy.ts")));
+       return new Set(all).size; };`,
+  );
+  await project.save("deep.ts", `export const deeper = () => import("./lazy.ts");`);
+  t.equal(await project.request("a.ts"), 1);
+  await project.save("b.ts", `void import("./deep.ts"); ${answering("b")}`);
+  await project.request("b.ts");
+  await project.save(
+    "c.ts",
+    `import { deeper } from "./deep.ts"; export const handler = async () => (await deeper()).x;`,
+  );
+  t.equal(await project.request("c.ts"), "/");
+  t.same(runs(), { lazy: 1 });
+});

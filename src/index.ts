@@ -39,3 +39,6 @@ export * from "./http-status.ts";
 
 // HTML
 export { escapeHtml } from "./html.ts";
+
+// `import.meta.state`
+export type {} from "./loader/import-meta.ts";

@@ -54,6 +54,23 @@ export function parseDirectives(lines: readonly string[]): Directives {
   return Object.freeze({ handlers, options: Object.freeze(options), debug, interpreter });
 }
 
+/** Parses each distinct configuration once. Apache's files hold few; beyond 10,000 it begins anew. */
+export class DirectivesCache {
+  readonly #parsed = new Map<string, Directives>();
+
+  /** @throws ModTsError as {@link parseDirectives} does, each time */
+  get(lines: readonly string[]): Directives {
+    const key = lines.join("\n");
+    let directives = this.#parsed.get(key);
+    if (!directives) {
+      directives = parseDirectives(lines);
+      if (this.#parsed.size >= 10_000) this.#parsed.clear();
+      this.#parsed.set(key, directives);
+    }
+    return directives;
+  }
+}
+
 /**
  * Reads one handler reference.
  * @throws ModTsError `MODTS_BAD_REFERENCE`

@@ -37,6 +37,11 @@ const registry = {
     message: "request header block over the limit",
   },
   MODTS_BAD_REQUEST: { status: 400, level: "warn", message: "malformed HTTP request: {reason}" },
+  MODTS_UNKNOWN_METHOD: {
+    status: 501,
+    level: "info",
+    message: "request method {method} is none that Node can read",
+  },
   MODTS_BODY_TOO_LARGE: {
     status: 413,
     level: "warn",
@@ -57,6 +62,23 @@ const registry = {
     level: "notice",
     message:
       "WebSocket from a page of {origin} refused; Use TsOption mod_ts.websocket_origins to allow it",
+  },
+  // Authentication subrequests (authorizer)
+  MODTS_FCGI_PROTOCOL: {
+    status: 0,
+    level: "warn",
+    message: "FastCGI connection from {peer} closed: {reason}",
+  },
+  MODTS_AUTHORIZER_TIMEOUT: {
+    status: 503,
+    level: "error",
+    message: "no decision within {limit} ms: the request is refused",
+  },
+  MODTS_NO_BODY: {
+    status: 500,
+    level: "error",
+    message:
+      "Apache sends no request body to access, authen and authz handlers of its own resources",
   },
   // Handlers (engine)
   MODTS_NO_HANDLER: {

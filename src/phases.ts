@@ -60,6 +60,11 @@ export interface Engine {
    * undefined when a phase or a missing `webSocketHandler` ended the request, which is answered then. Never rejects.
    */
   upgrade(req: ApacheRequest, directives: Directives): Promise<ServeSocket | undefined>;
+  /**
+   * Takes a request for a resource that Apache itself serves through the phases before content. True when it may pass;
+   * else it is answered. Never rejects.
+   */
+  authorize(req: ApacheRequest, directives: Directives): Promise<boolean>;
 }
 
 /** Serves an open WebSocket until it closes; log and cleanup phases run after that. Never rejects. */
@@ -102,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     run: (req, directives) => new Run(options, req, directives).complete(),
     upgrade: (req, directives) => new Run(options, req, directives).upgrade(),
+    authorize: (req, directives) => new Run(options, req, directives).authorize(),
   };
 }
 
@@ -135,6 +141,19 @@ class Run {
     await this.#respond(ending);
     await this.#conclude();
     return undefined;
+  }
+
+  async authorize(): Promise<boolean> {
+    let passed = false;
+    const ending = await this.#ending(async () => {
+      // Nobody named a handler, so nobody said OK.
+      if (this.#directives.handlers.size === 0) throw new ModTsError("MODTS_NO_HANDLER");
+      passed = true;
+      return { outcome: OK };
+    });
+    if (!passed) await this.#respond(ending);
+    await this.#conclude();
+    return passed;
   }
 
   /** The phases before content, then `content`; whatever is thrown becomes an ending here. */

@@ -19,6 +19,7 @@ const floors = [
     "html.ts",
     "version.ts",
     "closest.ts",
+    "secret.ts",
   ],
   [
     "request",
@@ -41,7 +42,7 @@ const floors = [
     "phases.ts",
     "handlers",
   ],
-  ["gateway"],
+  ["gateway", "authorizer"],
   ["config-shape.ts", "config.ts", "config-file.ts", "config-child.ts", "worker.ts"],
   ["commands", "cli.ts"],
 ];

@@ -10,8 +10,8 @@
  *    mistaken `ProxyPass`. No context, no service; over TCP, or when the administrator chose so, no secret, no service.
  * @module
  */
-import { timingSafeEqual } from "node:crypto";
 import { ModTsError } from "../errors.ts";
+import { createSecretCheck } from "../secret.ts";
 import { decodeBase64, fieldCount, fieldIndex, type SplitHeaders, targetOf } from "./context.ts";
 
 /** A check made once from the configured secret; throws for a request that may not pass. */
@@ -21,25 +21,17 @@ export type TrustCheck = (headers: SplitHeaders) => void;
  * @param secret shared with Apache; empty means that the permissions of the Unix socket alone decide
  */
 export function createTrustCheck(secret: string): TrustCheck {
-  const expected = Buffer.from(secret);
+  const checkSecret = createSecretCheck(secret);
   return ({ fields }) => {
     if (fields.length === 0) throw refuse("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
     if (fields[0] !== "1") throw refuse("MODTS_CONTEXT_INVALID", `version ${fields[0]}`);
     if (fields.length !== fieldCount) {
       throw refuse("MODTS_CONTEXT_INVALID", `${fields.length} fields instead of ${fieldCount}`);
     }
-    if (secret !== "" && !equals(fields[fieldIndex.secret] ?? "", expected)) {
-      throw new ModTsError("MODTS_SECRET_WRONG");
-    }
+    checkSecret(fields[fieldIndex.secret]);
     refuseStrippedHeaders(fields[fieldIndex.connection] ?? "");
     refuseBadTarget(fields[fieldIndex.requestLine] ?? "");
   };
-}
-
-/** In constant time but for the length, which is no secret. */
-function equals(given: string, expected: Buffer): boolean {
-  const bytes = Buffer.from(given);
-  return bytes.length === expected.length && timingSafeEqual(bytes, expected);
 }
 
 function refuseStrippedHeaders(field: string): void {

@@ -1,0 +1,150 @@
+/**
+ * The answer of an authorizer, in the form that mod_authnz_fcgi understands.
+ *
+ * What it does with an answer is not what its documentation says (tried on 2.4.71), and it is dealt with here so that no
+ * handler has to know: on 200 every header goes to the client, `Connection` included; on any other status the body is
+ * taken for an ErrorDocument: one that starts with `/` becomes an internal redirect, one that starts with a URL a 302 to
+ * it, one that starts with `"` loses it; its type is forced to HTML; beyond 8 KB it is lost.
+ * @module
+ */
+import type { Readable } from "node:stream";
+import { ModTsError } from "../errors.ts";
+import { errorPage } from "../error-page.ts";
+import { log } from "../log.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { type ApacheRequest, internals } from "../request/request.ts";
+
+/** Bytes of a deny body that reach the client. */
+const bodyLimit = 8_000;
+
+/** Headers that speak of this connection or are Apache's to set; `Status` and `Variable-*` would be commands to it. */
+const ownHeaders =
+  /^(?:connection|keep-alive|date|transfer-encoding|content-length|trailer|upgrade|status|variable-.*)$/i;
+
+/** Collects what a phase answers in place of the resource. */
+export class DenyExchange implements Exchange {
+  readonly #controller = new AbortController();
+  readonly #chunks: Uint8Array[] = [];
+  #status = 500;
+  #headers: string[] = [];
+  #begun = false;
+  #ended = false;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  /** An authorizer sees no body: Apache sends none. */
+  get hasBody(): boolean {
+    return false;
+  }
+  body(): Readable {
+    throw new ModTsError("MODTS_NO_BODY");
+  }
+  get begun(): boolean {
+    return this.#begun;
+  }
+  get ended(): boolean {
+    return this.#ended;
+  }
+  begin(status: number, _reason: string, headers: string[]): void {
+    this.#begun = true;
+    this.#status = status;
+    this.#headers = headers;
+  }
+  write(chunk: Uint8Array | string): boolean {
+    this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+    return true;
+  }
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+  end(chunk?: Uint8Array | string): void {
+    if (chunk !== undefined) this.write(chunk);
+    this.#ended = true;
+  }
+  abort(): void {
+    this.#status = 500;
+    this.#chunks.length = 0;
+    this.#ended = true;
+    this.#controller.abort();
+  }
+
+  /** The answer, once it is complete. */
+  toBytes(): Buffer {
+    // 200 means "let it pass" here: a page that a phase wrote itself must not become a permission.
+    const status = this.#status < 300 ? 403 : this.#status;
+    const { body, type } = this.#body(status);
+    const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
+    return Buffer.concat([formatHead(status, [...headers, "Mod-Ts-Type", type]), body]);
+  }
+
+  #body(status: number): { body: Buffer; type: string } {
+    const body = Buffer.concat(this.#chunks);
+    const at = this.#headers.findIndex(
+      (name, index) => index % 2 === 0 && /^content-type$/i.test(name),
+    );
+    const type = this.#headers[at + 1] ?? "text/html; charset=utf-8";
+    if (body.length > bodyLimit) {
+      log("warn", `an answer of ${body.length} bytes is more than Apache passes on (${bodyLimit})`);
+      return { body: Buffer.from(errorPage(status, "")), type: "text/html; charset=utf-8" };
+    }
+    // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
+    const isCommand = /^(?:["/]|[a-z][a-z0-9+.-]*:)/i.test(body.toString("latin1", 0, 64));
+    return { body: isCommand ? Buffer.concat([Buffer.from("\n"), body]) : body, type };
+  }
+}
+
+/** The answer that lets a request pass, with what the handlers found out. */
+export function allow(req: ApacheRequest, before: ReadonlySet<string>): Buffer {
+  const { headersOut, errHeadersOut } = req[internals].response;
+  const variables: [string, string][] = [
+    ["MOD_TS_USER", req.user ?? ""],
+    ["MOD_TS_NOTES", new URLSearchParams([...req.notes.entries()]).toString()],
+    ["MOD_TS_CONTENT_TYPE", req.contentType ?? ""],
+    ...[...req.subprocessEnv.entries()].filter(([name, value]) => !before.has(`${name}=${value}`)),
+  ];
+  const headers = [...headersOut.entries(), ...errHeadersOut.entries()].filter(
+    ([name]) => !isOwn(name),
+  );
+  return formatHead(
+    200,
+    [
+      ...variables.map(([name, value]) => [variableName(name), variableValue(value)]),
+      ...headers,
+    ].flat(),
+  );
+}
+
+/** The answer when there is none from a handler: a fault of ours or of the peer. */
+export function refuse(status: number): Buffer {
+  return Buffer.concat([formatHead(status, []), Buffer.from(errorPage(status, ""))]);
+}
+
+function formatHead(status: number, headers: readonly string[]): Buffer {
+  let text = `Status: ${status}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    text += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  }
+  return Buffer.from(`${text}\r\n`, "utf8");
+}
+
+function isOwn(name: string): boolean {
+  return ownHeaders.test(name);
+}
+
+/** Anything else could end the header line, or name a header instead of a variable. */
+function variableName(name: string): string {
+  if (/^\w+$/.test(name)) return `Variable-${name}`;
+  throw new ModTsError("MODTS_BAD_HEADER", {
+    name,
+    reason: "a variable is made of letters, digits and _",
+  });
+}
+
+function variableValue(value: string): string {
+  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return value;
+  throw new ModTsError("MODTS_BAD_HEADER", {
+    name: "a variable",
+    reason: "it holds control characters",
+  });
+}

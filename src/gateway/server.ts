@@ -12,9 +12,10 @@ import {
 import type { Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import fastify, { type FastifyInstance } from "fastify";
-import { type Directives, parseDirectives } from "../directives.ts";
+import { type Directives, DirectivesCache, parseDirectives } from "../directives.ts";
 import { errorPage } from "../error-page.ts";
 import { isModTsError, ModTsError } from "../errors.ts";
+import { reasonPhrase } from "../http-status.ts";
 import { log } from "../log.ts";
 import type { Engine } from "../phases.ts";
 import { logFailure } from "../respond.ts";
@@ -81,11 +82,11 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
     },
     clientErrorHandler: refuseBroken,
   });
+  // "Without a body": or fastify would itself refuse a Content-Type that it cannot read, or the lack of one. Which bodies
+  // to take, and how, is for handlers to say.
   for (const method of METHODS) {
-    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   }
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.all("/", (request, reply) => {
     reply.hijack();
     void door.serve(request.raw, reply.raw);
@@ -104,8 +105,7 @@ interface Admitted {
 class Door implements Gateway {
   readonly #options: GatewayOptions;
   readonly #trust: TrustCheck;
-  /** Parsed once for each distinct configuration; Apache's files hold few. */
-  readonly #directives = new Map<string, Directives>();
+  readonly #directives = new DirectivesCache();
   readonly #connections = new Map<Socket, number>();
   readonly #sockets = new WebSocketServer({ noServer: true });
   #server: Server | undefined;
@@ -192,17 +192,11 @@ class Door implements Gateway {
   }
 
   #directivesOf(headers: SplitHeaders): Directives {
-    const key = headers.directives.join("\n");
-    let directives = this.#directives.get(key);
-    if (!directives) {
-      directives = parseDirectives(headers.directives);
-      const { interpreter: asked } = directives;
-      const actual = this.#options.interpreter;
-      if (asked !== undefined && asked !== actual) {
-        throw new ModTsError("MODTS_WRONG_INTERPRETER", { asked, actual });
-      }
-      if (this.#directives.size >= 10_000) this.#directives.clear();
-      this.#directives.set(key, directives);
+    const directives = this.#directives.get(headers.directives);
+    const { interpreter: asked } = directives;
+    const actual = this.#options.interpreter;
+    if (asked !== undefined && asked !== actual) {
+      throw new ModTsError("MODTS_WRONG_INTERPRETER", { asked, actual });
     }
     if (!directives.handlers.has("handler")) throw new ModTsError("MODTS_NO_HANDLER");
     return directives;
@@ -248,14 +242,35 @@ function refuse(reply: ServerResponse, error: unknown, req?: ApacheRequest): voi
   reply.end(errorPage(status, req?.uniqueId ?? ""));
 }
 
+interface ParserError {
+  message: string;
+  code?: string | undefined;
+  /** The bytes that were being read. */
+  rawPacket?: unknown;
+}
+
 /** What the HTTP parser itself turned down. */
-function refuseBroken(error: Error & { code?: string }, socket: Socket): void {
+function refuseBroken(error: ParserError, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const failure = tooLarge
-    ? new ModTsError("MODTS_HEADERS_TOO_LARGE")
-    : new ModTsError("MODTS_BAD_REQUEST", { reason: error.code ?? error.message });
-  log(failure.level, failure.message, { code: failure.code });
-  const status = tooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const { level, message, code, status } = nameParserError(error);
+  log(level, message, { code });
+  const page = errorPage(status, "");
+  const head = [
+    `HTTP/1.1 ${status} ${reasonPhrase(status)}`,
+    "Connection: close",
+    "Content-Type: text/html; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(page)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${page}`);
+}
+
+function nameParserError({ code, message, rawPacket }: ParserError): ModTsError {
+  if (code === "HPE_HEADER_OVERFLOW") return new ModTsError("MODTS_HEADERS_TOO_LARGE");
+  // Node reads the methods it knows and no others, while Apache lets any word pass.
+  const bytes = Buffer.isBuffer(rawPacket) ? rawPacket.toString("latin1") : "";
+  const [, method] = /^([\w!#$%&'*+.^`|~-]+) \S+ HTTP\/1/.exec(bytes) ?? [];
+  if (code === "HPE_INVALID_METHOD" && method) {
+    return new ModTsError("MODTS_UNKNOWN_METHOD", { method: method.slice(0, 40) });
+  }
+  return new ModTsError("MODTS_BAD_REQUEST", { reason: code ?? message });
 }

@@ -309,6 +309,6 @@ export function isModTsError(value: unknown): value is ModTsError {
   return (
     value instanceof Error &&
     value.name === "ModTsError" &&
-    String(Reflect.get(value, "code")) in registry
+    Object.hasOwn(registry, String(Reflect.get(value, "code")))
   );
 }

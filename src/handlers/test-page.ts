@@ -30,14 +30,17 @@ export interface LoadedFact {
   readonly failure?: Error | undefined;
 }
 
-/** Option values that could be passwords; their names say so more often than not. */
+/** What proxies add to a request that they pass on (RFC 9110, section 7.6.3; RFC 7239). */
+const proxyTraces = ["x-forwarded-for", "forwarded", "via"];
+
+/** Values that could be passwords; their names say so more often than not. */
 const secretName = /pass|secret|token|key|dsn|credential/i;
 
 /** Makes the module that the reference `mod_ts/test-page` stands for. */
 export function createTestPage(facts: ProcessFacts): { handler(req: ApacheRequest): Outcome } {
   return {
     handler(req) {
-      if (!isLocal(req.useragentIp) && req.getOptions()["mod_ts.test_page"] !== "everyone") {
+      if (!isOfThisMachine(req) && req.getOptions()["mod_ts.test_page"] !== "everyone") {
         req.logError("mod_ts/test-page is shown to this machine alone", "notice");
         return 403;
       }
@@ -57,8 +60,8 @@ function render(req: ApacheRequest, facts: ProcessFacts): string {
     ["Handler modules", facts.modules().map(moduleRow)],
     ["Options", Object.entries(req.getOptions()).map(hideSecret)],
     ["Request headers", req.headersIn.entries()],
-    ["Environment", req.subprocessEnv.entries()],
-    ["Notes", req.notes.entries()],
+    ["Environment", [...req.subprocessEnv].map(hideSecret)],
+    ["Notes", [...req.notes].map(hideSecret)],
   ];
   const tables = sections.map(
     ([title, rows]) => `<h2>${escapeHtml(title)}</h2>\n${htmlTable(rows)}`,
@@ -112,6 +115,11 @@ function moduleRow({ file, generation, loadedAt, failure }: LoadedFact): [string
 
 function hideSecret([name, value]: [string, unknown]): [string, unknown] {
   return [name, secretName.test(name) ? "(hidden)" : value];
+}
+
+/** Attack: behind a reverse proxy on this machine, without mod_remoteip, every visitor of the world seems to be local. */
+function isOfThisMachine(req: ApacheRequest): boolean {
+  return isLocal(req.useragentIp) && !proxyTraces.some((name) => req.headersIn.has(name));
 }
 
 /** `127.0.0.0/8`, `::1`, and the first written as IPv6. */

@@ -196,11 +196,13 @@ t.test("neither secret nor options reach another handler", async (t) => {
     },
     conf: `
       ScriptSock "\${FOLDER}/logs/cgisock"
+      Use TsPool admin
       <Location /app>
         Use TsHandler app.ts
         Use TsOption password hunter2
         Use TsPassEnv MOD_TS_BACKEND
         Use TsInitHandler init.ts
+        Use TsInterpreter admin
       </Location>
       <Location /app/env.sh>
         Options +ExecCGI
@@ -227,4 +229,58 @@ t.test("neither secret nor options reach another handler", async (t) => {
     apache.pools["other"]?.last().rawHeaders.filter((text) => /^mod-ts|s3cret|hunter2/i.test(text)),
     [],
   );
+});
+
+t.test("a sub-request does not inherit what belongs to the request around it", async (t) => {
+  const apache = await startEcho(t, {
+    modules: ["mod_include"],
+    conf: `
+      <Location /page>
+        Use TsHandler page.ts
+        Use TsOption password hunter2
+        Use TsPassEnv UNIQUE_ID
+        SetOutputFilter INCLUDES
+        Options +Includes
+      </Location>
+      <Location /inner>
+        Use TsHandler inner.ts
+      </Location>
+    `,
+  });
+  const body = encodeURIComponent('[<!--#include virtual="/inner"-->]');
+  const reply = await apache.request(`/page?body=${body}`);
+  t.equal(reply.body, "[echo handler inner.ts\n]");
+  t.strictSame(apache.backend.last().all("mod-ts-config"), ["handler inner.ts"]);
+  t.strictSame(apache.backend.last().all("mod-ts-env"), []);
+  t.equal(apache.backend.last().all("mod-ts-context").length, 1);
+
+  const source = encodeURIComponent('[<!--#include virtual="/plain.ts"-->]');
+  await apache.request(`/page?body=${source}`);
+  t.match(apache.backend.last().url, /plain\.ts$/);
+  t.strictSame(apache.backend.last().context, [], "so that the sidecar refuses");
+});
+
+t.test("where no handler runs, a forged context does not arrive either", async (t) => {
+  const apache = await startEcho(t, {
+    conf: `
+      <Location /looked-at>
+        SetEnvIf Mod-Ts-Context . SEEN_CONTEXT=1
+        SetEnvIf Mod-Ts-Config . SEEN_CONFIG=1
+        SetEnvIf Mod-Ts-Env . SEEN_ENV=1
+        Use TsHandler a.ts
+        Use TsPassEnv SEEN_CONTEXT
+        Use TsPassEnv SEEN_CONFIG
+        Use TsPassEnv SEEN_ENV
+      </Location>
+    `,
+  });
+  const headers = {
+    "Mod-Ts-Context": "1;forged",
+    "Mod-Ts-Config": "handler x",
+    "Mod-Ts-Env": "A=",
+  };
+  t.equal((await apache.request("/missing.ts", { headers })).status, 403);
+  t.strictSame(apache.backend.last().context, []);
+  await apache.request("/looked-at", { headers });
+  t.strictSame(apache.backend.last().all("mod-ts-env"), [], "not even seen by an earlier phase");
 });

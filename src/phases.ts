@@ -67,8 +67,11 @@ export interface Engine {
   authorize(req: ApacheRequest, directives: Directives): Promise<boolean>;
 }
 
-/** Serves an open WebSocket until it closes; log and cleanup phases run after that. Never rejects. */
-export type ServeSocket = (socket: WebSocket) => Promise<void>;
+/**
+ * Serves an open WebSocket until it closes; log and cleanup phases run after that. To be called in any case: without a
+ * socket when the client has gone meanwhile. Never rejects.
+ */
+export type ServeSocket = (socket: WebSocket | undefined) => Promise<void>;
 
 /** How the handlers of a phase share the word. */
 interface Rule {
@@ -137,7 +140,12 @@ class Run {
       serve = await this.#findSocketHandler();
       return { outcome: OK };
     });
-    if (serve) return (socket) => this.#serveSocket(socket, serve as WebSocketHandler);
+    if (serve) {
+      return async (socket) => {
+        if (socket) await this.#serveSocket(socket, serve as WebSocketHandler);
+        await this.#conclude();
+      };
+    }
     await this.#respond(ending);
     await this.#conclude();
     return undefined;
@@ -214,7 +222,6 @@ class Run {
     if (socket.readyState !== socket.CLOSED) {
       await new Promise((resolve) => socket.once("close", resolve));
     }
-    await this.#conclude();
   }
 
   #hasHandlers(phase: PhaseName): boolean {

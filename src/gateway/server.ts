@@ -10,7 +10,6 @@ import {
   ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
-import { WebSocketServer } from "ws";
 import fastify, { type FastifyInstance } from "fastify";
 import { type Directives, DirectivesCache, parseDirectives } from "../directives.ts";
 import { errorPage } from "../error-page.ts";
@@ -23,6 +22,12 @@ import { ApacheRequest } from "../request/request.ts";
 import { GatewayContext, type SplitHeaders, splitHeaders } from "./context.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import { createTrustCheck, type TrustCheck } from "./trust.ts";
+import {
+  proposesWebSocket,
+  requireHandshake,
+  requireSameOrigin,
+  WebSockets,
+} from "./web-sockets.ts";
 
 export interface GatewayOptions {
   engine: Engine;
@@ -41,7 +46,10 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Serves a connection that the supervisor accepted. */
   accept(socket: Socket): void;
-  /** Ends each connection with its next answer, and idle ones after `linger` milliseconds. Resolves when all are gone. */
+  /**
+   * Ends each connection with its next answer, and after `linger` milliseconds idle ones and WebSockets (1001). Resolves when
+   * all are gone.
+   */
   drain(linger: number): Promise<void>;
 }
 
@@ -67,8 +75,7 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
           maxHeaderSize: options.headerBytes,
           keepAliveTimeout: options.keepAlive,
           requestTimeout: 0,
-          // Any other protocol a client proposes (h2c) may be ignored, RFC 9110, section 7.8.
-          shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+          shouldUpgradeCallback: proposesWebSocket,
         },
         handler,
       );
@@ -94,6 +101,9 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
   return app;
 }
 
+/** Bytes of a WebSocket message, which is held in memory as a whole, should a body be allowed more. */
+const messageBytes = 16 * 1024 * 1024;
+
 /** In force until the configuration of the location has been read. */
 const nothing = parseDirectives([]);
 
@@ -107,13 +117,14 @@ class Door implements Gateway {
   readonly #trust: TrustCheck;
   readonly #directives = new DirectivesCache();
   readonly #connections = new Map<Socket, number>();
-  readonly #sockets = new WebSocketServer({ noServer: true });
+  readonly #sockets: WebSockets;
   #server: Server | undefined;
   #drained: (() => void) | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#trust = createTrustCheck(options.secret);
+    this.#sockets = new WebSockets(Math.min(options.bodyBytes, messageBytes));
   }
 
   attach(server: Server): this {
@@ -145,18 +156,26 @@ class Door implements Gateway {
   }
 
   async upgrade(message: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // Attack: Node has taken its own listeners off, and a reset that nobody listens to would end the process.
+    socket.on("error", () => {});
     // Until the handshake is accepted this is a request like any other, which a phase may refuse.
     const reply = new ServerResponse(message);
     reply.assignSocket(socket);
     reply.shouldKeepAlive = false;
     reply.once("finish", () => socket.end());
     this.#begin(message, reply);
-    const admitted = this.#admit(message, reply, requireSameOrigin);
+    const admitted = this.#admit(message, reply, (req) => {
+      requireHandshake(message);
+      requireSameOrigin(req);
+    });
     const serve =
       admitted && (await this.#options.engine.upgrade(admitted.req, admitted.directives));
     if (!serve) return;
     reply.detachSocket(socket);
-    this.#sockets.handleUpgrade(message, socket, head, (webSocket) => void serve(webSocket));
+    const webSocket = this.#sockets.open(message, socket, head);
+    // The end of the socket is the end of the answer: `req.signal` tells.
+    webSocket?.once("close", () => reply.destroy().emit("close"));
+    await serve(webSocket);
   }
 
   #begin(message: IncomingMessage, reply: ServerResponse): void {
@@ -207,23 +226,11 @@ class Door implements Gateway {
     if (running !== undefined) this.#connections.set(socket, running + change);
   }
 
-  /** By now Apache's `ttl` has passed, so it will not choose these connections again. */
+  /** By now Apache's `ttl` has passed, so it will not choose the idle ones again. */
   #closeIdle(): void {
     for (const [socket, running] of this.#connections) if (running === 0) socket.destroy();
+    this.#sockets.close();
   }
-}
-
-/**
- * A page of another site can open a WebSocket to us, and the browser sends our cookies along: neither the same-origin
- * policy nor CORS is in the way. So the origin must be ours, unless the location names others or `*` (RFC 6455, 10.2).
- */
-function requireSameOrigin(req: ApacheRequest): void {
-  const origin = req.headersIn.get("origin");
-  if (origin === undefined) return;
-  const allowed = (req.getOptions()["mod_ts.websocket_origins"] ?? "").split(/[\s,]+/);
-  if (allowed.includes("*") || allowed.includes(origin)) return;
-  if (URL.canParse(origin) && new URL(origin).host === req.headersIn.get("host")) return;
-  throw new ModTsError("MODTS_WEBSOCKET_ORIGIN", { origin });
 }
 
 /** A request that never became one of ours: the log says why, the peer only that it may not pass. */

@@ -22,6 +22,7 @@ const config: Check = shape({
   handlers: list(text()),
   run: text(),
   listen: shape({ host: text(), port: integer(1, 65_535) }, ["host", "port"]),
+  authorizer: shape({ host: text(), port: integer(1, 65_535) }, ["port"]),
   socketGroup: text(),
   // 16 characters: a secret that can be guessed over the network is none.
   secret: text(16),

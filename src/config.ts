@@ -31,6 +31,12 @@ export interface Config {
    */
   listen?: { host: string; port: number };
   /**
+   * TCP address where Apache asks for access, authentication and authorization (`TsAuthenHandler` and its like), served by
+   * the pool main; `host` is 127.0.0.1 by default. mod_authnz_fcgi speaks TCP alone. Anything but loopback needs a {@link secret}.
+   * @default none: those macros cannot be used
+   */
+  authorizer?: { host?: string; port: number };
+  /**
    * Group that may open the Unix sockets: the one httpd runs as.
    * @default the first there is of www-data, apache, httpd
    */
@@ -113,7 +119,7 @@ export interface ResolvedConfig {
 /** One listening socket: what it is for and where it is. */
 export interface ConfigListener {
   pool: string;
-  /** Protocol spoken there: `gateway` is HTTP from mod_proxy. */
+  /** Protocol spoken there: `gateway` is HTTP from mod_proxy, `authorizer` is FastCGI from mod_authnz_fcgi. */
   door: string;
   address: { path: string } | { host: string; port: number };
 }
@@ -152,7 +158,10 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     folder,
     handlers: (input.handlers ?? defaults.handlers).map((name) => resolve(folder, name)),
     run,
-    listeners: listeners(Object.keys(pools), input.listen, run),
+    listeners: [
+      ...listeners(Object.keys(pools), input.listen, run),
+      ...authorizers(input.authorizer),
+    ],
     socketGroup: input.socketGroup ?? defaultGroup(),
     secret: readSecret(input, folder, mistakes),
     pools,
@@ -202,6 +211,12 @@ function listeners(pools: string[], listen: Config["listen"], run: string): Conf
       ? { host: listen.host, port: listen.port + index }
       : { path: join(run, `${pool}.sock`) },
   }));
+}
+
+function authorizers(authorizer: Config["authorizer"]): ConfigListener[] {
+  if (!authorizer) return [];
+  const address = { host: authorizer.host ?? "127.0.0.1", port: authorizer.port };
+  return [{ pool: "main", door: "authorizer", address }];
 }
 
 function readSecret(input: Config, folder: string, mistakes: string[]): string | undefined {

@@ -114,7 +114,7 @@ async function respondToFailure(
 
 /** A 401 without a challenge breaks RFC 9110, section 15.5.2; mod_python added the Basic one itself, so do we. */
 function challenge(req: ApacheRequest): void {
-  if (req.errHeadersOut.has("www-authenticate")) return;
+  if (req[internals].exchange.challenges || req.errHeadersOut.has("www-authenticate")) return;
   const realm = req.getOptions()["realm"] ?? req.hostname ?? "mod_ts";
   req.errHeadersOut.set("www-authenticate", `Basic realm="${realm.replace(/["\\]/g, "\\$&")}"`);
 }

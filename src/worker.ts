@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { ResolvedConfig } from "./config.ts";
+import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
 import { createRefresh, refreshScript } from "./handlers/refresh.ts";
@@ -20,6 +21,7 @@ import type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
 export interface Parts {
   engine: Engine;
   gateway: Gateway;
+  authorizer: Authorizer;
   close(): Promise<void>;
 }
 
@@ -60,14 +62,14 @@ export async function createParts({
     handlerTimeout: config.limits.handlerTimeout,
     ...(config.development && { pageTail: (modules) => refreshScript(modules, buildOf) }),
   });
+  const door = { engine, interpreter: pool, secret: config.secret ?? "" };
+  const authorizer = createAuthorizer(door);
   const gateway = await createGateway({
-    engine,
-    interpreter: pool,
-    secret: config.secret ?? "",
+    ...door,
     ...config.limits,
     keepAlive: config.keepAlive,
   });
-  return { engine, gateway, close: () => loader.close() };
+  return { engine, gateway, authorizer, close: () => loader.close() };
 }
 
 /** Serves the supervisor at the other end of the IPC channel. */
@@ -89,10 +91,10 @@ function serveSupervisor(): void {
     } else if (message.type === "connection" && socket) {
       send({ type: "accepted" });
       socket.once("close", () => send({ type: "closed" }));
-      parts?.gateway.accept(socket);
+      parts?.[message.door as "gateway" | "authorizer"].accept(socket);
       socket.resume();
     } else if (message.type === "drain") {
-      await parts?.gateway.drain(message.linger);
+      await Promise.all([parts?.gateway.drain(message.linger), parts?.authorizer.drain()]);
       await parts?.close();
       process.exit(0);
     }

@@ -23,6 +23,7 @@ const ownHeaders =
 
 /** Collects what a phase answers in place of the resource. */
 export class DenyExchange implements Exchange {
+  readonly challenges = true;
   readonly #controller = new AbortController();
   readonly #chunks: Uint8Array[] = [];
   #status = 500;
@@ -75,7 +76,9 @@ export class DenyExchange implements Exchange {
     const status = this.#status < 300 ? 403 : this.#status;
     const { body, type } = this.#body(status);
     const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
-    return Buffer.concat([formatHead(status, [...headers, "Mod-Ts-Type", type]), body]);
+    // Apache labels the body HTML anyway; any other type takes the way through `mod_ts.conf`.
+    const label = /^text\/html\b/i.test(type) ? [] : ["Mod-Ts-Type", type];
+    return Buffer.concat([formatHead(status, [...headers, ...label]), body]);
   }
 
   #body(status: number): { body: Buffer; type: string } {

@@ -131,18 +131,34 @@ export class AuthorizerContext implements RequestContext {
   }
 }
 
-/** The directive lines that the section has, in the form that `parseDirectives` reads. */
+/**
+ * The directive lines that the section has, in the form that `parseDirectives` reads.
+ *
+ * Apache asks twice where both `TsAuthenHandler` and `Require mod_ts` stand: who is it (role AUTHENTICATOR, which runs all
+ * phases), and then, with a user known, may he (role AUTHORIZER: authz alone). Where the content is ours, type and fixup
+ * handlers run with it.
+ */
 export function directiveLines(params: Pairs): string[] {
   const lines: string[] = [];
+  const names = new Map(params);
+  const asksRights = names.get("FCGI_APACHE_ROLE") === "AUTHORIZER";
+  const isOurs = names.has("MOD_TS_CONTENT");
   for (const [name, value] of params) {
-    if (Object.hasOwn(phaseVariables, name)) {
-      lines.push(`${phaseVariables[name as keyof typeof phaseVariables]} ${value}`);
+    if (isPhaseVariable(name)) {
+      const phase = phaseVariables[name];
+      if (asksRights && phase !== "authz") continue;
+      if (isOurs && (phase === "type" || phase === "fixup")) continue;
+      lines.push(`${phase} ${value}`);
     } else if (name === "MOD_TS_DEBUG") lines.push(`debug ${value}`);
     else if (name.startsWith(optionPrefix)) {
       lines.push(`option ${name.slice(optionPrefix.length)} ${value}`);
     }
   }
   return lines;
+}
+
+function isPhaseVariable(name: string): name is keyof typeof phaseVariables {
+  return Object.hasOwn(phaseVariables, name);
 }
 
 /** `HTTP_ACCEPT_LANGUAGE` was `Accept-Language`: Apache drops names with other characters than letters, digits and `-`. */

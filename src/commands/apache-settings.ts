@@ -7,8 +7,12 @@ import type { ConfSettings } from "../httpd/render.ts";
 
 /** The settings block of `mod_ts.conf` for a configuration. */
 export function confSettings(config: ResolvedConfig): ConfSettings {
-  const main = config.listeners.find(({ pool }) => pool === "main");
-  const tcp = main && tcpAddress(main);
+  const doorOf = (name: string): string | undefined => {
+    const found = config.listeners.find(({ pool, door }) => pool === "main" && door === name);
+    return found && tcpAddress(found);
+  };
+  const tcp = doorOf("gateway");
+  const authorizer = doorOf("authorizer");
   return {
     run: config.run,
     // Half of the sidecar's own patience, so that httpd never sends on a connection that is just being closed.
@@ -17,6 +21,7 @@ export function confSettings(config: ResolvedConfig): ConfSettings {
     timeout: Math.max(300, Math.ceil(config.limits.handlerTimeout / 1000) + 30),
     ...(config.secret !== undefined && { secret: config.secret }),
     ...(tcp !== undefined && { tcp }),
+    ...(authorizer !== undefined && { authorizer }),
   };
 }
 

@@ -14,6 +14,8 @@ export interface ConfSettings {
   secret?: string;
   /** `host:port` of the sidecar in place of the sockets: `MOD_TS_TCP`. */
   tcp?: string;
+  /** `host:port` where the sidecar decides on authentication: `MOD_TS_AUTHORIZER`. */
+  authorizer?: string;
   /** Seconds that an idle connection is kept: `MOD_TS_TTL`. */
   ttl?: number;
   /** Seconds of silence after which httpd gives up: `MOD_TS_TIMEOUT`. */
@@ -31,6 +33,7 @@ const rules = {
   run: /^\/[^"\\$%\s]{1,89}$/,
   secret: /^[\w-]+$/,
   tcp: /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i,
+  authorizer: /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i,
   ttl: /^\d+$/,
   timeout: /^\d+$/,
   handlers: /^\/[^"\\$%\s#]+$/,
@@ -68,11 +71,12 @@ function toDefines(settings: ConfSettings): Record<string, string> {
       });
     }
   }
-  const { run, secret, tcp, ttl, timeout, handlers } = settings;
+  const { run, secret, tcp, authorizer, ttl, timeout, handlers } = settings;
   return {
     ...(run !== undefined && { MOD_TS_RUN: ` ${run}` }),
     ...(secret !== undefined && { MOD_TS_SECRET: ` ${secret}` }),
     ...(tcp !== undefined && { MOD_TS_TCP: ` ${tcp}` }),
+    ...(authorizer !== undefined && { MOD_TS_AUTHORIZER: ` ${authorizer}` }),
     ...(ttl !== undefined && { MOD_TS_TTL: ` ${ttl}` }),
     ...(timeout !== undefined && { MOD_TS_TIMEOUT: ` ${timeout}` }),
     ...(handlers !== undefined && { MOD_TS_SERVE_TS_MEDIA: "", MOD_TS_HANDLERS: ` ${handlers}` }),

@@ -31,6 +31,7 @@ export const defaultModules: readonly string[] = [
   "mod_auth_basic",
   "mod_authn_core",
   "mod_authn_file",
+  "mod_authnz_fcgi",
   "mod_authz_core",
   "mod_authz_host",
   "mod_authz_user",

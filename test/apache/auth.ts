@@ -1,0 +1,182 @@
+/** Access, authentication and authorization for what Apache itself serves. */
+import t from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+
+const basic = (user: string, password: string): { headers: Record<string, string> } => ({
+  headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` },
+});
+
+const sections: Record<string, string> = {
+  basic: 'AuthType Basic\nAuthName "Members"\nUse TsAuthenHandler auth.ts\nRequire valid-user',
+  one: 'AuthType Basic\nAuthName "One"\nUse TsAuthenHandler auth.ts\nRequire user ann',
+  all: `AuthType mod_ts\nUse TsAccessHandler auth.ts\nUse TsAuthenHandler auth.ts
+    Use TsAuthzHandler auth.ts\nUse TsTypeHandler auth.ts\nUse TsFixupHandler auth.ts\nRequire valid-user
+    Header set X-Fixed "expr=%{reqenv:FIXED}"`,
+  access: "AuthType mod_ts\nUse TsAccessHandler auth.ts\nRequire valid-user",
+  behind: `AuthType Basic\nAuthName "File"\nAuthBasicProvider file
+    AuthUserFile "\${FOLDER}/htpasswd"\nUse TsAuthzHandler auth.ts\nRequire mod_ts`,
+  provider: `AuthType Basic\nAuthName "Provider"\nAuthBasicProvider mod_ts
+    Use TsTellAuthorizer\nSetEnvIfExpr "true" MOD_TS_AUTHEN=auth.ts\nRequire valid-user`,
+  broken: "AuthType mod_ts\nUse TsAuthenHandler broken.ts\nRequire valid-user",
+  own: "AuthType mod_ts\nUse TsAuthenHandler auth.ts\nUse TsHandler auth.ts\nRequire valid-user",
+  deny: "AuthType mod_ts\nUse TsAccessHandler auth.ts::deny\nRequire valid-user",
+};
+
+const apache = await startApache(t, {
+  authorizer: true,
+  conf: `<Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
+    ${Object.entries(sections)
+      .map(([name, lines]) => `<Location "/${name}">\n${lines}\n</Location>`)
+      .join("\n")}`,
+  files: {
+    ...Object.fromEntries(
+      Object.keys(sections).map((name) => [`htdocs/${name}/a.txt`, `${name}\n`]),
+    ),
+    "htdocs/basic/index.html": "the index\n",
+    // ann:pass, bob:pass
+    htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\nbob:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
+  },
+  handlers: {
+    "auth.ts": `
+      import { DECLINED, OK, HttpError, type ApacheRequest } from "mod-ts";
+      export function accessHandler(req: ApacheRequest) {
+        return req.headersIn.get("x-blocked") ? 403 : OK;
+      }
+      export function authenHandler(req: ApacheRequest) {
+        const password = req.getBasicAuthPassword();
+        if (req.headersIn.get("x-user")) req.user = req.headersIn.get("x-user")!;
+        else if (password !== "pass") return 401;
+        req.notes.set("level", "7; a=b&c");
+        req.headersOut.add("Set-Cookie", "a=1");
+        req.headersOut.add("Set-Cookie", "b=2");
+        req.headersOut.set("Connection", "close");
+        return OK;
+      }
+      export function authzHandler(req: ApacheRequest) { return req.user === "bob" ? 403 : OK; }
+      export function typeHandler(req: ApacheRequest) { req.contentType = "text/x-typed"; return OK; }
+      export function fixupHandler(req: ApacheRequest) { req.subprocessEnv.set("FIXED", "yes"); return OK; }
+      export function handler(req: ApacheRequest) { req.write(req.user + " " + req.notes.get("level")); return OK; }
+      const denials: Record<string, () => number> = {
+        slash: () => { throw new HttpError(403, { body: "/etc/passwd" }); },
+        url: () => { throw new HttpError(403, { body: "http://evil.example/" }); },
+        quote: () => { throw new HttpError(403, { body: '"quoted"' }); },
+        json: () => { throw new HttpError(429, { body: '{"error":"later"}', headers: { "content-type": "application/json", "retry-after": "5" } }); },
+        redirect: () => { throw new HttpError(302, { headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] } }); },
+        page: () => { throw new HttpError(403, { body: "x".repeat(9000) }); },
+        throws: () => { throw new Error("policy"); },
+        undefined: () => undefined as never,
+        declined: () => DECLINED,
+      };
+      export function deny(req: ApacheRequest) {
+        if (req.args === "written") { req.write("a page with status 200"); return -2; }
+        if (req.args === "slow") return new Promise<number>(() => {});
+        return denials[req.args!]!();
+      }
+    `,
+    "broken.ts": "export function authenHandler( {",
+  },
+});
+
+t.test("Basic: the password decides, Apache asks for it", async (t) => {
+  t.match(await apache.request("/basic/a.txt"), {
+    status: 401,
+    headers: { "www-authenticate": /^Basic realm="Members"$/ },
+  });
+  t.match(await apache.request("/basic/a.txt", basic("ann", "wrong")), { status: 401 });
+  t.match(await apache.request("/basic/a.txt", basic("ann", "pass")), {
+    status: 200,
+    body: "basic\n",
+    headers: { "set-cookie": ["a=1", "b=2"], "content-type": "text/plain" },
+  });
+  t.match(await apache.request("/basic/", basic("ann", "pass")), { body: "the index\n" });
+  t.match(apache.accessLog(), / ann \[.*GET \/basic\/a\.txt/, "Apache's own log has the user");
+});
+
+t.test("Require user: Apache's rules on top", async (t) => {
+  t.match(await apache.request("/one/a.txt", basic("ann", "pass")), { status: 200 });
+  t.match(await apache.request("/one/a.txt", basic("bob", "pass")), { status: /40[13]/ });
+});
+
+t.test("access, authen, authz, type and fixup in one round trip", async (t) => {
+  const ask = (headers: Record<string, string>) => apache.request("/all/a.txt", { headers });
+  t.match(await ask({ "x-user": "ann" }), {
+    status: 200,
+    body: "all\n",
+    headers: { "content-type": "text/x-typed", "x-fixed": "yes" },
+  });
+  t.match(await ask({ "x-user": "bob" }), { status: 403 });
+  t.match(await ask({ "x-user": "ann", "x-blocked": "1" }), { status: 403 });
+  t.match(await ask({}), { status: 401, headers: { "www-authenticate": /^Basic realm="[^"]+"$/ } });
+});
+
+t.test("an access handler alone: no user, no dialog", async (t) => {
+  t.match(await apache.request("/access/a.txt"), { status: 200, body: "access\n" });
+  t.match(await apache.request("/access/a.txt", { headers: { "x-blocked": "1" } }), {
+    status: 403,
+  });
+});
+
+t.test("authz behind Apache's own authentication", async (t) => {
+  t.match(await apache.request("/behind/a.txt"), { status: 401 });
+  t.match(await apache.request("/behind/a.txt", basic("ann", "pass")), { status: 200 });
+  t.match(await apache.request("/behind/a.txt", basic("bob", "pass")), { status: /40[13]/ });
+  t.match(await apache.request("/behind/a.txt", basic("ann", "no")), { status: 401 });
+});
+
+t.test("as AuthBasicProvider", async (t) => {
+  t.match(await apache.request("/provider/a.txt", basic("ann", "pass")), { status: 200 });
+  t.match(await apache.request("/provider/a.txt", basic("ann", "no")), { status: 401 });
+  t.match(await apache.request("/provider/a.txt"), { status: 401 });
+});
+
+t.test("user and notes reach the content handler", async (t) => {
+  const reply = await apache.request("/own/a.txt", { headers: { "x-user": "ann" } });
+  t.match(reply, { status: 200, body: "ann 7; a=b&c" });
+});
+
+t.test("keep-alive survives: no Connection header of a handler reaches the client", async (t) => {
+  const reply = await apache.request("/basic/a.txt", basic("ann", "pass"));
+  t.not(reply.headers.connection, "close, close");
+});
+
+t.test("refusals arrive as they were meant", async (t) => {
+  const deny = (what: string) => apache.request(`/deny/a.txt?${what}`);
+  t.match(await deny("slash"), { status: 403, body: "\n/etc/passwd" });
+  t.match(await deny("url"), { status: 403, body: "\nhttp://evil.example/" });
+  t.match(await deny("quote"), { status: 403, body: '\n"quoted"' });
+  t.match(await deny("json"), {
+    status: 429,
+    body: '{"error":"later"}',
+    headers: { "content-type": "application/json", "retry-after": "5" },
+  });
+  t.match(await deny("redirect"), {
+    status: 302,
+    headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] },
+  });
+  t.match(await deny("page"), { status: 403, body: /not allowed/ });
+});
+
+t.test("everything that is not an OK keeps the door shut", async (t) => {
+  for (const [what, status] of [
+    ["throws", 500],
+    ["undefined", 500],
+    ["declined", 403],
+    ["written", 403],
+    ["slow", 503],
+  ] as const) {
+    const reply = await apache.request(`/deny/a.txt?${what}`);
+    t.equal(reply.status, status, what);
+    t.notMatch(reply.body, "deny\n", what);
+  }
+  t.match(await apache.request("/broken/a.txt"), { status: 500 });
+});
+
+t.test("with the sidecar down nothing is served", async (t) => {
+  apache.sidecar.kill("SIGKILL");
+  await new Promise((resolve) => apache.sidecar.once("exit", resolve));
+  for (const name of ["basic", "all", "access", "behind", "own", "deny"]) {
+    const reply = await apache.request(`/${name}/a.txt`, basic("ann", "pass"));
+    t.ok(reply.status >= 500, `${name}: ${reply.status}`);
+    t.notMatch(reply.body, `${name}\n`);
+  }
+});

@@ -194,7 +194,7 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
     if (isHopByHop(name)) continue;
     const ours = isOurs(name) ? name.toLowerCase() : undefined;
     if (ours === undefined) split.client.push(name, value);
-    else if (ours === "mod-ts-config") split.directives.push(value);
+    else if (ours === "mod-ts-config") split.directives.push(decodeHeader(value));
     else if (ours === "mod-ts-env") split.environment.push(value);
     else if (ours !== "mod-ts-context") continue;
     else if (split.fields.length > 0) throw invalid("it stands there twice");
@@ -212,7 +212,15 @@ export function targetOf(requestLine: string): string {
 
 /** UTF-8 where the bytes are valid UTF-8, else one character a byte, so that no two file names fall together. */
 export function decodeBase64(field: string): string {
-  const bytes = Buffer.from(field, "base64");
+  return decodeBytes(Buffer.from(field, "base64"));
+}
+
+/** A header as Node gives it, one character a byte, with the same meaning as {@link decodeBase64} gives to bytes. */
+function decodeHeader(value: string): string {
+  return /[^\x00-\x7f]/.test(value) ? decodeBytes(Buffer.from(value, "latin1")) : value;
+}
+
+function decodeBytes(bytes: Buffer): string {
   const text = bytes.toString("utf8");
   return text.includes("\ufffd") ? bytes.toString("latin1") : text;
 }

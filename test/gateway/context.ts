@@ -115,3 +115,9 @@ t.test("the target of a request line", (t) => {
   t.equal(targetOf(""), "");
   t.end();
 });
+
+t.test("the configuration is written in UTF-8, which Node hands over as Latin-1", async (t) => {
+  const latin1 = Buffer.from("handler öpt→ions.ts").toString("latin1");
+  const { directives } = splitHeaders(["Mod-Ts-Config", latin1, "Mod-Ts-Config", "option a \xff"]);
+  t.strictSame(directives, ["handler öpt→ions.ts", "option a \xff"]);
+});

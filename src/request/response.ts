@@ -94,7 +94,8 @@ export class ResponseBuffer extends ResponseHead {
     if (this.begun) return this.abort();
     this.#buffer.take();
     this.resetTo(status);
-    this.override(headers);
+    // They speak of the body. On a 304 caches would take them for news of what they keep (RFC 9111, section 3.2).
+    if (!this.bodiless) this.override(headers);
     if (body) {
       this.#buffer.push(body);
       if (!this.bodiless) this.errHeadersOut.setDefault("Content-Type", "text/plain");

@@ -3,7 +3,7 @@ import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
-  modules: ["remoteip"],
+  modules: ["mod_remoteip"],
   conf: `
     RemoteIPHeader X-Client
     RemoteIPInternalProxy 127.0.0.1

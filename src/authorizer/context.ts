@@ -19,7 +19,6 @@ const phaseVariables = {
   MOD_TS_FIXUP: "fixup",
 } as const satisfies Record<string, PhaseName>;
 
-const optionPrefix = "MOD_TS_OPTION_";
 const none: Dictionary = Object.freeze(Object.create(null));
 
 /** The context of one request that Apache asks about. */
@@ -142,7 +141,7 @@ export function directiveLines(params: Pairs): string[] {
   const lines: string[] = [];
   const names = new Map(params);
   const asksRights = names.get("FCGI_APACHE_ROLE") === "AUTHORIZER";
-  const isOurs = names.has("MOD_TS_CONTENT");
+  const isOurs = Boolean(names.get("MOD_TS_CONTENT"));
   for (const [name, value] of params) {
     if (isPhaseVariable(name)) {
       const phase = phaseVariables[name];
@@ -150,11 +149,17 @@ export function directiveLines(params: Pairs): string[] {
       if (isOurs && (phase === "type" || phase === "fixup")) continue;
       lines.push(`${phase} ${value}`);
     } else if (name === "MOD_TS_DEBUG") lines.push(`debug ${value}`);
-    else if (name.startsWith(optionPrefix)) {
-      lines.push(`option ${name.slice(optionPrefix.length)} ${value}`);
-    }
+    else if (name === "MOD_TS_OPTIONS") lines.push(...readOptions(value));
   }
   return lines;
+}
+
+/** Each option stands after a tab. */
+function readOptions(value: string): string[] {
+  return value
+    .split("\t")
+    .filter(Boolean)
+    .map((option) => `option ${option}`);
 }
 
 function isPhaseVariable(name: string): name is keyof typeof phaseVariables {

@@ -87,6 +87,13 @@ async function respondToOutcome(req: ApacheRequest, ending: Ending): Promise<voi
   }
   if (status === 401) challenge(req);
   if (thrown?.body !== undefined) return response.fail(status, [], thrown.body);
+  return failPlainly(req, status);
+}
+
+/** The standard page, or none where Apache has its own. */
+function failPlainly(req: ApacheRequest, status: number): void {
+  const { response, exchange } = req[internals];
+  if (exchange.hasErrorDocuments) return response.fail(status);
   return response.fail(status, html, errorPage(status, req.uniqueId));
 }
 
@@ -99,9 +106,7 @@ async function respondToFailure(
   if (req.signal.aborted) return response.abort();
   logFailure(error, req);
   const status = error instanceof ModTsError ? error.status : 500;
-  if (!req[internals].debug) {
-    return response.fail(status, html, errorPage(status, req.uniqueId));
-  }
+  if (!req[internals].debug) return failPlainly(req, status);
   const wantsJson = /\bapplication\/json\b/.test(req.headersIn.get("accept") ?? "");
   const type = wantsJson ? "application/json" : "text/html; charset=utf-8";
   const body = wantsJson ? debugJson(error, req, held) : debugPage(error, req, held);
@@ -114,7 +119,8 @@ async function respondToFailure(
 
 /** A 401 without a challenge breaks RFC 9110, section 15.5.2; mod_python added the Basic one itself, so do we. */
 function challenge(req: ApacheRequest): void {
-  if (req[internals].exchange.challenges || req.errHeadersOut.has("www-authenticate")) return;
+  const { exchange } = req[internals];
+  if (exchange.hasErrorDocuments || req.errHeadersOut.has("www-authenticate")) return;
   const realm = req.getOptions()["realm"] ?? req.hostname ?? "mod_ts";
   req.errHeadersOut.set("www-authenticate", `Basic realm="${realm.replace(/["\\]/g, "\\$&")}"`);
 }

@@ -9,7 +9,7 @@
  */
 import type { Readable } from "node:stream";
 import { ModTsError } from "../errors.ts";
-import { errorPage } from "../error-page.ts";
+import { reasonPhrase } from "../http-status.ts";
 import { log } from "../log.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
@@ -23,7 +23,7 @@ const ownHeaders =
 
 /** Collects what a phase answers in place of the resource. */
 export class DenyExchange implements Exchange {
-  readonly challenges = true;
+  readonly hasErrorDocuments = true;
   readonly #controller = new AbortController();
   readonly #chunks: Uint8Array[] = [];
   #status = 500;
@@ -74,14 +74,14 @@ export class DenyExchange implements Exchange {
   toBytes(): Buffer {
     // 200 means "let it pass" here: a page that a phase wrote itself must not become a permission.
     const status = this.#status < 300 ? 403 : this.#status;
-    const { body, type } = this.#body(status);
+    const { body, type } = this.#body();
     const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
     // Apache labels the body HTML anyway; any other type takes the way through `mod_ts.conf`.
     const label = /^text\/html\b/i.test(type) ? [] : ["Mod-Ts-Type", type];
     return Buffer.concat([formatHead(status, [...headers, ...label]), body]);
   }
 
-  #body(status: number): { body: Buffer; type: string } {
+  #body(): { body: Buffer; type: string } {
     const body = Buffer.concat(this.#chunks);
     const at = this.#headers.findIndex(
       (name, index) => index % 2 === 0 && /^content-type$/i.test(name),
@@ -89,7 +89,7 @@ export class DenyExchange implements Exchange {
     const type = this.#headers[at + 1] ?? "text/html; charset=utf-8";
     if (body.length > bodyLimit) {
       log("warn", `an answer of ${body.length} bytes is more than Apache passes on (${bodyLimit})`);
-      return { body: Buffer.from(errorPage(status, "")), type: "text/html; charset=utf-8" };
+      return { body: Buffer.alloc(0), type: "text/html" };
     }
     // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
     const isCommand = /^(?:["/]|[a-z][a-z0-9+.-]*:)/i.test(body.toString("latin1", 0, 64));
@@ -120,11 +120,12 @@ export function allow(req: ApacheRequest, before: ReadonlySet<string>): Buffer {
 
 /** The answer when there is none from a handler: a fault of ours or of the peer. */
 export function refuse(status: number): Buffer {
-  return Buffer.concat([formatHead(status, []), Buffer.from(errorPage(status, ""))]);
+  return formatHead(status, []);
 }
 
 function formatHead(status: number, headers: readonly string[]): Buffer {
-  let text = `Status: ${status}\r\n`;
+  // Apache takes the reason for its own page, and shows "Unknown Reason" without one.
+  let text = `Status: ${status} ${reasonPhrase(status)}\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
     text += `${headers[index]}: ${headers[index + 1]}\r\n`;
   }

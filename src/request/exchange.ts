@@ -96,8 +96,8 @@ export interface Exchange {
    * to the client and never like a success. Does nothing when the answer is complete.
    */
   abort(): void;
-  /** Whether Apache adds the challenge to a 401 that has none. */
-  readonly challenges?: boolean;
+  /** Whether Apache answers a bare status itself: with its ErrorDocument, and a challenge on 401. */
+  readonly hasErrorDocuments?: boolean;
   /** Whether {@link begin} was called. */
   readonly begun: boolean;
   /** Whether {@link end} was called, or the client has gone. */

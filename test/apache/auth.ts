@@ -1,10 +1,14 @@
 /** Access, authentication and authorization for what Apache itself serves. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
 
 const basic = (user: string, password: string): { headers: Record<string, string> } => ({
   headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` },
 });
+
+const script = "#!/bin/sh\necho Content-Type: text/plain\necho\nenv\n";
 
 const sections: Record<string, string> = {
   basic: 'AuthType Basic\nAuthName "Members"\nUse TsAuthenHandler auth.ts\nRequire valid-user',
@@ -19,12 +23,22 @@ const sections: Record<string, string> = {
     Use TsTellAuthorizer\nSetEnvIfExpr "true" MOD_TS_AUTHEN=auth.ts\nRequire valid-user`,
   broken: "AuthType mod_ts\nUse TsAuthenHandler broken.ts\nRequire valid-user",
   own: "AuthType mod_ts\nUse TsAuthenHandler auth.ts\nUse TsHandler auth.ts\nRequire valid-user",
+  document: `AuthType mod_ts\nUse TsAccessHandler auth.ts::no\nUse TsOption password hunter2
+    Require valid-user\nErrorDocument 403 /cgi/env.sh`,
+  script: `AuthType mod_ts\nUse TsAccessHandler auth.ts\nUse TsOption password hunter2
+    Require valid-user\nOptions +ExecCGI\nSetHandler cgi-script`,
   deny: "AuthType mod_ts\nUse TsAccessHandler auth.ts::deny\nRequire valid-user",
 };
 
 const apache = await startApache(t, {
   authorizer: true,
-  conf: `<Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
+  modules: ["mod_cgid"],
+  before: "Define MOD_TS_SECRET 0123456789abcdef",
+  config: { secret: "0123456789abcdef" },
+  conf: `ScriptSock "\${FOLDER}/logs/cgisock"
+    <Location "/cgi">\nOptions +ExecCGI\nSetHandler cgi-script\n</Location>
+    Use TsOption server-wide hunter3
+    <Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
     ${Object.entries(sections)
       .map(([name, lines]) => `<Location "/${name}">\n${lines}\n</Location>`)
       .join("\n")}`,
@@ -33,6 +47,8 @@ const apache = await startApache(t, {
       Object.keys(sections).map((name) => [`htdocs/${name}/a.txt`, `${name}\n`]),
     ),
     "htdocs/basic/index.html": "the index\n",
+    "htdocs/cgi/env.sh": script,
+    "htdocs/script/env.sh": script,
     // ann:pass, bob:pass
     htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\nbob:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
   },
@@ -67,6 +83,7 @@ const apache = await startApache(t, {
         undefined: () => undefined as never,
         declined: () => DECLINED,
       };
+      export const no = () => 403;
       export function deny(req: ApacheRequest) {
         if (req.args === "written") { req.write("a page with status 200"); return -2; }
         if (req.args === "slow") return new Promise<number>(() => {});
@@ -76,6 +93,10 @@ const apache = await startApache(t, {
     "broken.ts": "export function authenHandler( {",
   },
 });
+
+for (const name of ["cgi", "script"]) {
+  chmodSync(join(apache.folder, "htdocs", name, "env.sh"), 0o755);
+}
 
 t.test("Basic: the password decides, Apache asks for it", async (t) => {
   t.match(await apache.request("/basic/a.txt"), {
@@ -153,8 +174,22 @@ t.test("refusals arrive as they were meant", async (t) => {
     status: 302,
     headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] },
   });
-  t.match(await deny("page"), { status: 403, body: /not allowed/ });
+  t.match(await deny("page"), { status: 403, body: /Forbidden/ });
 });
+
+t.test(
+  "a bare status gets Apache's ErrorDocument, which sees neither secret nor options",
+  async (t) => {
+    const reply = await apache.request("/document/a.txt");
+    t.equal(reply.status, 403);
+    t.match(reply.body, /^GATEWAY_INTERFACE=/m, "the script ran");
+    t.match(reply.body, /REDIRECT_URL=\/document/);
+    t.notMatch(reply.body, /hunter|0123456789abcdef/);
+    const passed = await apache.request("/script/env.sh");
+    t.match(passed.body, /^GATEWAY_INTERFACE=/m, "the script ran behind its own policy");
+    t.notMatch(passed.body, /hunter|0123456789abcdef|auth\.ts/);
+  },
+);
 
 t.test("everything that is not an OK keeps the door shut", async (t) => {
   for (const [what, status] of [

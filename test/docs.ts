@@ -1,0 +1,312 @@
+/** The documentation holds: every link, name, option and default in it, and every snippet. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import t from "tap";
+import { defaultNames } from "../src/call-handler.ts";
+import type { CommandOption } from "../src/commands/command.ts";
+import { findMistakes } from "../src/config-shape.ts";
+import { resolveConfig } from "../src/config.ts";
+import { errorRegistry } from "../src/errors.ts";
+import { phaseNames } from "../src/handler.ts";
+import { unprivilegedUser } from "../src/httpd/identity.ts";
+import { queryHttpd } from "../src/httpd/query.ts";
+import { defaultModules, writeServerRoot } from "../src/httpd/server-root.ts";
+import { confFile, requireHttpd, startEcho, temporaryFolder } from "./fixtures/httpd.ts";
+import { anchors, type Fence, fences, links, sections, tableRows } from "./fixtures/markdown.ts";
+
+const project = resolve(import.meta.dirname, "..");
+const read = (...names: string[]): string => readFileSync(join(project, ...names), "utf8");
+const pages = [
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...readdirSync(join(project, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const snippets = (language: string): (Fence & { place: string })[] =>
+  pages.flatMap((page) =>
+    fences(read(page))
+      .filter(({ info }) => info.split(" ")[0] === language)
+      .map((fence) => ({ ...fence, place: `${page}:${fence.line}` })),
+  );
+
+const conf = readFileSync(confFile, "utf8");
+const macros = new Map(
+  [...conf.matchAll(/^<Macro (\w+)(.*)>$/gm)].map(([, name = "", rest = ""]) => [name, rest]),
+);
+
+t.test("every relative link leads somewhere", (t) => {
+  for (const page of pages) {
+    for (const link of links(read(page)).filter((target) => !/^[a-z]+:/.test(target))) {
+      const [path = "", anchor] = link.split("#");
+      const file = path === "" ? join(project, page) : resolve(project, dirname(page), path);
+      t.ok(existsSync(file), `${page} -> ${link}`);
+      if (anchor !== undefined && existsSync(file)) {
+        t.ok(anchors(readFileSync(file, "utf8")).has(anchor), `${page} -> ${link}: the heading`);
+      }
+    }
+  }
+  t.end();
+});
+
+t.test("configuration.md has every option, and no other", (t) => {
+  const [options = ""] = read("docs/configuration.md").split("\n# Command line\n");
+  const described = sections(options, 2);
+  t.same([...described.keys()].toSorted(), keysOf("").toSorted());
+  const objects = {
+    listen: { host: "", port: 1 },
+    authorizer: { host: "", port: 1 },
+    limits: {},
+    reload: {},
+    log: {},
+  };
+  for (const name of Object.keys(objects)) {
+    t.same(memberRows(described.get(name)), keysOf(name).toSorted(), name);
+  }
+  t.same(memberRows(described.get("pools")), keysOf("pools", "main").toSorted(), "pools");
+  t.end();
+});
+
+t.test("configuration.md has the defaults of the code", (t) => {
+  const described = sections(read("docs/configuration.md"), 2);
+  const config = resolveConfig({ socketGroup: "0" }, join(project, "mod-ts.config.ts"));
+  for (const name of ["limits", "reload", "log"] as const) {
+    const shown = tableRows(described.get(name) ?? "").map(([key, value]) => [key, value]);
+    const real = Object.entries(config[name]).map(([key, value]) => [key, JSON.stringify(value)]);
+    t.same(Object.fromEntries(shown), Object.fromEntries(real), name);
+  }
+  for (const name of ["keepAlive", "development"] as const) {
+    t.match(described.get(name), `Default: \`${config[name]}\``, name);
+  }
+  t.end();
+});
+
+t.test("apache.md has every macro and setting of mod_ts.conf, and no other", (t) => {
+  const page = read("docs/apache.md");
+  const described = sections(page, 3);
+  const names = [...described.keys()].filter((name) => /^Ts[A-Z]/.test(name));
+  t.same(names.toSorted(), [...macros.keys()].toSorted());
+  for (const name of names) {
+    const [, syntax = ""] = tableRows(described.get(name) ?? "")[0] ?? [];
+    const words = (/`([^`]+)`/.exec(syntax)?.[1] ?? syntax).replace(/"[^"]*"/g, "word").split(" ");
+    const count = (macros.get(name) ?? "").split(" ").filter(Boolean).length;
+    t.same(words.slice(0, 2), ["Use", name]);
+    t.equal(words.length - 2, count, `${name} takes ${count}`);
+  }
+  const [settings = ""] = conf.split("== What must be there");
+  const defined = new Set([...settings.matchAll(/Define (MOD_TS_\w+)/g)].map((match) => match[1]));
+  const rows = tableRows(sections(page, 2).get("Settings") ?? "");
+  t.same(rows.map(([name]) => name).toSorted(), [...defined].toSorted());
+  for (const [name, value = ""] of rows) {
+    const real = new RegExp(`^ +Define ${name} (.+)$`, "m").exec(settings)?.[1];
+    t.equal(/^(?:none|not defined)$/.test(value) ? undefined : value, real, `${name}: default`);
+  }
+  t.end();
+});
+
+t.test("handlers.md has the phases of the engine, in order", (t) => {
+  const rows = tableRows(sections(read("docs/handlers.md"), 2).get("Phases") ?? "");
+  t.same(
+    rows.map(([phase]) => phase),
+    phaseNames,
+  );
+  for (const [index, phase] of phaseNames.entries()) {
+    const [, directive = "", name] = rows[index] ?? [];
+    t.equal(name, defaultNames[phase]);
+    const macro = sections(conf.replace(/^<Macro /gm, "# "), 1).get(
+      `${directive} ${macros.get(directive)?.trim()}>`,
+    );
+    t.match(macro, new RegExp(`"${phase} \\$handlers"|MOD_TS_${phase.toUpperCase()}=`), directive);
+  }
+  t.end();
+});
+
+t.test("macros, error codes and npm scripts that the pages name exist", (t) => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  for (const page of pages) {
+    const text = read(page);
+    for (const [, name = ""] of text.matchAll(/\b(Ts[A-Z]\w+)/g)) {
+      if (name !== "TsXxxHandler") t.ok(macros.has(name), `${page}: ${name}`);
+    }
+    for (const [code] of text.matchAll(/\bMODTS_[A-Z_]+[A-Z]\b/g)) {
+      t.ok(Object.hasOwn(errorRegistry, code), `${page}: ${code}`);
+    }
+    for (const [, name = ""] of text.matchAll(/\bnpm (?:run )?(start|test|build|bench|lint)\b/g)) {
+      t.ok(scripts[name], `${page}: npm ${name}`);
+    }
+  }
+  t.end();
+});
+
+t.test("the command line is as described", async (t) => {
+  const commands = await loadCommands();
+  const [, page = ""] = read("docs/configuration.md").split("\n# Command line\n");
+  const described = sections(page, 2);
+  t.same(
+    [...described.keys()].toSorted(),
+    [...commands.keys()].map((name) => `mod-ts ${name}`).toSorted(),
+  );
+  for (const [name, { options }] of commands) {
+    const rows = tableRows(described.get(`mod-ts ${name}`) ?? "");
+    const shown = rows.map(([option = ""]) => option.replaceAll("`", ""));
+    const real = Object.entries(options).map(([option, { short }]) =>
+      short ? `--${option}, -${short}` : `--${option}`,
+    );
+    t.same(shown.toSorted(), real.toSorted(), name);
+    for (const [option = "", value] of rows) {
+      const preset = options[/--(\w+)/.exec(option)?.[1] ?? ""]?.default;
+      if (typeof preset === "string" && preset !== "") t.equal(value, preset, `${name} ${option}`);
+    }
+  }
+});
+
+t.test("commands in the pages are ones that exist", async (t) => {
+  const commands = await loadCommands();
+  for (const page of pages) {
+    for (const [line, name = ""] of read(page).matchAll(/\bmod-ts ([a-z]+)\b[^`\n|]*/g)) {
+      const command = commands.get(name);
+      if (!t.ok(command, `${page}: mod-ts ${name}`) || !command) continue;
+      for (const [, option = ""] of line.matchAll(/ --([a-z]+)/g)) {
+        t.ok(option === "help" || option in command.options, `${page}: ${line.trim()}`);
+      }
+    }
+  }
+});
+
+t.test("every TypeScript snippet type-checks as a module", (t) => {
+  const folder = temporaryFolder(t);
+  const names = new Map<string, string>();
+  for (const [index, { text, place }] of snippets("ts").entries()) {
+    names.set(`snippet-${index}.ts`, place);
+    writeFileSync(join(folder, `snippet-${index}.ts`), `${text}export {};\n`);
+  }
+  t.ok(names.size > 5);
+  symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
+  const paths = { "mod-ts": ["src/index.ts"], "mod-ts/config": ["src/config.ts"] };
+  const compilerOptions = {
+    paths: Object.fromEntries(
+      Object.entries(paths).map(([name, [file = ""]]) => [name, [join(project, file)]]),
+    ),
+    noUnusedLocals: false,
+  };
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({
+      extends: join(project, "tsconfig.json"),
+      compilerOptions,
+      include: ["*.ts"],
+      exclude: [],
+    }),
+  );
+  const program = join(project, "node_modules/.bin/tsc");
+  const { stdout, status } = spawnSync(program, ["-p", folder], { encoding: "utf8", cwd: folder });
+  t.equal(status, 0, { output: stdout.replace(/snippet-\d+\.ts/g, (name) => names.get(name)!) });
+  t.end();
+});
+
+t.test("every Apache snippet passes httpd -t", async (t) => {
+  const httpd = await requireHttpd();
+  const folder = temporaryFolder(t);
+  const found = snippets("apache");
+  t.ok(found.length > 5);
+  for (const { text, info, place } of found) {
+    const isSetting = /^#?Define MOD_TS_/m.test(text);
+    const body = info.includes("htaccess") ? `<Directory "/">\n${text}</Directory>` : text;
+    writeServerRoot({
+      folder,
+      httpd,
+      host: "127.0.0.1",
+      port: 1,
+      modules: [...new Set([...defaultModules, "mod_remoteip"])].toSorted(),
+      user: process.getuid?.() === 0 ? unprivilegedUser() : undefined,
+      conf: [
+        'Define MOD_TS_AUTHORIZER "127.0.0.1:9"',
+        isSetting ? body : "",
+        `Include "${confFile}"`,
+        isSetting ? "" : body,
+      ].join("\n"),
+    });
+    const { ok, text: said } = await queryHttpd(
+      httpd,
+      ["-d", folder, "-t"],
+      join(folder, "httpd.conf"),
+    );
+    t.ok(ok, place, { said });
+    t.notMatch(said, /warn/i, place);
+  }
+});
+
+t.test("what apache.md says of .htaccess works", async (t) => {
+  const [snippet] = snippets("apache").filter(({ info }) => info.includes("htaccess"));
+  const apache = await startEcho(t, {
+    files: { "htdocs/.htaccess": snippet?.text ?? "", "htdocs/a.txt": "" },
+    conf: `<Directory "\${FOLDER}/htdocs">
+      AllowOverride FileInfo
+      Use TsHandler first.ts
+    </Directory>`,
+  });
+  t.equal((await apache.request("/a.txt")).status, 200);
+  t.same(apache.backend.last().all("mod-ts-config"), [
+    "handler first.ts",
+    "handler page.ts",
+    "option greeting hello",
+  ]);
+});
+
+t.test("systemd understands the unit", (t) => {
+  const unit = join(project, "docs/mod-ts.service");
+  const { error, stdout, stderr } = spawnSync("systemd-analyze", ["verify", unit], {
+    encoding: "utf8",
+  });
+  if (error) {
+    t.comment("no systemd here");
+    return t.end();
+  }
+  const complaints = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("mod-ts"));
+  t.same(complaints, []);
+  t.end();
+});
+
+t.test("the package has what the pages speak of", (t) => {
+  const { files } = JSON.parse(read("package.json")) as { files: string[] };
+  for (const name of ["docs", "apache-conf", "examples", "CHANGELOG.md"]) {
+    t.ok(files.includes(name), name);
+  }
+  t.match(read("LICENSE"), /Apache License\s+Version 2\.0[^]*END OF TERMS AND CONDITIONS/);
+  t.end();
+});
+
+/** The keys of an object of the configuration: an unknown one makes the code list them. */
+function keysOf(...path: string[]): string[] {
+  const nonsense = "zzzzzzzzzzzzzzzz";
+  const input = path.filter(Boolean).reduceRight<object>((inner, name) => ({ [name]: inner }), {
+    [nonsense]: 1,
+  });
+  const line = findMistakes(input).find((mistake) => mistake.includes(nonsense)) ?? "";
+  return (/there are: (.+)$/.exec(line)?.[1] ?? "").split(", ");
+}
+
+function memberRows(section = ""): string[] {
+  return tableRows(section)
+    .map(([name = ""]) => name)
+    .toSorted();
+}
+
+interface CommandFacts {
+  usage: string;
+  options: Record<string, CommandOption>;
+}
+
+async function loadCommands(): Promise<Map<string, CommandFacts>> {
+  const folder = join(project, "src/commands");
+  const commands = new Map<string, CommandFacts>();
+  for (const file of readdirSync(folder)) {
+    const module = (await import(join(folder, file))) as Partial<CommandFacts>;
+    if (module.usage === undefined) continue;
+    commands.set(basename(file, ".ts"), module as CommandFacts);
+  }
+  return commands;
+}

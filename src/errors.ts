@@ -159,6 +159,27 @@ const registry = {
     message:
       "Apache asked for interpreter {asked}, but this is {actual}; check the order of Use TsInterpreter",
   },
+  // Built-in handlers
+  MODTS_BAD_OPTION: {
+    status: 500,
+    level: "error",
+    message: "Use TsOption {name}: {reason}",
+  },
+  MODTS_PACKAGE_MISSING: {
+    status: 500,
+    level: "error",
+    message: "{handler} needs the package {package}: npm install {package}",
+  },
+  MODTS_AUTH_SERVICE_DOWN: {
+    status: 503,
+    level: "error",
+    message: "the authentication service {url} did not answer: {reason}",
+  },
+  MODTS_AUTH_SERVICE_ANSWER: {
+    status: 502,
+    level: "error",
+    message: "the authentication service {url} gave an answer that cannot be used: {reason}",
+  },
   // Request object
   MODTS_HEADERS_SENT: {
     status: 500,

@@ -3,9 +3,10 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Readable, Transform } from "node:stream";
+import type { Readable } from "node:stream";
 import { ModTsError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
+import { RequestBody } from "./request-body.ts";
 
 /** What the gateway decides for all its requests. */
 export interface ExchangeLimits {
@@ -19,11 +20,18 @@ export class HttpExchange implements Exchange {
   readonly #limits: ExchangeLimits;
   #controller: AbortController | undefined;
   #body: Readable | undefined;
+  /** The answer is complete; its end waits for the end of the body. */
+  #ending = false;
+  /** The body is read and forgotten. */
+  #givenUp = false;
+  /** The client sends its body only after it has been asked to. */
+  #awaitsContinue: boolean;
 
   constructor(message: IncomingMessage, reply: ServerResponse, limits: ExchangeLimits) {
     this.#message = message;
     this.#reply = reply;
     this.#limits = limits;
+    this.#awaitsContinue = /^100-continue$/i.test(message.headers.expect ?? "");
   }
 
   /** Made at first use: most handlers never ask, and a controller with its listener costs as much as a small answer. */
@@ -55,7 +63,7 @@ export class HttpExchange implements Exchange {
   }
 
   get ended(): boolean {
-    return this.#reply.writableEnded || this.#reply.destroyed;
+    return this.#ending || this.#reply.writableEnded || this.#reply.destroyed;
   }
 
   begin(status: number, reason: string, headers: string[]): void {
@@ -69,6 +77,7 @@ export class HttpExchange implements Exchange {
   drain(): Promise<void> {
     const reply = this.#reply;
     if (!reply.writableNeedDrain || reply.destroyed) return Promise.resolve();
+    this.#giveUpBody();
     return new Promise((resolve) => {
       const done = (): void => {
         reply.off("drain", done).off("close", done);
@@ -79,7 +88,13 @@ export class HttpExchange implements Exchange {
   }
 
   end(chunk?: Uint8Array | string): void {
-    this.#reply.end(chunk);
+    // Whoever still reads is too late: the answer is given, and what is left of the body must not be in its way.
+    this.#body?.destroy();
+    this.#giveUpBody();
+    if (!this.#closesOverBody()) return void this.#reply.end(chunk);
+    if (chunk !== undefined) this.#reply.write(chunk);
+    this.#ending = true;
+    this.#message.once("close", () => this.#reply.end());
   }
 
   /** Cuts the connection, so that Apache and the client see an answer that is not whole. */
@@ -87,33 +102,40 @@ export class HttpExchange implements Exchange {
     this.#reply.destroy();
   }
 
+  /**
+   * Whether Apache is still sending the body of a request after whose answer the connection is closed, as in a drain. Closed
+   * now, it would fail to send the rest, and never look at the answer (502).
+   */
+  #closesOverBody(): boolean {
+    const isComing = !this.#awaitsContinue && !this.#message.complete && this.hasBody;
+    return isComing && !this.#reply.shouldKeepAlive && !this.#reply.destroyed;
+  }
+
+  /**
+   * mod_proxy_http looks at the answer only when it has sent the whole body: a long answer to a body that nobody reads
+   * would wait for ever.
+   */
+  #giveUpBody(): void {
+    if (this.#body || this.#message.complete || !this.hasBody) return;
+    this.#givenUp = true;
+    this.#message.resume();
+  }
+
   #openBody(): Readable {
     const message = this.#message;
+    // After the head of an answer, "100 Continue" would stand in the middle of its body, and nobody waits for it.
+    if (this.#givenUp || (this.#awaitsContinue && this.begun)) {
+      throw new ModTsError("MODTS_BODY_USED", { first: "the response, which was sent before," });
+    }
     const { bodyBytes } = this.#limits;
     const announced = message.headers["content-length"];
-    if (announced !== undefined && Number(announced) > bodyBytes) throw tooLarge(bodyBytes);
+    if (announced !== undefined && Number(announced) > bodyBytes) {
+      throw new ModTsError("MODTS_BODY_TOO_LARGE", { limit: bodyBytes });
+    }
     // "Expect: 100-continue" is answered here and not before: who refuses a request without
     // reading it spares the client the upload (RFC 9110, section 10.1.1).
-    if (/^100-continue$/i.test(message.headers.expect ?? "")) this.#reply.writeContinue();
-    return announced === undefined ? limited(message, bodyBytes) : message;
+    if (this.#awaitsContinue) this.#reply.writeContinue();
+    this.#awaitsContinue = false;
+    return new RequestBody(message, bodyBytes);
   }
-}
-
-/** A chunked body does not say its length beforehand, so it is counted on its way. */
-function limited(source: Readable, limit: number): Readable {
-  let seen = 0;
-  const counter = new Transform({
-    transform(chunk: Buffer, _encoding, callback): void {
-      seen += chunk.length;
-      callback(seen > limit ? tooLarge(limit) : null, chunk);
-    },
-  });
-  // The source must not be destroyed with the counter: its socket still has to carry the 413.
-  source.once("error", (error) => counter.destroy(error));
-  source.once("close", () => counter.writableEnded || counter.destroy(new Error("aborted")));
-  return source.pipe(counter);
-}
-
-function tooLarge(limit: number): ModTsError {
-  return new ModTsError("MODTS_BODY_TOO_LARGE", { limit });
 }

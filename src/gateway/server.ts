@@ -245,8 +245,13 @@ function refuse(reply: ServerResponse, error: unknown, req?: ApacheRequest): voi
       known ? { code: error.code } : { error },
     );
   if (reply.headersSent) return void reply.destroy();
-  reply.writeHead(status, { "Content-Type": "text/html; charset=utf-8", Connection: "close" });
-  reply.end(errorPage(status, req?.uniqueId ?? ""));
+  const page = errorPage(status, req?.uniqueId ?? "");
+  // The connection is kept: closed over a body that Apache still sends, it would carry no answer (502).
+  reply.writeHead(status, {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Length": Buffer.byteLength(page),
+  });
+  reply.end(page);
 }
 
 interface ParserError {

@@ -14,6 +14,7 @@ const apache = await startApache(t, {
     </Location>
     ${journalConf}
   `,
+  files: { "htdocs/hello.ts": "source" },
   config: { limits: { bodyBytes: 100_000 } },
   handlers: {
     "journal.ts": journalModule,
@@ -44,6 +45,21 @@ const apache = await startApache(t, {
         text: async (req) => { req.write(await req.text()); },
         json: async (req) => { req.write(JSON.stringify({ got: await req.json() })); },
         web: async (req) => new Response(await req.toRequest().text()),
+        some: async (req) => { req.write(String((await req.read(4)).length)); },
+        break: async (req) => { for await (const chunk of req.body) { req.write(String(chunk.length > 0)); break; } },
+        destroy: (req) => { req.body.destroy(); req.write("destroyed"); },
+        pull: async (req) => {
+          const reader = req.toRequest().body!.getReader();
+          await reader.read();
+          await reader.cancel();
+          return 415;
+        },
+        long: () => new Response("y".repeat(3_000_000)),
+        late: async (req) => {
+          req.write("y".repeat(3_000_000));
+          await req.flush();
+          await req.text().catch((error) => { note("late " + error.code); throw error; });
+        },
         ignore: (req) => { req.write("ignored"); return OK; },
         refuse: () => { throw new HttpError(403, { body: "refused" }); },
         broken: async (req) => {
@@ -161,6 +177,59 @@ t.test("over the limit: 413", async (t) => {
     );
   }
   t.match(apache.sidecarLog(), /MODTS_BODY_TOO_LARGE: .* 100000 bytes/);
+});
+
+t.test("who answers without reading everything is heard, however long the upload", async (t) => {
+  const body = Buffer.alloc(90_000);
+  const long = Buffer.alloc(5_000_000);
+  const expected: Record<string, [number, RegExp | string]> = {
+    refuse: [403, "refused"],
+    ignore: [200, "ignored"],
+    some: [200, "4"],
+    break: [200, "true"],
+    destroy: [200, "destroyed"],
+    pull: [415, /Unsupported/],
+    long: [200, /^y{3000000}$/],
+  };
+  const headers = { "transfer-encoding": "chunked" };
+  for (const [way, [status, text]] of Object.entries(expected)) {
+    for (const ask of [{ body }, { body, headers }, { body: long, headers }]) {
+      t.match(
+        await apache.request(`/body/${way}`, { ...ask, method: "POST" }),
+        { status, body: text },
+        way,
+      );
+    }
+  }
+  for (const way of ["text", "read", "web", "ignore"]) {
+    for (const more of [{}, headers, { expect: "100-continue" }]) {
+      const reply = await apache.request(`/body/${way}`, {
+        method: "POST",
+        body: long,
+        headers: more,
+      });
+      t.equal(reply.status, way === "ignore" ? 200 : 413, `${way} ${JSON.stringify(more)}`);
+    }
+  }
+});
+
+t.test("the door, too, is heard when it refuses an upload", async (t) => {
+  for (const headers of [{}, { "transfer-encoding": "chunked" }, { expect: "100-continue" }]) {
+    const reply = await apache.request("/hello.ts", {
+      method: "POST",
+      body: Buffer.alloc(5_000_000),
+      headers,
+    });
+    t.equal(reply.status, 403);
+  }
+});
+
+t.test("a body that is asked for after a long answer is an error and not a wait", async (t) => {
+  const client = new RawClient(apache.port);
+  client.head("POST /body/late HTTP/1.1", "Content-Length: 90000").send(Buffer.alloc(90_000));
+  await client.until(/yyy/);
+  await journalHas(apache, "late MODTS_BODY_USED");
+  t.notMatch(await client.closed, /\r\n0\r\n\r\n$/, "cut off");
 });
 
 t.test("a refused upload leaves connections that work", async (t) => {

@@ -15,6 +15,10 @@ export {
   type WebSocketHandler,
 } from "./handler.ts";
 
+// Modules
+// oxlint-disable-next-line unicorn/require-module-specifiers -- declares import.meta.state
+import type {} from "./loader/import-meta.ts";
+
 // Request
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
 export { HeaderTable } from "./request/headers.ts";

@@ -98,6 +98,9 @@ for (const name of ["cgi", "script"]) {
   chmodSync(join(apache.folder, "htdocs", name, "env.sh"), 0o755);
 }
 
+const ask = (headers: Record<string, string>) => apache.request("/all/a.txt", { headers });
+const deny = (what: string) => apache.request(`/deny/a.txt?${what}`);
+
 t.test("Basic: the password decides, Apache asks for it", async (t) => {
   t.match(await apache.request("/basic/a.txt"), {
     status: 401,
@@ -119,7 +122,6 @@ t.test("Require user: Apache's rules on top", async (t) => {
 });
 
 t.test("access, authen, authz, type and fixup in one round trip", async (t) => {
-  const ask = (headers: Record<string, string>) => apache.request("/all/a.txt", { headers });
   t.match(await ask({ "x-user": "ann" }), {
     status: 200,
     body: "all\n",
@@ -161,7 +163,6 @@ t.test("keep-alive survives: no Connection header of a handler reaches the clien
 });
 
 t.test("refusals arrive as they were meant", async (t) => {
-  const deny = (what: string) => apache.request(`/deny/a.txt?${what}`);
   t.match(await deny("slash"), { status: 403, body: "\n/etc/passwd" });
   t.match(await deny("url"), { status: 403, body: "\nhttp://evil.example/" });
   t.match(await deny("quote"), { status: 403, body: '\n"quoted"' });

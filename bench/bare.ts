@@ -1,0 +1,11 @@
+/** The least that can answer behind mod_proxy: what the sidecar is measured against. */
+import { chmodSync } from "node:fs";
+import { createServer } from "node:http";
+
+const path = process.argv[2] as string;
+const body = "Hello from mod_ts!\n";
+const server = createServer({ keepAliveTimeout: 30_000 }, (_request, response) => {
+  response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": body.length });
+  response.end(body);
+});
+server.listen(path, () => chmodSync(path, 0o777));

@@ -20,11 +20,13 @@ const floors = [
     "version.ts",
     "closest.ts",
     "secret.ts",
+    "handler-options.ts",
   ],
   [
     "request",
     "loader",
     "httpd",
+    "credentials",
     "supervisor.ts",
     "pool.ts",
     "listener.ts",
@@ -34,6 +36,7 @@ const floors = [
   ["handler.ts"],
   [
     "directives.ts",
+    "ask-service.ts",
     "call-handler.ts",
     "resolver.ts",
     "error-page.ts",
@@ -49,7 +52,7 @@ const floors = [
 
 /** Same floor, but they must not know each other. */
 const strangers = [
-  ["request", "loader", "httpd", "supervisor.ts"],
+  ["request", "loader", "httpd", "credentials", "supervisor.ts"],
   ["gateway", "authorizer"],
 ];
 

@@ -1,0 +1,60 @@
+import t from "tap";
+import { HandlerOptions, oncePerSection } from "../src/handler-options.ts";
+
+const options = new HandlerOptions(
+  {
+    "mod_ts.jwt.text": "a b",
+    "mod_ts.jwt.n": "12",
+    "mod_ts.jwt.x": "1x",
+    "mod_ts.jwt.url": "https://a.example/b?c=",
+    "mod_ts.jwt.ftp": "ftp://a.example/",
+    "mod_ts.jwt.credentials": "http://u:hunter2@a.example/",
+    "mod_ts.jwtx.other": "1",
+    text: "another handler's",
+  },
+  "jwt",
+);
+const fails = (name: string): object => ({
+  code: "MODTS_BAD_OPTION",
+  status: 500,
+  message: new RegExp(`^Use TsOption mod_ts\\.jwt\\.${name}: `),
+});
+
+t.test("values", async (t) => {
+  t.equal(options.text("text"), "a b");
+  t.equal(options.text("none"), undefined);
+  t.equal(options.text("none", "fallback"), "fallback");
+  t.strictSame(options.words("text"), ["a", "b"]);
+  t.strictSame(options.words("none"), []);
+  t.equal(options.number("n", 5, [1, 20]), 12);
+  t.equal(options.number("none", 5, [1, 20]), 5);
+  t.equal(options.url("url")?.href, "https://a.example/b?c=");
+  t.equal(options.url("none"), undefined);
+  t.equal(options.required("n", ""), "12");
+});
+
+t.test("mistakes name the option, and repeat no password", async (t) => {
+  t.throws(() => options.required("none", "hint"), fails("none"));
+  t.throws(() => options.number("n", 5, [1, 11]), fails("n"));
+  t.throws(() => options.number("x", 5, [1, 20]), fails("x"));
+  t.throws(() => options.url("text"), fails("text"));
+  t.throws(() => options.url("ftp"), fails("ftp"));
+  t.throws(() => options.url("credentials"), fails("credentials"));
+  try {
+    options.url("credentials");
+  } catch (error) {
+    t.notMatch((error as Error).message, /hunter2/);
+  }
+});
+
+t.test("a misspelt option is an error, another handler's is none of its business", async (t) => {
+  t.throws(() => options.allowOnly("text", "n", "x", "url", "ftp"), fails("credentials"));
+  options.allowOnly("text", "n", "x", "url", "ftp", "credentials");
+});
+
+t.test("a section is read once", async (t) => {
+  let count = 0;
+  const read = oncePerSection(() => (count += 1));
+  const [first, second] = [{}, {}];
+  t.strictSame([read(first), read(first), read(second), read(first)], [1, 1, 2, 1]);
+});

@@ -47,7 +47,7 @@ export interface Config {
   secretFile?: string;
   /**
    * Pools of worker processes by name ("interpreters", `Use TsInterpreter name`). The pool main is always there.
-   * @default { main: { workers: number of processors } }
+   * @default { main: { workers: number of processors } }, in development 1
    */
   pools?: Record<string, { workers: number }>;
   limits?: Partial<Limits>;
@@ -152,7 +152,9 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
   if (mistakes.length > 0) throw configInvalid(file, mistakes);
   const folder = dirname(resolve(file));
   const run = input.run === undefined ? defaultRunFolder(folder) : resolve(folder, input.run);
-  const pools = { main: { workers: availableParallelism() }, ...input.pools };
+  // One process sees its own saves and counters alone: what a developer expects.
+  const workers = input.development ? 1 : availableParallelism();
+  const pools = { main: { workers }, ...input.pools };
   const config: ResolvedConfig = {
     file: resolve(file),
     folder,

@@ -48,8 +48,11 @@ export interface EngineOptions {
   fallback: (req: ApacheRequest) => Promise<Outcome>;
   /** Milliseconds until a handler must have begun its response; then the client gets 504. */
   handlerTimeout: number;
-  /** In development: what is added to the end of an HTML page that came from these modules. */
-  pageTail?: (modules: readonly string[]) => Promise<string>;
+  /** In development: what is added to the end of an HTML page that came from these modules; undefined: one that failed to load. */
+  pageTail?: (
+    req: ApacheRequest,
+    modules: ReadonlyMap<string, HandlerModule | undefined>,
+  ) => Promise<string>;
 }
 
 export interface Engine {
@@ -120,8 +123,8 @@ class Run {
   readonly #req: ApacheRequest;
   readonly #directives: Directives;
   readonly #held: HandlerModule[] = [];
-  /** Modules asked for, found or not, as the configuration names them. */
-  readonly #asked = new Set<string>();
+  /** Modules asked for, found or not, by their names in the configuration. */
+  readonly #asked = new Map<string, HandlerModule | undefined>();
 
   constructor(options: EngineOptions, req: ApacheRequest, directives: Directives) {
     this.#options = options;
@@ -191,7 +194,7 @@ class Run {
 
   async #respond(ending: Ending): Promise<void> {
     const { pageTail } = this.#options;
-    if (pageTail) this.#req[internals].response.tail = await pageTail([...this.#asked]);
+    if (pageTail) this.#req[internals].response.tail = await pageTail(this.#req, this.#asked);
     await respond(this.#req, ending, this.#held);
   }
 
@@ -286,10 +289,11 @@ class Run {
   }
 
   async #find(reference: HandlerReference, lookup: Lookup): Promise<Handler> {
-    this.#asked.add(reference.module);
+    this.#asked.set(reference.module, undefined);
     const found = this.#options.resolve(reference.module, lookup.names[0] as string);
     const module = isPromise(found) ? await found : found;
     this.#held.push(module);
+    this.#asked.set(reference.module, module);
     // Who debugs wants to see why the save does not run, not the version before it.
     if (module.failure && this.#req[internals].debug) throw module.failure;
     return findHandler(module, lookup, this.#req);

@@ -7,7 +7,8 @@ import type { ResolvedConfig } from "./config.ts";
 import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
-import { createRefresh, refreshScript } from "./handlers/refresh.ts";
+import { createForwardAuth } from "./handlers/forward-auth.ts";
+import { createRefresh } from "./handlers/refresh.ts";
 import { createTestPage } from "./handlers/test-page.ts";
 import * as face from "./index.ts";
 import { createLoader } from "./loader/loader.ts";
@@ -38,29 +39,22 @@ export async function createParts({
     approve: (file) => requireInside(file, roots),
     builtins: { "mod-ts": face },
   });
-  const buildOf = async (name: string): Promise<string> => {
-    try {
-      const module = await resolve(name, "");
-      module.release();
-      return `${module.generation} ${module.failure?.message ?? ""}`;
-    } catch (error) {
-      return String(error);
-    }
-  };
   const facts = { version, generation, roots, modules: () => loader.modules() };
+  const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const resolve = createResolver({
     roots,
     load: (file, exportName) => loader.load(file, exportName),
     builtins: {
       "test-page": createTestPage(facts),
-      ...(config.development && { refresh: createRefresh(buildOf) }),
+      "forward-auth": createForwardAuth(),
+      ...(refresh && { refresh: refresh.module }),
     },
   });
   const engine = createEngine({
     resolve,
     fallback: serveFile,
     handlerTimeout: config.limits.handlerTimeout,
-    ...(config.development && { pageTail: (modules) => refreshScript(modules, buildOf) }),
+    ...(refresh && { pageTail: refresh.script }),
   });
   const door = { engine, interpreter: pool, secret: config.secret ?? "" };
   const authorizer = createAuthorizer(door);

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { type Config, defineConfig, groupId, resolveConfig } from "../src/config.ts";
@@ -27,7 +27,8 @@ t.test("defaults", async (t) => {
     log: { level: "info" },
     development: false,
   });
-  t.ok(config.pools["main"]!.workers >= 1);
+  t.equal(config.pools["main"]!.workers, availableParallelism());
+  t.equal(resolve({ development: true }).pools["main"]!.workers, 1);
   t.same(config.listeners, [
     { pool: "main", door: "gateway", address: { path: join(config.run, "main.sock") } },
   ]);

@@ -6,6 +6,7 @@
  * save between the answer and the first event is not missed.
  * @module
  */
+import type { HandlerModule } from "../handler.ts";
 import { escapeJson } from "../html.ts";
 import { OK, type Outcome } from "../outcome.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -16,48 +17,114 @@ export const refreshPath = "/.mod-ts/refresh";
 /** Milliseconds between two looks at the file system while a browser listens. */
 const interval = 150;
 
-/** Gives the build that a module is at, by its name in a handler reference: changes whenever a request would see something else. */
-export type BuildOf = (name: string) => Promise<string>;
+/** Milliseconds until a browser that listened at the wrong process tries again. */
+const retry = 500;
 
-/** Makes the module that the reference `mod_ts/refresh` stands for. */
-export function createRefresh(buildOf: BuildOf): { handler(req: ApacheRequest): Promise<Outcome> } {
+/** Key of the process id in the address; no name of a module can look like it. */
+const processKey = "::process";
+
+/** Finds a module as the engine does; rejects when it cannot be loaded. */
+export type Find = (name: string) => Promise<HandlerModule> | HandlerModule;
+
+export interface Refresh {
+  /** What the reference `mod_ts/refresh` stands for. */
+  readonly module: { handler(req: ApacheRequest): Promise<Outcome> };
+  /**
+   * The lines for the end of an HTML page that came from these modules, by their names in the Apache configuration;
+   * undefined for one that could not be loaded. Empty when the page is none to be loaded again.
+   */
+  script(
+    req: ApacheRequest,
+    modules: ReadonlyMap<string, HandlerModule | undefined>,
+  ): Promise<string>;
+}
+
+/** Creates both ends: the script in the page, and the handler that it listens to. */
+export function createRefresh(find: Find): Refresh {
+  // Attack: any page of the web can open an EventSource to a development server. It must not be able to name a file, as
+  // to look at a module is to run it. So only names that the Apache configuration gave are looked at.
+  const known = new Set<string>();
   return {
-    async handler(req) {
-      const seen = [...new URLSearchParams(req.args ?? "")];
-      req.contentType = "text/event-stream";
-      req.noCache = true;
-      req.write(": listening\n\n", true);
-      await req.flush();
-      while (!req.signal.aborted) {
-        if (await hasChanged(seen, buildOf)) {
-          req.write("event: reload\ndata: \n\n");
-          await req.flush();
-          break;
-        }
-        await sleep(req.signal);
+    module: { handler: (req) => serveEvents(req, find, known) },
+    async script(req, modules) {
+      if (!isDocument(req)) return "";
+      const query = new URLSearchParams({ [processKey]: String(process.pid) });
+      for (const [name, module] of modules) {
+        known.add(name);
+        query.set(name, module ? describe(module) : await buildOf(name, find));
       }
-      return OK;
+      const address = escapeJson(`${refreshPath}?${query}`);
+      return (
+        `\n<script>{const events=new EventSource(${address});` +
+        `events.addEventListener("reload",()=>{events.close();location.reload()})}</script>\n`
+      );
     },
   };
 }
 
-/** The lines for the end of an HTML page that came from these modules, named as in the Apache configuration. */
-export async function refreshScript(modules: readonly string[], buildOf: BuildOf): Promise<string> {
-  const query = new URLSearchParams();
-  for (const name of modules) query.set(name, await buildOf(name));
-  const address = escapeJson(`${refreshPath}?${query}`);
-  return (
-    `\n<script>{const events=new EventSource(${address});` +
-    `events.addEventListener("reload",()=>{events.close();location.reload()})}</script>\n`
-  );
+async function serveEvents(
+  req: ApacheRequest,
+  find: Find,
+  known: ReadonlySet<string>,
+): Promise<Outcome> {
+  const query = new URLSearchParams(req.args ?? "");
+  const pid = Number(query.get(processKey));
+  const seen = [...query].filter(([name]) => known.has(name));
+  req.contentType = "text/event-stream";
+  req.noCache = true;
+  req.write(`retry: ${retry}\n\n`);
+  await req.flush();
+  // Builds are counted in each process by itself: only the one that made the page can compare.
+  if (pid !== process.pid) return isAlive(pid) ? OK : sendReload(req);
+  while (!req.signal.aborted) {
+    if (await hasChanged(seen, find)) return sendReload(req);
+    await sleep(req.signal);
+  }
+  return OK;
+}
+
+function sendReload(req: ApacheRequest): Outcome {
+  req.write("event: reload\ndata: \n\n");
+  return OK;
+}
+
+/** What a script fetches is no page; the answer to a form would be asked for again with a warning. */
+function isDocument(req: ApacheRequest): boolean {
+  const destination = req.headersIn.get("sec-fetch-dest", "document");
+  const isPage = destination === "document" || destination.endsWith("frame");
+  return isPage && (req.method === "GET" || req.headerOnly);
 }
 
 async function hasChanged(
   seen: readonly (readonly [string, string])[],
-  buildOf: BuildOf,
+  find: Find,
 ): Promise<boolean> {
-  for (const [name, build] of seen) if ((await buildOf(name)) !== build) return true;
+  for (const [name, build] of seen) if ((await buildOf(name, find)) !== build) return true;
   return false;
+}
+
+async function buildOf(name: string, find: Find): Promise<string> {
+  try {
+    const module = await find(name);
+    module.release();
+    return describe(module);
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** Differs whenever a request would see something else: another version, or another reason why there is none. */
+function describe({ generation, failure }: HandlerModule): string {
+  return `${generation} ${failure?.message ?? ""}`;
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid < 2) return true;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function sleep(signal: AbortSignal): Promise<void> {

@@ -110,8 +110,10 @@ export class ResponseBuffer extends ResponseHead {
 
   #appendTail(): void {
     const isPage = /^text\/html\b/i.test(this.typeToSend(this.#buffer.hadText, true) ?? "");
-    const { headersOut } = this;
-    if (!isPage || headersOut.has("Content-Encoding") || headersOut.has("Content-Length")) return;
+    if (!isPage || this.status === 206) return;
+    for (const name of ["Content-Encoding", "Content-Length", "Content-Range"]) {
+      if (this.headersOut.has(name) || this.errHeadersOut.has(name)) return;
+    }
     if (this.#buffer.size + this.#sent > 0) this.write(this.tail);
   }
 

@@ -1,0 +1,166 @@
+/** A page of a development server loads itself again after a save; nothing else is touched by what that takes. */
+import { get as httpGet } from "node:http";
+import { gunzipSync } from "node:zlib";
+import t from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+
+const conf = `
+  <Location /.mod-ts/refresh>
+    Use TsHandler mod_ts/refresh
+  </Location>
+  <Location /page>
+    Use TsHandler page.ts
+  </Location>
+`;
+
+const handlers = {
+  "page.ts": `
+    import { gzipSync } from "node:zlib";
+    import { OK, type ApacheRequest } from "mod-ts";
+    import { text } from "./helper.ts";
+    const html = "<!DOCTYPE html><p>" + text + "</p>";
+    const ways: Record<string, (req: ApacheRequest) => unknown> = {
+      page: (req) => { req.contentType = "text/html; charset=utf-8"; req.write(html); return OK; },
+      default: (req) => { req.write(html); return OK; },
+      response: () => new Response(html, { headers: { "content-type": "text/html" } }),
+      streamed: async (req) => { req.contentType = "text/html"; req.write(html); await req.flush(); return OK; },
+      missing: () => 404,
+      plain: (req) => { req.contentType = "text/plain"; req.write(html); return OK; },
+      json: () => Response.json(html),
+      xhtml: (req) => { req.contentType = "application/xhtml+xml"; req.write(html); return OK; },
+      gzip: (req) => { req.contentType = "text/html"; req.headersOut.set("Content-Encoding", "gzip"); req.write(gzipSync(html)); return OK; },
+      announced: (req) => { req.contentType = "text/html"; req.setContentLength(Buffer.byteLength(html)); req.write(html); return OK; },
+      part: (req) => { req.contentType = "text/html"; req.status = 206; req.headersOut.set("Content-Range", "bytes 0-3/40"); req.write(html.slice(0, 4)); return OK; },
+      unchanged: (req) => { req.contentType = "text/html"; return 304; },
+      none: (req) => { req.contentType = "text/html"; return 204; },
+      empty: (req) => { req.contentType = "text/html"; return OK; },
+    };
+    export const handler = (req: ApacheRequest) => ways[req.pathInfo.slice(1) || req.uri.split("/").at(-1)!]!(req) as number;
+  `,
+  "helper.ts": `export const text = "0";`,
+};
+
+const html = "<!DOCTYPE html><p>0</p>";
+const script = /\n<script>\{const events=new EventSource\("(\/\.mod-ts\/refresh\?[^"]+)"\)/;
+
+const apache = await startApache(t, { conf, handlers, config: { development: true } });
+const get = (name: string, details = {}) => apache.request(`/page/${name}`, details);
+
+t.test("every HTML page ends with the script, and its length is right", async (t) => {
+  for (const name of ["page", "default", "response", "streamed", "missing"]) {
+    const { body, headers } = await get(name);
+    t.match(body, script, name);
+    t.equal(body.split("<script>").length, 2, `${name}: once`);
+    const length = headers["content-length"];
+    if (name === "streamed") t.equal(headers["transfer-encoding"], "chunked");
+    else t.equal(length, String(Buffer.byteLength(body)), name);
+  }
+});
+
+t.test("HEAD speaks of the same length, without the body", async (t) => {
+  const { headers } = await get("page");
+  const head = await get("page", { method: "HEAD" });
+  t.match(head, {
+    status: 200,
+    body: /^$/,
+    headers: { "content-length": headers["content-length"] },
+  });
+});
+
+t.test("nothing else is touched", async (t) => {
+  const bodies = {
+    plain: html,
+    json: JSON.stringify(html),
+    xhtml: html,
+    announced: html,
+    part: html.slice(0, 4),
+    unchanged: "",
+    none: "",
+    empty: "",
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    const reply = await get(name);
+    t.equal(reply.body, body, name);
+    if (body) t.equal(reply.headers["content-length"], String(body.length), name);
+  }
+  t.equal(gunzipSync(await rawBody("/page/gzip")).toString(), html);
+  t.equal((await get("page", { headers: { "sec-fetch-dest": "empty" } })).body, html);
+  t.equal((await get("page", { method: "POST" })).body, html);
+});
+
+function rawBody(path: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    httpGet({ host: "127.0.0.1", port: apache.port, path, agent: false }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part)).once("error", reject);
+      response.once("end", () => resolve(Buffer.concat(parts)));
+    }).once("error", reject);
+  });
+}
+
+/** Listens as the page that is there now; gives its text, and what ends the listening. */
+async function open(): Promise<{ text: string; reloaded: Promise<boolean> }> {
+  const { body } = await get("page");
+  const address = script.exec(body)?.[1] ?? "";
+  const begun = Promise.withResolvers<void>();
+  const reloaded = new Promise<boolean>((resolve, reject) => {
+    httpGet({ host: "127.0.0.1", port: apache.port, path: address, agent: false }, (response) => {
+      let events = "";
+      response.setEncoding("utf8").on("data", (part: string) => {
+        events += part;
+        begun.resolve();
+      });
+      t.match(response.headers["content-type"], "text/event-stream");
+      response.once("end", () => resolve(events.includes("event: reload\n")));
+    }).once("error", reject);
+  });
+  await begun.promise;
+  return { text: /<p>(.*?)<\/p>/.exec(body)?.[1] ?? body, reloaded };
+}
+
+t.test(
+  "a save of the handler, of its helper, a broken one, the correction: each reloads the page",
+  async (t) => {
+    const first = await open();
+    t.equal(first.text, "0");
+    apache.write("handlers/helper.ts", `export const text = "1";`);
+    t.equal(await first.reloaded, true, "helper");
+
+    const second = await open();
+    t.equal(second.text, "1");
+    apache.write("handlers/page.ts", handlers["page.ts"].replace("<p>", "<p>new "));
+    t.equal(await second.reloaded, true, "handler");
+
+    const third = await open();
+    t.equal(third.text, "new 1");
+    apache.write("handlers/helper.ts", "export const text = ;");
+    t.equal(await third.reloaded, true, "broken");
+
+    const fourth = await open();
+    t.equal(fourth.text, "new 1", "the last good version");
+    apache.write("handlers/helper.ts", `export const text = "2";`);
+    t.equal(await fourth.reloaded, true, "corrected");
+    t.match((await get("page")).body, "<p>new 2</p>");
+  },
+);
+
+t.test("a page that never could be loaded shows itself once it can", async (t) => {
+  const own = await startApache(t, {
+    conf,
+    handlers: { "page.ts": "export const handler = (" },
+    config: { development: true },
+  });
+  const { status, body } = await own.request("/page");
+  t.equal(status, 500);
+  const address = script.exec(body)?.[1] ?? "";
+  const events = own.request(address);
+  own.write("handlers/page.ts", handlers["page.ts"]);
+  own.write("handlers/helper.ts", handlers["helper.ts"]);
+  t.match((await events).body, "event: reload");
+});
+
+t.test("without development there is neither script nor listener", async (t) => {
+  const plain = await startApache(t, { conf, handlers });
+  t.equal((await plain.request("/page/page")).body, html);
+  t.equal((await plain.request("/.mod-ts/refresh")).status, 500);
+});

@@ -21,6 +21,7 @@ const floors = [
     "closest.ts",
     "secret.ts",
     "handler-options.ts",
+    "section-options.ts",
   ],
   [
     "request",

@@ -12,7 +12,7 @@
  */
 import { askService, type ServiceAnswer, shown } from "../ask-service.ts";
 import { ModTsError } from "../errors.ts";
-import { HandlerOptions, oncePerSection } from "../handler-options.ts";
+import { SectionOptions, oncePerSection } from "../section-options.ts";
 import { HttpError } from "../http-error.ts";
 import { OK, type Outcome } from "../outcome.ts";
 import { HeaderTable } from "../request/headers.ts";
@@ -101,7 +101,7 @@ export function createForwardAuth(): ForwardAuth {
     authzHandler(req) {
       const { groups } = settingsOf(req.getOptions());
       if (groups.length === 0) {
-        const options = new HandlerOptions(req.getOptions(), "forward-auth");
+        const options = new SectionOptions(req.getOptions(), "forward-auth");
         options.fail("groups", "it is missing; TsAuthzHandler mod_ts/forward-auth needs it");
       }
       const own = (req.notes.get("groups") ?? "").split(",");
@@ -116,7 +116,7 @@ function convention(user: string, [groups = "", name = "", email = ""]: string[]
 }
 
 function readSettings(values: Dictionary): Settings {
-  const options = new HandlerOptions(values, "forward-auth");
+  const options = new SectionOptions(values, "forward-auth");
   options.allowOnly("url", "timeout", "preset", "user", "headers", "login", "host", "groups");
   options.required("url", "e.g. http://127.0.0.1:9091/api/authz/forward-auth");
   const preset = options.text("preset", "authelia") as string;
@@ -140,7 +140,7 @@ function readSettings(values: Dictionary): Settings {
 }
 
 /** The address that was asked for is appended to it, escaped. */
-function readLogin(options: HandlerOptions): URL | undefined {
+function readLogin(options: SectionOptions): URL | undefined {
   const login = options.url("login");
   if (login && !login.href.endsWith("="))
     options.fail("login", "it must end with ?name= or &name=");
@@ -148,7 +148,7 @@ function readLogin(options: HandlerOptions): URL | undefined {
 }
 
 /** `Remote-Groups=REMOTE_GROUPS X-Tenant=TENANT` */
-function readMapping(options: HandlerOptions): Record<string, string> | undefined {
+function readMapping(options: SectionOptions): Record<string, string> | undefined {
   const words = options.words("headers");
   if (words.length === 0) return undefined;
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 import t from "tap";
-import { HandlerOptions, oncePerSection } from "../src/handler-options.ts";
+import { SectionOptions, oncePerSection } from "../src/section-options.ts";
 
-const options = new HandlerOptions(
+const options = new SectionOptions(
   {
     "mod_ts.jwt.text": "a b",
     "mod_ts.jwt.n": "12",
@@ -14,7 +14,7 @@ const options = new HandlerOptions(
   },
   "jwt",
 );
-const fails = (name: string): object => ({
+const fails = (name: string) => ({
   code: "MODTS_BAD_OPTION",
   status: 500,
   message: new RegExp(`^Use TsOption mod_ts\\.jwt\\.${name}: `),

@@ -9,7 +9,7 @@ import { ModTsError } from "./errors.ts";
 type Dictionary = Readonly<Record<string, string>>;
 
 /** What one handler was told. */
-export class HandlerOptions {
+export class SectionOptions {
   readonly #values: Dictionary;
   readonly #prefix: string;
 

@@ -17,8 +17,11 @@ export const refreshPath = "/.mod-ts/refresh";
 /** Milliseconds between two looks at the file system while a browser listens. */
 const interval = 150;
 
-/** Milliseconds until a browser that listened at the wrong process tries again. */
+/** Milliseconds until a browser that listened at the wrong process, or long enough, tries again. */
 const retry = 500;
+
+/** Milliseconds after which a stream ends by itself, so that a worker that is being replaced is not held for long. */
+const defaultPatience = 10_000;
 
 /** Key of the process id in the address; no name of a module can look like it. */
 const processKey = "::process";
@@ -39,13 +42,13 @@ export interface Refresh {
   ): Promise<string>;
 }
 
-/** Creates both ends: the script in the page, and the handler that it listens to. */
-export function createRefresh(find: Find): Refresh {
+/** Creates both ends: the script in the page, and the handler that it listens to, for `patience` milliseconds at a time. */
+export function createRefresh(find: Find, patience: number = defaultPatience): Refresh {
   // Attack: any page of the web can open an EventSource to a development server. It must not be able to name a file, as
   // to look at a module is to run it. So only names that the Apache configuration gave are looked at.
   const known = new Set<string>();
   return {
-    module: { handler: (req) => serveEvents(req, find, known) },
+    module: { handler: (req) => serveEvents(req, { find, known, patience }) },
     async script(req, modules) {
       if (!isDocument(req)) return "";
       const query = new URLSearchParams({ [processKey]: String(process.pid) });
@@ -62,10 +65,15 @@ export function createRefresh(find: Find): Refresh {
   };
 }
 
+interface Listening {
+  readonly find: Find;
+  readonly known: ReadonlySet<string>;
+  readonly patience: number;
+}
+
 async function serveEvents(
   req: ApacheRequest,
-  find: Find,
-  known: ReadonlySet<string>,
+  { find, known, patience }: Listening,
 ): Promise<Outcome> {
   const query = new URLSearchParams(req.args ?? "");
   const pid = Number(query.get(processKey));
@@ -76,7 +84,8 @@ async function serveEvents(
   await req.flush();
   // Builds are counted in each process by itself: only the one that made the page can compare.
   if (pid !== process.pid) return isAlive(pid) ? OK : sendReload(req);
-  while (!req.signal.aborted) {
+  const end = performance.now() + patience;
+  while (!req.signal.aborted && performance.now() < end) {
     if (await hasChanged(seen, find)) return sendReload(req);
     await sleep(req.signal);
   }

@@ -127,6 +127,15 @@ t.test("a stranger cannot name a file: to look at a module is to run it", async 
   t.strictSame(asked, ["known.ts"]);
 });
 
+t.test("a stream ends by itself, so that it holds no worker that is being replaced", async (t) => {
+  builds.set("a.ts", 1);
+  const brief = createRefresh(find, 10);
+  const other = await startEngine(t, { refresh: brief.module });
+  const args = (await addressOf("a.ts")).split("?")[1] ?? "";
+  const { body, complete } = await other.ask(["handler refresh"], { context: { args } });
+  t.match({ body, complete }, { body: /^retry: \d+\n\n$/, complete: true });
+});
+
 t.test("nothing is held", async (t) => {
   t.equal(held, 2, "but what the tests above found by themselves");
 });

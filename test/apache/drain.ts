@@ -1,0 +1,191 @@
+/** Reloads, ends and crashes while requests come in. */
+import { once } from "node:events";
+import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import t from "tap";
+import { WebSocket } from "ws";
+import { type Apache, startApache } from "../fixtures/httpd.ts";
+
+const options = {
+  before: "Define MOD_TS_TTL 1",
+  conf: `
+    <Location /pid>
+      Use TsHandler work.ts::pid
+    </Location>
+    <Location /body>
+      Use TsHandler work.ts::body
+    </Location>
+    <Location /slow>
+      Use TsHandler work.ts::slow
+      Use TsOption file "\${FOLDER}/go"
+    </Location>
+    <Location /socket>
+      Use TsHandler work.ts
+    </Location>
+    <Location /crash>
+      Use TsHandler work.ts::crash
+    </Location>
+  `,
+  config: { keepAlive: 1500, pools: { main: { workers: 2 } } },
+  handlers: {
+    "work.ts": `
+      import { existsSync } from "node:fs";
+      import { OK, type ApacheRequest } from "mod-ts";
+      export const pid = (req: ApacheRequest) => { req.write(String(process.pid)); return OK; };
+      export const body = async (req: ApacheRequest) => { req.write(String((await req.read()).length)); return OK; };
+      /** Writes its process id, and again when the file is there. */
+      export const slow = async (req: ApacheRequest) => {
+        req.write(process.pid + " ");
+        await req.flush();
+        while (!existsSync(req.getOptions()["file"]!)) await new Promise((done) => setTimeout(done, 5));
+        req.write(String(process.pid));
+        return OK;
+      };
+      export const webSocketHandler = () => {};
+      export const crash = async (req: ApacheRequest) => {
+        if (req.args === "later") { req.write("begun"); await req.flush(); }
+        process.exit(3);
+      };
+    `,
+  },
+};
+
+/** Clients that ask again and again on connections that they keep. */
+class Load {
+  /** Answers by status, broken connections as `error`. */
+  readonly counts: Record<string, number> = {};
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #port: number;
+  readonly #clients: Promise<void>[];
+  #running = true;
+
+  constructor(apache: Apache, clients: number) {
+    this.#port = apache.port;
+    this.#clients = Array.from({ length: clients }, (_, index) => this.#run(index % 3 === 0));
+  }
+
+  async stop(): Promise<Record<string, number>> {
+    this.#running = false;
+    await Promise.all(this.#clients);
+    this.#agent.destroy();
+    return this.counts;
+  }
+
+  async #run(upload: boolean): Promise<void> {
+    while (this.#running) {
+      const result = await this.#ask(upload ? "x".repeat(200_000) : undefined);
+      this.counts[result] = (this.counts[result] ?? 0) + 1;
+    }
+  }
+
+  #ask(body: string | undefined): Promise<string> {
+    return new Promise((resolve) => {
+      const request = httpRequest({
+        host: "127.0.0.1",
+        port: this.#port,
+        path: body ? "/body" : "/pid",
+        method: body ? "POST" : "GET",
+        agent: this.#agent,
+      });
+      request.once("error", (error: NodeJS.ErrnoException) => resolve(`error ${error.code}`));
+      request.once("response", (response) => {
+        response.resume();
+        response.once("error", () => resolve("error in the body"));
+        response.once("end", () => resolve(String(response.statusCode)));
+      });
+      request.end(body);
+    });
+  }
+}
+
+type Started = Awaited<ReturnType<typeof startApache>>;
+
+async function logged(apache: Started, pattern: RegExp): Promise<void> {
+  for (let tries = 0; !pattern.test(apache.sidecarLog()); tries += 1) {
+    if (tries === 1000) throw new Error(`no ${pattern} in the log:\n${apache.sidecarLog()}`);
+    await sleep(10);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** A slow request, up to its first part; `rest` gives all of it. */
+async function beginSlow(apache: Apache): Promise<{ pid: number; rest: Promise<string> }> {
+  const request = httpRequest({ host: "127.0.0.1", port: apache.port, path: "/slow" }).end();
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  let text = "";
+  response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const rest = once(response, "end").then(() => text);
+  while (!text.includes(" ")) await once(response, "data");
+  return { pid: Number.parseInt(text, 10), rest };
+}
+
+async function reload(apache: Started, generation: number): Promise<void> {
+  apache.sidecar.kill("SIGHUP");
+  await logged(apache, new RegExp(`reloaded, generation ${generation}\\b`));
+}
+
+t.test("SIGHUP under load", async (t) => {
+  const apache = await startApache(t, options);
+  const slow = await beginSlow(apache);
+  const socket = new WebSocket(`ws://127.0.0.1:${apache.port}/socket`);
+  const socketClosed = once(socket, "close") as Promise<[number]>;
+  await once(socket, "open");
+  const load = new Load(apache, 3);
+  for (const generation of [2, 3, 4]) await reload(apache, generation);
+  t.not(Number((await apache.request("/pid")).body), slow.pid, "new requests go to new workers");
+  apache.write("go", "");
+  t.equal(await slow.rest, `${slow.pid} ${slow.pid}`, "the old worker finishes what it began");
+  for (let tries = 0; isAlive(slow.pid) && tries < 500; tries += 1) await sleep(10);
+  t.notOk(isAlive(slow.pid), "and goes");
+  t.equal((await socketClosed)[0], 1001, "a WebSocket is told to come back");
+  const counts = await load.stop();
+  t.same(Object.keys(counts), ["200"], JSON.stringify(counts));
+  t.ok((counts["200"] ?? 0) > 50);
+  t.notMatch(apache.sidecarLog(), /MODTS_|:error\]/);
+  t.notMatch(apache.errorLog(), /:error\]/);
+});
+
+t.test("SIGTERM: what runs is finished, then Apache says 503", async (t) => {
+  const apache = await startApache(t, options);
+  const slow = await beginSlow(apache);
+  const load = new Load(apache, 3);
+  apache.sidecar.kill("SIGTERM");
+  await logged(apache, /stopping/);
+  apache.write("go", "");
+  t.equal(await slow.rest, `${slow.pid} ${slow.pid}`);
+  if (apache.sidecar.exitCode === null) await once(apache.sidecar, "exit");
+  t.equal(apache.sidecar.exitCode, 0);
+  t.equal((await apache.request("/pid")).status, 503);
+  t.notOk(isAlive(slow.pid));
+  // A connection that was just being closed is a 502: who stops the sidecar under load has that.
+  const counts = await load.stop();
+  t.same(
+    Object.keys(counts).filter((status) => !["200", "502", "503"].includes(status)),
+    [],
+    JSON.stringify(counts),
+  );
+});
+
+t.test("a worker that dies in a request takes that one with it", async (t) => {
+  const config = { ...options.config, pools: { main: { workers: 1 } } };
+  const apache = await startApache(t, { ...options, config });
+  for (const path of ["/crash", "/crash?later"]) {
+    const reply = await apache.request(path).catch(() => ({ status: 0 }));
+    // Cut off (0), when Apache has sent a part of it already.
+    const possible = path === "/crash" ? [502, 503] : [0, 502];
+    t.ok(possible.includes(reply.status), `${path}: ${reply.status}`);
+    const replies = await Promise.all([1, 2, 3, 4].map(() => apache.request("/pid")));
+    t.same(
+      replies.map(({ status }) => status),
+      [200, 200, 200, 200],
+    );
+  }
+  t.match(apache.sidecarLog(), /MODTS_WORKER_DIED: worker \d+ of main ended \(exit code 3\)/);
+});

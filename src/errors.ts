@@ -180,6 +180,26 @@ const registry = {
     level: "error",
     message: "the authentication service {url} gave an answer that cannot be used: {reason}",
   },
+  MODTS_USERS_UNREADABLE: {
+    status: 500,
+    level: "error",
+    message: "{file} cannot be read: {reason}",
+  },
+  MODTS_DATABASE_DOWN: {
+    status: 503,
+    level: "error",
+    message: "{database} did not say who may log in: {reason}",
+  },
+  MODTS_DATABASE_ANSWER: {
+    status: 500,
+    level: "error",
+    message: "the query of mod_ts/sql gave what cannot be used: {reason}",
+  },
+  MODTS_PASSWORDS_BUSY: {
+    status: 503,
+    level: "warn",
+    message: "{limit} passwords wait to be checked; further ones are refused until there are fewer",
+  },
   // Request object
   MODTS_HEADERS_SENT: {
     status: 500,

@@ -120,7 +120,11 @@ async function respondToFailure(
 /** A 401 without a challenge breaks RFC 9110, section 15.5.2; mod_python added the Basic one itself, so do we. */
 function challenge(req: ApacheRequest): void {
   const { exchange } = req[internals];
-  if (exchange.hasErrorDocuments || req.errHeadersOut.has("www-authenticate")) return;
-  const realm = req.getOptions()["realm"] ?? req.hostname ?? "mod_ts";
+  if (req.errHeadersOut.has("www-authenticate")) return;
+  const named = req.getOptions()["realm"];
+  // Apache adds one with its AuthName, but only where the client sent no credentials (mod_authnz_fcgi, tried on 2.4.71).
+  const isLeftToUs = named !== undefined && req.headersIn.has("authorization");
+  if (exchange.hasErrorDocuments && !isLeftToUs) return;
+  const realm = named ?? req.hostname ?? "mod_ts";
   req.errHeadersOut.set("www-authenticate", `Basic realm="${realm.replace(/["\\]/g, "\\$&")}"`);
 }

@@ -5,10 +5,13 @@
 import type { Socket } from "node:net";
 import type { ResolvedConfig } from "./config.ts";
 import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
+import { Stores } from "./credentials/stores.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
+import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createRefresh } from "./handlers/refresh.ts";
+import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
 import * as face from "./index.ts";
 import { createLoader } from "./loader/loader.ts";
@@ -39,6 +42,7 @@ export async function createParts({
     approve: (file) => requireInside(file, roots),
     builtins: { "mod-ts": face },
   });
+  const stores = new Stores(config.folder);
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const resolve = createResolver({
@@ -47,6 +51,8 @@ export async function createParts({
     builtins: {
       "test-page": createTestPage(facts),
       "forward-auth": createForwardAuth(),
+      htpasswd: createHtpasswd(stores),
+      sql: createSql(stores),
       ...(refresh && { refresh: refresh.module }),
     },
   });
@@ -63,7 +69,10 @@ export async function createParts({
     ...config.limits,
     keepAlive: config.keepAlive,
   });
-  return { engine, gateway, authorizer, close: () => loader.close() };
+  const close = async (): Promise<void> => {
+    await Promise.all([loader.close(), stores.close()]);
+  };
+  return { engine, gateway, authorizer, close };
 }
 
 /** Serves the supervisor at the other end of the IPC channel. */

@@ -20,7 +20,6 @@ const floors = [
     "version.ts",
     "closest.ts",
     "secret.ts",
-    "handler-options.ts",
     "section-options.ts",
   ],
   [
@@ -38,6 +37,7 @@ const floors = [
   [
     "directives.ts",
     "ask-service.ts",
+    "basic-authen.ts",
     "call-handler.ts",
     "resolver.ts",
     "error-page.ts",

@@ -1,0 +1,52 @@
+/**
+ * PostgreSQL by the package `pg`.
+ * @module
+ */
+import type { Pool } from "pg";
+import { log } from "../log.ts";
+import { loadPackage } from "./optional-package.ts";
+import { databaseConnections, databaseTimeout, type SqlDatabase } from "./sql-database.ts";
+import type { SqlOptions } from "./sql-options.ts";
+
+/** Connects when it is first asked. */
+export function openPostgres({ source, title }: SqlOptions): SqlDatabase {
+  let pool: Promise<Pool> | undefined;
+  const execute = async (
+    statement: string,
+    parameters: readonly string[],
+  ): Promise<Record<string, unknown>[]> => {
+    const { query } = { query: await (pool ??= createPool(source, title)) };
+    return (await query.query(numbered(statement), [...parameters])).rows;
+  };
+  return {
+    select: execute,
+    change: async (statement, parameters) => void (await execute(statement, parameters)),
+    close: async () => {
+      const ending = pool;
+      pool = undefined;
+      await (await ending)?.end();
+    },
+  };
+}
+
+async function createPool(connectionString: string, title: string): Promise<Pool> {
+  const pg = await loadPackage<typeof import("pg")>("pg", "a database of PostgreSQL");
+  const pool = new pg.default.Pool({
+    connectionString,
+    max: databaseConnections,
+    connectionTimeoutMillis: databaseTimeout,
+    query_timeout: databaseTimeout,
+    allowExitOnIdle: true,
+  });
+  // Without a listener, a server that restarts would end this process.
+  pool.on("error", (error) =>
+    log("notice", `${title} has closed an idle connection: ${error.message}`),
+  );
+  return pool;
+}
+
+/** `?` is `$1`, `$2` … in PostgreSQL. */
+function numbered(statement: string): string {
+  let count = 0;
+  return statement.replace(/\?/g, () => `$${(count += 1)}`);
+}

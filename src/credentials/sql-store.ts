@@ -1,0 +1,101 @@
+/**
+ * Users in a table of SQLite, MariaDB, MySQL or PostgreSQL.
+ * @module
+ */
+import { ModTsError } from "../errors.ts";
+import { openMysql } from "./mysql-database.ts";
+import { schemeOf, strangerHash } from "./password-hash.ts";
+import { openPostgres } from "./postgres-database.ts";
+import { type Dictionary, readSqlOptions, type SqlOptions } from "./sql-options.ts";
+import { openSqlite } from "./sqlite-database.ts";
+import type { SqlDatabase } from "./sql-database.ts";
+import type { UserStore } from "./user-store.ts";
+
+const openers = { sqlite: openSqlite, mysql: openMysql, postgres: openPostgres } as const;
+
+/** The store that the options `mod_ts.sql.*` describe. Connects when it is first asked. @throws ModTsError `MODTS_BAD_OPTION` */
+export function createSqlStore(options: Dictionary, folder: string): UserStore {
+  const settings = readSqlOptions(options, folder);
+  const store = new SqlStore(settings, openers[settings.driver](settings));
+  const { replace } = settings.statements;
+  if (!replace) return store;
+  return Object.assign(store, {
+    replace: (user: string, old: string, hash: string) => store.update(replace, [hash, user, old]),
+  });
+}
+
+class SqlStore implements UserStore {
+  readonly name: string;
+  readonly #options: SqlOptions;
+  readonly #database: SqlDatabase;
+  #decoy = strangerHash;
+
+  constructor(options: SqlOptions, database: SqlDatabase) {
+    this.name = `sql ${JSON.stringify([options.title, options.statements.find])}`;
+    this.#options = options;
+    this.#database = database;
+  }
+
+  async find(user: string): Promise<string | undefined> {
+    const rows = await this.#guard(() =>
+      this.#database.select(this.#options.statements.find, [user]),
+    );
+    if (rows.length > 1) throw answer(`${rows.length} rows for one user`);
+    const [row] = rows;
+    if (!row) return undefined;
+    if (!("password" in row)) throw answer("there is no column named password");
+    // Attack: collations that take "JOHN", "john " and "jöhn" for john (the usual ones of MySQL do) make one account of several
+    // names, and rules by name see another one than the table does.
+    if ("user" in row && text(row["user"]) !== user) return undefined;
+    const hash = text(row["password"])?.trim();
+    if (hash && this.accepts(hash)) this.#decoy = hash;
+    return hash || undefined;
+  }
+
+  decoy(): string {
+    return this.#decoy;
+  }
+
+  accepts(hash: string): boolean {
+    const { legacy } = this.#options;
+    const scheme = schemeOf(hash);
+    if (scheme === "md5-hex") return legacy.includes("md5");
+    if (scheme === "sha1-hex" || scheme === "sha1") return legacy.includes("sha1");
+    return scheme !== undefined;
+  }
+
+  update(statement: string, parameters: readonly string[]): Promise<void> {
+    return this.#guard(() => this.#database.change(statement, parameters));
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (cause instanceof ModTsError) throw cause;
+      const { title: database } = this.#options;
+      throw new ModTsError("MODTS_DATABASE_DOWN", { database, reason: reasonOf(cause) });
+    }
+  }
+}
+
+/** Drivers give some columns as bytes. */
+function text(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : undefined;
+}
+
+function answer(reason: string): ModTsError {
+  return new ModTsError("MODTS_DATABASE_ANSWER", { reason });
+}
+
+/** A refused connection comes as an AggregateError without a message of its own, one error for each address. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
+}

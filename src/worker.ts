@@ -10,6 +10,7 @@ import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
 import { createHtpasswd } from "./handlers/htpasswd.ts";
+import { createJwt } from "./handlers/jwt.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
@@ -51,6 +52,7 @@ export async function createParts({
     builtins: {
       "test-page": createTestPage(facts),
       "forward-auth": createForwardAuth(),
+      jwt: createJwt(config.folder),
       htpasswd: createHtpasswd(stores),
       sql: createSql(stores),
       ...(refresh && { refresh: refresh.module }),

@@ -26,6 +26,7 @@ const floors = [
     "request",
     "loader",
     "httpd",
+    "ask-service.ts",
     "credentials",
     "supervisor.ts",
     "pool.ts",
@@ -36,7 +37,6 @@ const floors = [
   ["handler.ts"],
   [
     "directives.ts",
-    "ask-service.ts",
     "basic-authen.ts",
     "call-handler.ts",
     "resolver.ts",

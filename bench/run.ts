@@ -63,12 +63,13 @@ DocumentRoot "${folder}/htdocs"
     const bare = start([join(project, "bench/bare.ts"), join(folder, "run/bare.sock")]);
     const begin = performance.now();
     const sidecar = start([join(project, "src/cli.ts"), "start", folder]);
-    const first = await firstAnswer(`${server.url}hello`, begin);
-    await compare(server.url, server.pid, { bare, sidecar });
+    const first = await firstAnswer(`${server.url}/hello`, begin);
+    const url = `${server.url}/`;
+    await compare(url, server.pid, { bare, sidecar });
     console.log(`\nstart of the sidecar to the first answer: ${Math.round(first)} ms`);
-    await reloads(server.url, 1);
-    await reloads(server.url, 50);
-    await savesUnderLoad(server.url);
+    await reloads(url, 1);
+    await reloads(url, 50);
+    await savesUnderLoad(url);
   } finally {
     await server.stop();
   }

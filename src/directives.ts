@@ -87,10 +87,11 @@ export function parseReference(text: string): HandlerReference {
 /** The handlers of a phase that apply to a file; the extension is all after the first dot of its name. */
 export function selectHandlers(
   list: HandlerList | undefined,
-  filename: string,
+  file: { readonly filename: string },
 ): readonly HandlerReference[] {
   if (!list) return [];
   if (list.byExtension.size === 0) return list.plain;
+  const { filename } = file;
   const name = filename.slice(filename.lastIndexOf("/") + 1);
   const dot = name.indexOf(".");
   return (dot >= 0 ? list.byExtension.get(name.slice(dot)) : undefined) ?? list.plain;

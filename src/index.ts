@@ -15,10 +15,6 @@ export {
   type WebSocketHandler,
 } from "./handler.ts";
 
-// Modules
-// oxlint-disable-next-line unicorn/require-module-specifiers -- declares import.meta.state
-import type {} from "./loader/import-meta.ts";
-
 // Request
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
 export { HeaderTable } from "./request/headers.ts";
@@ -44,5 +40,6 @@ export * from "./http-status.ts";
 // HTML
 export { escapeHtml } from "./html.ts";
 
-// `import.meta.state`
+// The type of `import.meta.state`.
+// oxlint-disable-next-line unicorn/require-module-specifiers
 export type {} from "./loader/import-meta.ts";

@@ -133,8 +133,11 @@ class Run {
   }
 
   async complete(): Promise<void> {
-    await this.#respond(await this.#ending(() => this.#content()));
-    await this.#conclude();
+    const ending = await this.#ending(() => this.#content());
+    const answered = this.#respond(ending);
+    if (answered) await answered;
+    if (this.#isBusyAfterwards()) await this.#conclude();
+    else this.#release();
   }
 
   async upgrade(): Promise<ServeSocket | undefined> {
@@ -192,21 +195,33 @@ class Run {
     return { outcome: await this.#options.fallback(this.#req) };
   }
 
-  async #respond(ending: Ending): Promise<void> {
+  #respond(ending: Ending): Promise<void> | void {
     const { pageTail } = this.#options;
-    if (pageTail) this.#req[internals].response.tail = await pageTail(this.#req, this.#asked);
-    await respond(this.#req, ending, this.#held);
+    if (!pageTail) return respond(this.#req, ending, this.#held);
+    return pageTail(this.#req, this.#asked).then((tail) => {
+      this.#req[internals].response.tail = tail;
+      return respond(this.#req, ending, this.#held);
+    });
   }
 
   async #conclude(): Promise<void> {
     await this.#afterwards("log");
     await this.#cleanUp();
+    this.#release();
+  }
+
+  #isBusyAfterwards(): boolean {
+    const hasCleanups = this.#req[internals].cleanups.length > 0;
+    return hasCleanups || this.#hasHandlers("log") || this.#hasHandlers("cleanup");
+  }
+
+  #release(): void {
     for (const module of this.#held) module.release();
   }
 
   async #findSocketHandler(): Promise<WebSocketHandler> {
     const list = this.#directives.handlers.get("handler");
-    const [reference] = selectHandlers(list, this.#req.filename);
+    const [reference] = selectHandlers(list, this.#req);
     if (!reference) throw new ModTsError("MODTS_NO_HANDLER");
     this.#req[internals].phase = "handler";
     this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
@@ -232,68 +247,83 @@ class Run {
   }
 
   async #runPhase(phase: PhaseName): Promise<Outcome | Response> {
+    const { firstOk, allDeclined } = rules[phase];
     const state = this.#req[internals];
+    const configured = selectHandlers(this.#directives.handlers.get(phase), this.#req);
+    let result: Outcome = DECLINED;
     state.phase = phase;
     try {
-      return await this.#runList(phase);
+      // A handler may add another one to the running phase: the length is read anew each time.
+      for (let index = 0; ; index++) {
+        const entry = configured[index] ?? state.added.get(phase)?.[index - configured.length];
+        if (entry === undefined) break;
+        const called = this.#call(typeof entry === "string" ? parseReference(entry) : entry, phase);
+        const outcome = isPromise(called) ? await called : called;
+        if (typeof outcome !== "number") return outcome;
+        if (outcome === OK) result = OK;
+        else if (outcome !== DECLINED) return outcome;
+        if (firstOk && outcome === OK) break;
+      }
+      return result === DECLINED && allDeclined ? allDeclined() : result;
     } finally {
       state.phase = null;
     }
   }
 
-  async #runList(phase: PhaseName): Promise<Outcome | Response> {
-    const { firstOk, allDeclined } = rules[phase];
-    const state = this.#req[internals];
-    const configured = selectHandlers(this.#directives.handlers.get(phase), this.#req.filename);
-    let result: Outcome = DECLINED;
-    // A handler may add another one to the running phase: the length is read anew each time.
-    for (let index = 0; ; index++) {
-      const entry = configured[index] ?? state.added.get(phase)?.[index - configured.length];
-      if (entry === undefined) break;
-      const reference = typeof entry === "string" ? parseReference(entry) : entry;
-      const outcome = await this.#call(reference, phase);
-      if (typeof outcome !== "number") return outcome;
-      if (outcome === OK) result = OK;
-      else if (outcome !== DECLINED) return outcome;
-      if (firstOk && outcome === OK) break;
-    }
-    return result === DECLINED && allDeclined ? allDeclined() : result;
-  }
-
-  async #call(entry: HandlerReference | Handler, phase: PhaseName): Promise<Outcome | Response> {
+  /** Most handlers answer at once, and their modules are there: then nothing here waits for a turn of the event loop. */
+  #call(
+    entry: HandlerReference | Handler,
+    phase: PhaseName,
+  ): Outcome | Response | Promise<Outcome | Response> {
     const handler = typeof entry === "function" ? entry.name || "anonymous" : entry.text;
-    this.#req[internals].handlerEntry = { handler, phase };
+    const label: CallLabel = { phase, handler, limit: this.#options.handlerTimeout };
+    this.#req[internals].handlerEntry = label;
     try {
-      const label: CallLabel = { phase, handler, limit: this.#options.handlerTimeout };
-      const call =
-        typeof entry === "function" ? entry : await this.#find(entry, lookupOf(entry, phase));
-      const given = call(this.#req);
-      const value = isPromise(given) ? await withinLimit(given, this.#req, label) : given;
-      if (phase === "handler" && isResponse(value)) return value;
-      return this.#judge(value, phase, handler);
+      const found = typeof entry === "function" ? entry : this.#find(entry, lookupOf(entry, phase));
+      const given = isPromise(found)
+        ? found.then((call) => this.#wait(call(this.#req), label))
+        : this.#wait(found(this.#req), label);
+      if (!isPromise(given)) return this.#judge(given, label);
+      return given.then(
+        (value) => this.#judge(value, label),
+        (error: unknown) => this.#judgeThrown(error, label),
+      );
     } catch (error) {
-      if (!isHttpError(error)) throw nameCulprit(error, phase, handler);
-      adopt(this.#req, error);
-      const outcome = this.#judge(error.outcome, phase, handler);
-      if (outcome === OK && error.body !== undefined) this.#req.write(error.body);
-      // An OK or DECLINED that is thrown goes on with the list, just as one that is returned.
-      if (outcome === OK || outcome === DECLINED) return outcome;
-      throw error;
+      return this.#judgeThrown(error, label);
     }
   }
 
-  #judge(value: unknown, phase: PhaseName, handler: string): Outcome {
+  #wait(given: ReturnType<Handler>, label: CallLabel): ReturnType<Handler> {
+    return isPromise(given) ? withinLimit(given, this.#req, label) : given;
+  }
+
+  #judge(value: unknown, { phase, handler }: CallLabel): Outcome | Response {
+    if (phase === "handler" && isResponse(value)) return value;
     const outcome = toOutcome(value, phase, handler);
     if (phase === "authen" && outcome === OK) requireUser(this.#req, handler);
     return outcome;
   }
 
-  async #find(reference: HandlerReference, lookup: Lookup): Promise<Handler> {
-    this.#asked.set(reference.module, undefined);
+  #judgeThrown(error: unknown, label: CallLabel): Outcome | Response {
+    if (!isHttpError(error)) throw nameCulprit(error, label.phase, label.handler);
+    adopt(this.#req, error);
+    const outcome = this.#judge(error.outcome, label);
+    if (outcome === OK && error.body !== undefined) this.#req.write(error.body);
+    // An OK or DECLINED that is thrown goes on with the list, just as one that is returned.
+    if (outcome === OK || outcome === DECLINED) return outcome;
+    throw error;
+  }
+
+  #find(reference: HandlerReference, lookup: Lookup): Handler | Promise<Handler> {
+    if (this.#options.pageTail) this.#asked.set(reference.module, undefined);
     const found = this.#options.resolve(reference.module, lookup.names[0] as string);
-    const module = isPromise(found) ? await found : found;
+    if (!isPromise(found)) return this.#take(found, reference, lookup);
+    return found.then((module) => this.#take(module, reference, lookup));
+  }
+
+  #take(module: HandlerModule, reference: HandlerReference, lookup: Lookup): Handler {
     this.#held.push(module);
-    this.#asked.set(reference.module, module);
+    if (this.#options.pageTail) this.#asked.set(reference.module, module);
     // Who debugs wants to see why the save does not run, not the version before it.
     if (module.failure && this.#req[internals].debug) throw module.failure;
     return findHandler(module, lookup, this.#req);

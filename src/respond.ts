@@ -27,20 +27,24 @@ export interface Ending {
 }
 
 /** Answers the request. Never rejects: a response that fails on its way is cut off, so that nobody takes it for whole. */
-export async function respond(
+export function respond(
   req: ApacheRequest,
   ending: Ending,
   held: readonly HandlerModule[],
-): Promise<void> {
-  const { response } = req[internals];
+): Promise<void> | void {
   try {
-    if ("error" in ending) return await respondToFailure(req, ending.error, held);
-    if (ending.response) return await response.sendResponse(ending.response);
-    return await respondToOutcome(req, ending);
+    if ("error" in ending) return respondToFailure(req, ending.error, held);
+    if (!ending.response) return respondToOutcome(req, ending);
+    const { response } = req[internals];
+    return response.sendResponse(ending.response).catch((error: unknown) => cutOff(req, error));
   } catch (error) {
-    if (!req.signal.aborted) logFailure(error, req);
-    response.abort();
+    return cutOff(req, error);
   }
+}
+
+function cutOff(req: ApacheRequest, error: unknown): void {
+  if (!req.signal.aborted) logFailure(error, req);
+  req[internals].response.abort();
 }
 
 /** Writes a failure to the error log: its code, what happened, where, and the stack of what caused it. */
@@ -67,7 +71,7 @@ function stackBehind(error: Error): unknown {
   return error.cause ?? (userPosition(error) ? error : undefined);
 }
 
-async function respondToOutcome(req: ApacheRequest, ending: Ending): Promise<void> {
+function respondToOutcome(req: ApacheRequest, ending: Ending): void {
   const { response } = req[internals];
   const { outcome, thrown } = ending;
   if (outcome === OK || outcome === DONE) {
@@ -97,11 +101,11 @@ function failPlainly(req: ApacheRequest, status: number): void {
   return response.fail(status, html, errorPage(status, req.uniqueId));
 }
 
-async function respondToFailure(
+function respondToFailure(
   req: ApacheRequest,
   error: unknown,
   held: readonly HandlerModule[],
-): Promise<void> {
+): void {
   const { response } = req[internals];
   if (req.signal.aborted) return response.abort();
   logFailure(error, req);

@@ -2,7 +2,7 @@ import t from "tap";
 import { parseDirectives, parseReference, selectHandlers } from "../src/directives.ts";
 
 const names = (lines: string[], phase: "handler" | "fixup", filename: string): string[] =>
-  selectHandlers(parseDirectives(lines).handlers.get(phase), filename).map(({ text }) => text);
+  selectHandlers(parseDirectives(lines).handlers.get(phase), { filename }).map(({ text }) => text);
 
 t.test("a handler reference", (t) => {
   t.match(parseReference("a/b.ts"), { module: "a/b.ts", path: [] });

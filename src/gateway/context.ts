@@ -60,19 +60,22 @@ export interface LocationFacts {
 /** The context of one request; fields are decoded at first use, as most handlers need few of them. */
 export class GatewayContext implements RequestContext {
   readonly method: string;
-  readonly rawHeaders: readonly string[];
+  readonly #raw: readonly string[];
   readonly #facts: LocationFacts;
   readonly #fields: readonly string[];
   readonly #environmentLines: readonly string[];
 
   constructor(message: IncomingMessage, headers: SplitHeaders, facts: LocationFacts) {
     this.method = message.method ?? "GET";
-    this.rawHeaders = headers.client;
+    this.#raw = headers.raw;
     this.#fields = headers.fields;
     this.#environmentLines = headers.environment;
     this.#facts = facts;
   }
 
+  get rawHeaders(): readonly string[] {
+    return clientHeaders(this.#raw);
+  }
   get options(): Dictionary {
     return this.#facts.directives.options;
   }
@@ -173,8 +176,8 @@ export interface SplitHeaders {
   readonly directives: readonly string[];
   /** Values of `Mod-Ts-Env`, in order. */
   readonly environment: readonly string[];
-  /** What the client sent, names and values alternating. */
-  readonly client: readonly string[];
+  /** All headers as they came, names and values alternating. */
+  readonly raw: readonly string[];
 }
 
 /**
@@ -182,25 +185,30 @@ export interface SplitHeaders {
  * @throws ModTsError `MODTS_CONTEXT_INVALID` when the context stands there twice: one of the two is forged
  */
 export function splitHeaders(raw: readonly string[]): SplitHeaders {
-  const split = {
-    fields: [] as readonly string[],
-    directives: [] as string[],
-    environment: [] as string[],
-    client: [] as string[],
-  };
+  const directives: string[] = [];
+  const environment: string[] = [];
+  let context: string | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    if (!isOurs(raw[index] as string)) continue;
+    const name = (raw[index] as string).toLowerCase();
+    const value = raw[index + 1] as string;
+    if (name === "mod-ts-config") directives.push(decodeHeader(value));
+    else if (name === "mod-ts-env") environment.push(value);
+    else if (name !== "mod-ts-context") continue;
+    else if (context !== undefined) throw invalid("it stands there twice");
+    else context = value;
+  }
+  return { fields: context?.split(";") ?? [], directives, environment, raw };
+}
+
+/** The headers that the client sent: ours left out, and those that speak of the connection between Apache and us. */
+export function clientHeaders(raw: readonly string[]): string[] {
+  const client: string[] = [];
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    const value = raw[index + 1] as string;
-    if (isHopByHop(name)) continue;
-    const ours = isOurs(name) ? name.toLowerCase() : undefined;
-    if (ours === undefined) split.client.push(name, value);
-    else if (ours === "mod-ts-config") split.directives.push(decodeHeader(value));
-    else if (ours === "mod-ts-env") split.environment.push(value);
-    else if (ours !== "mod-ts-context") continue;
-    else if (split.fields.length > 0) throw invalid("it stands there twice");
-    else split.fields = value.split(";");
+    if (!isOurs(name) && !isHopByHop(name)) client.push(name, raw[index + 1] as string);
   }
-  return split;
+  return client;
 }
 
 /** The path of the request line, escapes and query included. */

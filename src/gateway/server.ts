@@ -116,7 +116,7 @@ class Door implements Gateway {
   readonly #options: GatewayOptions;
   readonly #trust: TrustCheck;
   readonly #directives = new DirectivesCache();
-  readonly #connections = new Map<Socket, number>();
+  readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
   #server: Server | undefined;
   #drained: (() => void) | undefined;
@@ -133,7 +133,7 @@ class Door implements Gateway {
   }
 
   accept(socket: Socket): void {
-    this.#connections.set(socket, 0);
+    this.#connections.add(socket);
     socket.once("close", () => {
       this.#connections.delete(socket);
       if (this.#connections.size === 0) this.#drained?.();
@@ -150,7 +150,7 @@ class Door implements Gateway {
   }
 
   async serve(message: IncomingMessage, reply: ServerResponse): Promise<void> {
-    this.#begin(message, reply);
+    this.#begin(reply);
     const admitted = this.#admit(message, reply);
     if (admitted) await this.#options.engine.run(admitted.req, admitted.directives);
   }
@@ -163,7 +163,7 @@ class Door implements Gateway {
     reply.assignSocket(socket);
     reply.shouldKeepAlive = false;
     reply.once("finish", () => socket.end());
-    this.#begin(message, reply);
+    this.#begin(reply);
     const admitted = this.#admit(message, reply, (req) => {
       requireHandshake(message);
       requireSameOrigin(req);
@@ -178,13 +178,12 @@ class Door implements Gateway {
     await serve(webSocket);
   }
 
-  #begin(message: IncomingMessage, reply: ServerResponse): void {
+  #begin(reply: ServerResponse): void {
     // Apache has its own Date, and these two headers would end at it anyway.
     reply.sendDate = false;
     if (this.#drained) reply.shouldKeepAlive = false;
-    const { socket } = message;
-    this.#count(socket, 1);
-    reply.once("close", () => this.#count(socket, -1));
+    // Apache knows HTTP/1.1, and its own `ttl`: Connection and Keep-Alive would tell it nothing, at the price of parsing.
+    else reply.removeHeader("Connection");
   }
 
   /** Lets a request in that comes from Apache; answers any other and gives undefined. */
@@ -221,14 +220,9 @@ class Door implements Gateway {
     return directives;
   }
 
-  #count(socket: Socket, change: number): void {
-    const running = this.#connections.get(socket);
-    if (running !== undefined) this.#connections.set(socket, running + change);
-  }
-
   /** By now Apache's `ttl` has passed, so it will not choose the idle ones again. */
   #closeIdle(): void {
-    for (const [socket, running] of this.#connections) if (running === 0) socket.destroy();
+    this.#server?.closeIdleConnections();
     this.#sockets.close();
   }
 }

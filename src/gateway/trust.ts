@@ -42,9 +42,9 @@ function refuseStrippedHeaders(field: string): void {
 
 /** Apache answers 400 for these itself; a peer that sends them is not Apache, or an Apache that we do not know. */
 function refuseBadTarget(field: string): void {
-  const requestLine = decodeBase64(field);
-  if (!requestLine.includes("%")) return;
-  const [path = ""] = targetOf(requestLine).split("?");
+  const bytes = Buffer.from(field, "base64");
+  if (!bytes.includes("%")) return;
+  const [path = ""] = targetOf(bytes.toString("latin1")).split("?");
   if (/%(?![0-9a-f]{2})/i.test(path)) {
     throw new ModTsError("MODTS_BAD_URL", { reason: "a % is not followed by two hex digits" });
   }

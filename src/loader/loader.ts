@@ -137,7 +137,7 @@ class ModuleLoader implements Loader {
   }
 
   load(file: string, exportName?: string): LoadedModule | Promise<LoadedModule> {
-    const entry = this.#entry(resolve(file));
+    const entry = this.#entries.get(file) ?? this.#entry(resolve(file));
     if (exportName !== undefined) entry.ask(exportName);
     return entry.isFresh(this.#asksDisk)
       ? hold(entry)

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import t from "tap";
 import {
+  clientHeaders,
   decodeBase64,
   fieldCount,
   GatewayContext,
@@ -88,7 +89,16 @@ t.test("our headers are taken out whatever their case, the client's stay as they
       ["Mod_Ts_Context", "plain"],
     ].flat(),
   );
-  t.same(split.client, ["Host", "h", "X-A", "1", "x-a", "2", "Mod_Ts_Context", "plain"]);
+  t.same(clientHeaders(split.raw), [
+    "Host",
+    "h",
+    "X-A",
+    "1",
+    "x-a",
+    "2",
+    "Mod_Ts_Context",
+    "plain",
+  ]);
   t.same(split.directives, ["handler a.ts", "option k v"]);
   t.same(split.environment, ["A=Yg=="]);
   t.equal(split.fields.length, fieldCount);

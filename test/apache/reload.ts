@@ -14,6 +14,7 @@ function main(n: number): string {
 const conf = [
   journalConf,
   ...names.map((name) => `<Location /${name}>\nUse TsHandler ${name}.ts\n</Location>`),
+  ...["a", "b"].map((name) => `<Location /${name}>\nUse TsHandler ${name}/index.ts\n</Location>`),
 ].join("\n");
 
 const handlers = {

@@ -52,8 +52,8 @@ ${body}
 }
 
 const css = `
-:root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6876;--paper:#fbfaf7;--line:#dcd8cf;--code:#f1eee6;--hit:#fde3de;--mark:#b3261e;--link:#0b5c8a}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e1da;--soft:#9aa4af;--paper:#15191e;--line:#323941;--code:#1e242b;--hit:#47221f;--mark:#ff8a7d;--link:#7cc4ee}}
+:root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6876;--paper:#fbfaf7;--line:#dcd8cf;--code:#f1eee6;--hit:#fde3de;--mark:#b3261e;--link:#0b5c8a;--field:#857e70}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e1da;--soft:#9aa4af;--paper:#15191e;--line:#323941;--code:#1e242b;--hit:#47221f;--mark:#ff8a7d;--link:#7cc4ee;--field:#7d8894}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:64rem;margin:0 auto;padding:2rem 1.25rem 4rem}
@@ -67,5 +67,11 @@ pre,code,td{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85r
 pre{background:var(--code);padding:.8rem 1rem;overflow-x:auto;border-radius:.4rem;margin:.5rem 0}
 .none,.soft{color:var(--soft)}
 .kicker{color:var(--mark);font-weight:600;margin:0 0 .25rem}
+.card{max-width:22rem;margin:8vh auto 0}
+label{display:block;margin:1rem 0 .25rem;font-weight:500}
+input:not([type=hidden]){display:block;width:100%;padding:.55rem .7rem;font:inherit;color:inherit;background:var(--code);border:1px solid var(--field);border-radius:.4rem}
+button{margin-top:1.5rem;padding:.55rem 1.2rem;font:inherit;font-weight:600;color:var(--paper);background:var(--link);border:0;border-radius:.4rem;cursor:pointer}
+:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+.problem{background:var(--hit);padding:.6rem .8rem;border-radius:.4rem;margin:1rem 0}
 .hit{background:var(--hit);display:inline-block;min-width:100%}
 `;

@@ -11,6 +11,7 @@ import { serveFile } from "./handlers/default.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
 import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createJwt } from "./handlers/jwt.ts";
+import { createLogin } from "./handlers/login.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
@@ -55,6 +56,7 @@ export async function createParts({
       jwt: createJwt(config.folder),
       htpasswd: createHtpasswd(stores),
       sql: createSql(stores),
+      login: createLogin(stores, config),
       ...(refresh && { refresh: refresh.module }),
     },
   });

@@ -29,7 +29,35 @@ export {
   REMOTE_NAME,
   REMOTE_NOLOOKUP,
 } from "./request/connection.ts";
-export * from "./request/methods.ts";
+export {
+  M_BASELINE_CONTROL,
+  M_CHECKIN,
+  M_CHECKOUT,
+  M_CONNECT,
+  M_COPY,
+  M_DELETE,
+  M_GET,
+  M_INVALID,
+  M_LABEL,
+  M_LOCK,
+  M_MERGE,
+  M_MKACTIVITY,
+  M_MKCOL,
+  M_MKWORKSPACE,
+  M_MOVE,
+  M_OPTIONS,
+  M_PATCH,
+  M_POST,
+  M_PROPFIND,
+  M_PROPPATCH,
+  M_PUT,
+  M_REPORT,
+  M_TRACE,
+  M_UNCHECKOUT,
+  M_UNLOCK,
+  M_UPDATE,
+  M_VERSION_CONTROL,
+} from "./request/methods.ts";
 
 // Errors
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";

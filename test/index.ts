@@ -16,8 +16,6 @@ const values = [
   "REMOTE_NOLOOKUP",
   "escapeHtml",
   "isHttpStatus",
-  "methodMask",
-  "methodNumberOf",
   "reasonPhrase",
   "redirect",
 ];

@@ -6,6 +6,8 @@ const examples = [
   ["/test-page", "mod_ts/test-page", "What Apache told mod_ts of your request."],
   ["/events", "events.ts", "Server-sent events: the time, once a second."],
   ["/chat", "chat.ts", "A WebSocket through Apache."],
+  ["/secure/", "mod_ts/sql", "A plain file behind a password dialog. User john, password secret."],
+  ["/members/", "mod_ts/login", "A plain file behind a login form. The same john."],
 ] as const;
 
 export function handler(req: ApacheRequest) {

@@ -30,12 +30,16 @@ const timeout = 30_000;
 
 /**
  * Reads the configuration in a folder, or a file; a folder without one gives the defaults. `overrides` are options of the command
- * line, which win. Throws `MODTS_CONFIG_UNREADABLE` or `MODTS_CONFIG_INVALID`.
+ * line, which win; `defaults` stand where the file says nothing. Throws `MODTS_CONFIG_UNREADABLE` or `MODTS_CONFIG_INVALID`.
  */
-export async function loadConfig(path: string, overrides: Config = {}): Promise<ResolvedConfig> {
+export async function loadConfig(
+  path: string,
+  overrides: Config = {},
+  defaults: Config = {},
+): Promise<ResolvedConfig> {
   const found = findFile(resolve(path));
   const input = found.exists ? await readInput(found.file) : {};
-  return resolveConfig({ ...input, ...overrides }, found.file);
+  return resolveConfig({ ...defaults, ...input, ...overrides }, found.file);
 }
 
 function findFile(path: string): { file: string; exists: boolean } {

@@ -86,7 +86,7 @@ export class DenyExchange implements Exchange {
     const at = this.#headers.findIndex(
       (name, index) => index % 2 === 0 && /^content-type$/i.test(name),
     );
-    const type = this.#headers[at + 1] ?? "text/html; charset=utf-8";
+    const type = (at < 0 ? undefined : this.#headers[at + 1]) ?? "text/html; charset=utf-8";
     if (body.length > bodyLimit) {
       log("warn", `an answer of ${body.length} bytes is more than Apache passes on (${bodyLimit})`);
       return { body: Buffer.alloc(0), type: "text/html" };

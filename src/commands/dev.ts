@@ -57,7 +57,7 @@ export async function run(argv: string[]): Promise<number> {
   const { path: runtime, reason, readable } = makeRuntimeFolder(folder);
   if (reason !== undefined) process.stderr.write(`mod-ts: ${reason}; using ${runtime}\n`);
   const overrides: Config = { development: true, run: join(runtime, "run"), ...ownGroup() };
-  const { supervisor, config } = await prepareSupervisor(folder, overrides);
+  const { supervisor, config } = await prepareSupervisor(folder, overrides, await ownDoor(httpd));
   const signal = nextSignal(supervisor);
   await supervisor.start();
   try {
@@ -80,6 +80,13 @@ function ownGroup(): Pick<Config, "socketGroup"> {
   if (process.getuid?.() === 0) return {};
   const name = spawnSync("id", ["-gn"], { encoding: "utf8" }).stdout.trim();
   return name ? { socketGroup: name } : {};
+}
+
+/** A port for `TsAuthenHandler` and its like, where the configuration names none and this httpd can ask. */
+async function ownDoor(httpd: Httpd): Promise<Pick<Config, "authorizer">> {
+  const needed = ["mod_authnz_fcgi", "mod_authz_user", "mod_env"];
+  const has = (name: string): boolean => httpd.compiledIn.includes(name) || hasModule(httpd, name);
+  return needed.every(has) ? { authorizer: { port: await freePort("127.0.0.1") } } : {};
 }
 
 function readPort(text: string | undefined): number | undefined {

@@ -15,15 +15,19 @@ export interface Prepared {
 
 /**
  * Reads the configuration of a folder (or a file), starts writing the log to standard error, and makes the supervisor, which
- * reads the same configuration again at each reload. `overrides` win over the file. Throws what `loadConfig` throws.
+ * reads the same configuration again at each reload. `overrides` win over the file, which wins over `defaults`. Throws what `loadConfig` throws.
  */
-export async function prepareSupervisor(path: string, overrides: Config = {}): Promise<Prepared> {
-  const config = await loadConfig(path, overrides);
+export async function prepareSupervisor(
+  path: string,
+  overrides: Config = {},
+  defaults: Config = {},
+): Promise<Prepared> {
+  const config = await loadConfig(path, overrides, defaults);
   // Whoever reads the log may go away (a pager, a restarted journal); an unheard line is no reason to end.
   process.stderr.on("error", () => {});
   let stopLog = subscribeLog(config.log.level);
   const reread = async (): Promise<SupervisorSettings> => {
-    const next = await loadConfig(path, overrides);
+    const next = await loadConfig(path, overrides, defaults);
     warnOfRestart(config, next);
     stopLog();
     stopLog = subscribeLog(next.log.level);

@@ -33,7 +33,7 @@ import {
 export interface ConnectionLimits {
   /** Records on one connection. @default 10_000 */
   readonly records: number;
-  /** Bytes of parameters of one request. @default 1 MiB */
+  /** Bytes of parameters of all open requests together. @default 1 MiB */
   readonly parameterBytes: number;
   /** Requests that one connection may have open at a time. @default 16 */
   readonly requests: number;
@@ -60,7 +60,6 @@ export type ConnectionEvent =
 interface OpenRequest {
   readonly keepConnection: boolean;
   readonly chunks: Buffer[];
-  bytes: number;
 }
 
 /** Values that `FCGI_GET_VALUES` may ask for (section 4.1). */
@@ -76,6 +75,7 @@ export class FcgiConnection {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #records = 0;
+  #parameterBytes = 0;
   #closed = false;
 
   constructor(limits: ConnectionLimits = defaultLimits) {
@@ -85,9 +85,10 @@ export class FcgiConnection {
   /** Takes bytes as they come off the wire, cut anywhere. */
   push(bytes: Buffer): ConnectionEvent[] {
     const events: ConnectionEvent[] = [];
-    if (this.#closed) return events;
+    if (this.#closed || bytes.length === 0) return events;
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
+    if (!this.#speaksFastCgi()) return [this.#close()];
     if (!this.#hasRecord()) return events;
     const whole = Buffer.concat(this.#pending);
     let at = 0;
@@ -97,9 +98,24 @@ export class FcgiConnection {
       if (event) events.push(event);
       if (event?.type === "close") this.#closed = true;
     }
-    this.#pending = this.#closed ? [] : [whole.subarray(at)];
+    this.#pending = this.#closed || at === whole.length ? [] : [whole.subarray(at)];
     this.#pendingBytes = whole.length - at;
-    return events;
+    return this.#speaksFastCgi() ? events : [...events, this.#close()];
+  }
+
+  /**
+   * Whether the next record begins as one. An HTTP client would be taken for a record of 12,064 bytes, and nobody would learn
+   * why it waits.
+   */
+  #speaksFastCgi(): boolean {
+    return (this.#pending[0]?.[0] ?? FCGI_VERSION_1) === FCGI_VERSION_1;
+  }
+
+  #close(): ConnectionEvent {
+    const version = this.#pending[0]?.[0];
+    this.#closed = true;
+    this.#pending = [];
+    return close(`protocol version ${version}`);
   }
 
   /** Whether a whole record is there: one byte at a time must not make each push copy all that came before. */
@@ -144,7 +160,7 @@ export class FcgiConnection {
     if (this.#open.size >= this.#limits.requests) {
       return reply(writeEndRequest(requestId, FCGI_CANT_MPX_CONN));
     }
-    this.#open.set(requestId, { keepConnection: begin.keepConnection, chunks: [], bytes: 0 });
+    this.#open.set(requestId, { keepConnection: begin.keepConnection, chunks: [] });
     return undefined;
   }
 
@@ -153,22 +169,29 @@ export class FcgiConnection {
     // Section 3.3: records of a request that is not open are ignored.
     if (!request) return undefined;
     if (content.length === 0) return this.#complete(requestId, request);
-    request.bytes += content.length;
-    if (request.bytes > this.#limits.parameterBytes) return close("too many parameters");
+    this.#parameterBytes += content.length;
+    if (this.#parameterBytes > this.#limits.parameterBytes) return close("too many parameters");
     request.chunks.push(Buffer.from(content));
     return undefined;
   }
 
   #complete(id: number, request: OpenRequest): ConnectionEvent {
-    this.#open.delete(id);
-    const params = readPairs(Buffer.concat(request.chunks));
+    const params = readPairs(this.#forget(id));
     if (!params) return close("malformed FCGI_PARAMS");
     return { type: "request", id, keepConnection: request.keepConnection, params };
   }
 
   #abort(id: number): ConnectionEvent {
-    this.#open.delete(id);
+    this.#forget(id);
     return { type: "abort", id };
+  }
+
+  /** Gives back what a request holds: its parameters so far. */
+  #forget(id: number): Buffer {
+    const bytes = Buffer.concat(this.#open.get(id)?.chunks ?? []);
+    this.#open.delete(id);
+    this.#parameterBytes -= bytes.length;
+    return bytes;
   }
 }
 

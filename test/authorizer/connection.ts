@@ -11,6 +11,8 @@ const begin = (id: number, role = record.FCGI_AUTHORIZER): Buffer =>
   record.writeBeginRequest(id, { role, keepConnection: false });
 const params = (id: number, pairs: Pairs): Buffer =>
   record.writeStream(record.FCGI_PARAMS, id, writePairs(pairs));
+const half = (id: number): Buffer =>
+  record.writeRecord(record.FCGI_PARAMS, id, Buffer.alloc(12, 1));
 const pairs: Pairs = [
   ["REQUEST_METHOD", "GET"],
   ["LONG", "x".repeat(70_000)],
@@ -102,6 +104,7 @@ t.test("GET_VALUES answers what it knows", (t) => {
 t.test("what is malformed closes, and nothing after it counts", (t) => {
   const cases: Record<string, Buffer> = {
     "protocol version 2": Buffer.from([2, 1, 0, 1, 0, 0, 0, 0]),
+    "protocol version 71": Buffer.from("GET / HTTP/1.0\r\n\r\n"),
     "malformed FCGI_BEGIN_REQUEST": record.writeRecord(record.FCGI_BEGIN_REQUEST, 1, Buffer.of(0)),
     "request 1 begins twice": Buffer.concat([begin(1), begin(1)]),
     "malformed FCGI_PARAMS": Buffer.concat([
@@ -122,6 +125,15 @@ t.test("limits", (t) => {
   t.match(feed(Buffer.concat([begin(1), params(1, [["NAME", "x".repeat(40)]])]), 64, limits), [
     { type: "close", reason: "too many parameters" },
   ]);
+  const together = [begin(1), begin(2), half(1), half(2)];
+  t.match(
+    feed(Buffer.concat(together), 64, { ...limits, requests: 2 }),
+    [{ type: "close", reason: "too many parameters" }],
+    "of all open requests together",
+  );
+  const abort = record.writeRecord(record.FCGI_ABORT_REQUEST, 1, Buffer.alloc(0));
+  const after = feed(Buffer.concat([begin(1), half(1), abort, begin(2), half(2)]), 64, limits);
+  t.strictSame(after, [{ type: "abort", id: 1 }], "what is given up counts no more");
   t.match(feed(Buffer.concat([begin(1), begin(2)]), 64, limits), [
     { type: "reply", bytes: record.writeEndRequest(2, record.FCGI_CANT_MPX_CONN) },
   ]);

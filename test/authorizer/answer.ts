@@ -1,0 +1,145 @@
+import t from "tap";
+import { allow, DenyExchange, refuse } from "../../src/authorizer/answer.ts";
+import { ApacheRequest, internals } from "../../src/request/request.ts";
+import { contextOf } from "../fixtures/exchange-server.ts";
+
+/** The answer to a refusal with these headers and this body. */
+function deny(status: number, headers: string[] = [], body = ""): string {
+  const exchange = new DenyExchange();
+  exchange.begin(status, "", headers);
+  exchange.end(body);
+  return exchange.toBytes().toString();
+}
+
+const request = (): ApacheRequest => new ApacheRequest(contextOf(), new DenyExchange());
+
+t.test("a refusal", async (t) => {
+  t.equal(deny(403), "Status: 403 Forbidden\r\n\r\n");
+  t.equal(
+    deny(302, ["Location", "/x", "Set-Cookie", "a=1", "Set-Cookie", "b=2"]),
+    "Status: 302 Found\r\nLocation: /x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n",
+  );
+  t.equal(refuse(503).toString(), "Status: 503 Service Unavailable\r\n\r\n");
+});
+
+t.test("a page that a phase wrote itself is no permission", async (t) => {
+  for (const status of [200, 201, 204, 206, 299])
+    t.match(deny(status, [], "hello"), /^Status: 403 /);
+  const silent = new DenyExchange();
+  t.match(silent.toBytes().toString(), /^Status: 500 /, "nobody said anything");
+  const broken = new DenyExchange();
+  broken.begin(200, "", []);
+  broken.write("half");
+  broken.abort();
+  t.match(broken.toBytes().toString(), /^Status: 500 [^]*\r\n\r\n$/);
+  t.ok(broken.signal.aborted);
+});
+
+t.test("headers that are commands to Apache, or its own, do not pass", async (t) => {
+  const bad = [
+    "Status",
+    "Variable-USER",
+    "variable-x",
+    "Connection",
+    "Keep-Alive",
+    "Date",
+    "Transfer-Encoding",
+    "Content-Length",
+    "Trailer",
+    "Upgrade",
+  ];
+  const text = deny(403, [...bad.flatMap((name) => [name, "200"]), "X-Status", "1"]);
+  t.equal(text, "Status: 403 Forbidden\r\nX-Status: 1\r\n\r\n");
+  const req = request();
+  for (const name of bad.slice(1)) if (name !== "Content-Length") req.headersOut.set(name, "200");
+  req.headersOut.set("Status", "500");
+  t.notMatch(
+    allow(req, new Set()).toString(),
+    /^(?:Variable-(?:USER|x)|Connection|Date|Upgrade|Status: 500)/m,
+  );
+});
+
+t.test("a body is never taken for an address", async (t) => {
+  for (const body of [
+    "/etc/passwd",
+    "http://evil.example/",
+    "HTTPS://x",
+    "javascript:1",
+    '"text"',
+    "data:x",
+  ]) {
+    t.match(deny(403, [], body), /\r\n\r\n\n/, body);
+  }
+  for (const body of ["<p>no</p>", " /x", "no", '{"a":"http://x"}']) {
+    t.match(deny(403, [], body), `\r\n\r\n${body}`, body);
+  }
+  t.match(deny(403, [], "x".repeat(8001)), /\r\n\r\n$/, "more than Apache passes on");
+});
+
+t.test("another type than HTML takes a way of its own", async (t) => {
+  t.match(
+    deny(403, ["Content-Type", "application/json"], "{}"),
+    /^Mod-Ts-Type: application\/json\r$/m,
+  );
+  t.notMatch(deny(403, ["Content-Type", "text/html; charset=utf-8"], "x"), /Mod-Ts-Type/);
+});
+
+t.test(
+  "a permission: user, notes, type, and what handlers changed in the environment",
+  async (t) => {
+    const req = request();
+    req.user = "ann";
+    req.notes.set("groups", "a,b");
+    req.notes.set("odd", "1&2=3");
+    req.contentType = "text/x";
+    req.subprocessEnv.set("OLD", "same");
+    req.subprocessEnv.set("NEW", "né");
+    req.headersOut.add("Set-Cookie", "a=1");
+    req.errHeadersOut.add("Set-Cookie", "b=2");
+    const text = allow(req, new Set(["OLD=same"])).toString();
+    t.strictSame(text.split("\r\n"), [
+      "Status: 200 OK",
+      "Variable-MOD_TS_USER: ann",
+      "Variable-MOD_TS_NOTES: groups=a%2Cb&odd=1%262%3D3",
+      "Variable-MOD_TS_CONTENT_TYPE: text/x",
+      "Variable-NEW: né",
+      "Set-Cookie: a=1",
+      "Set-Cookie: b=2",
+      "",
+      "",
+    ]);
+    t.match(
+      allow(request(), new Set()).toString(),
+      /^Variable-MOD_TS_USER: \r$/m,
+      "nobody is told, too",
+    );
+  },
+);
+
+t.test("what would begin a line of its own fails the permission", async (t) => {
+  for (const [name, value] of [
+    ["A", "1\r\nVariable-MOD_TS_USER: root"],
+    ["A", "1\n"],
+    ["A", "\0"],
+    ["A\r\nVariable-B", "1"],
+    ["A: B", "1"],
+    ["A-B", "1"],
+    ["", "1"],
+  ] as const) {
+    const req = request();
+    req.subprocessEnv.set(name, value);
+    t.throws(
+      () => allow(req, new Set()),
+      { code: "MODTS_BAD_HEADER" },
+      JSON.stringify([name, value]),
+    );
+  }
+  const req = request();
+  req.user = "ann\r\nStatus: 200";
+  t.throws(() => allow(req, new Set()), { code: "MODTS_BAD_HEADER" });
+});
+
+t.test("there is no body to read", async (t) => {
+  t.throws(() => request()[internals].exchange.body(), { code: "MODTS_NO_BODY" });
+  t.equal(new DenyExchange().hasBody, false);
+});

@@ -1,0 +1,58 @@
+import t from "tap";
+import * as record from "../../src/authorizer/record.ts";
+
+t.test("a record is what the specification draws (section 3.3)", async (t) => {
+  const bytes = record.writeRecord(record.FCGI_STDOUT, 0x1234, Buffer.from("hello"));
+  t.equal(bytes.toString("hex"), "010612340005030068656c6c6f000000");
+  t.match(record.readRecord(bytes), {
+    record: { version: 1, type: 6, requestId: 0x1234, content: Buffer.from("hello") },
+    end: 16,
+  });
+});
+
+t.test("is read only when it is there in full, padding included", async (t) => {
+  const bytes = record.writeRecord(record.FCGI_PARAMS, 1, Buffer.from("abc"));
+  for (let length = 0; length < bytes.length; length += 1) {
+    t.equal(record.readRecord(bytes.subarray(0, length)), undefined, `${length} bytes`);
+  }
+  const two = Buffer.concat([bytes, bytes]);
+  t.equal(record.readRecord(two)?.end, 16);
+  t.equal(record.readRecord(two, 16)?.end, 32);
+  t.equal(record.readRecord(two, 17), undefined);
+});
+
+t.test("any eight bytes are a header", async (t) => {
+  const bytes = Buffer.from([255, 255, 255, 255, 0, 0, 0, 255]);
+  t.match(record.readRecord(bytes), { record: { version: 255, type: 255, requestId: 65_535 } });
+});
+
+/** Lengths of the records that a stream of so many bytes becomes. */
+function lengths(size: number): number[] {
+  const bytes = record.writeStream(record.FCGI_STDOUT, 1, Buffer.alloc(size));
+  const found: number[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const read = record.readRecord(bytes, at);
+    if (!read) throw new Error(`no record at ${at}`);
+    found.push(read.record.content.length);
+    at = read.end;
+  }
+  return found;
+}
+
+t.test("a stream is as many records as it needs, and an empty one", async (t) => {
+  t.strictSame(lengths(0), [0]);
+  t.strictSame(lengths(65_535), [65_535, 0]);
+  t.strictSame(lengths(65_536), [65_535, 1, 0]);
+  t.throws(() => record.writeRecord(6, 1, Buffer.alloc(65_536)), RangeError);
+});
+
+t.test("begin, end and unknown type", async (t) => {
+  const begin = record.writeBeginRequest(7, { role: record.FCGI_AUTHORIZER, keepConnection: true });
+  t.equal(begin.toString("hex"), "01010007000800000002010000000000");
+  const content = record.readRecord(begin)?.record.content ?? Buffer.alloc(0);
+  t.strictSame(record.readBeginRequest(content), { role: 2, keepConnection: true });
+  t.match(record.readBeginRequest(Buffer.from([0, 2, 0xfe])), { keepConnection: false });
+  t.equal(record.readBeginRequest(Buffer.from([0, 2])), undefined);
+  t.equal(record.writeEndRequest(7, 3, 9).toString("hex"), "01030007000800000000000903000000");
+  t.equal(record.writeUnknownType(99).toString("hex"), "010b0000000800006300000000000000");
+});

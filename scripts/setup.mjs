@@ -5,7 +5,7 @@
  * dependencies, which brings a current one, is not there before this script has run.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,6 +18,7 @@ installPackages();
 if (process.argv.includes("--test")) {
   buildTap();
   provideHttpd();
+  provideMariadb();
 }
 
 /** npm's own record of what it installed tells whether package-lock.json has changed since. */
@@ -60,6 +61,26 @@ catch (error) { console.error("mod_ts: " + error.message); process.exit(1); }`;
   ) {
     fail("the tests need an Apache httpd; the way to one is above");
   }
+}
+
+/** Some tests run against a real MariaDB; without one they are skipped, and say so. */
+function provideMariadb() {
+  if (existsSync("/usr/sbin/mariadbd")) return;
+  const command = "apt-get install -y --no-install-recommends mariadb-server";
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    return say(
+      `there is no MariaDB; tests of mod_ts/sql with one are skipped (Debian: ${command})`,
+    );
+  }
+  say(`there is no MariaDB on this machine; installing it: ${command}`);
+  // Debian asks this file whether a package may start its service, and 101 means no.
+  const policy = "/usr/sbin/policy-rc.d";
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  process.env.DEBIAN_FRONTEND = "noninteractive";
+  const status = run("sh", ["-c", `${command} -q || { apt-get update -q && ${command} -q; }`]);
+  if (ours) rmSync(policy, { force: true });
+  if (status !== 0) say("that failed: tests of mod_ts/sql with MariaDB are skipped");
 }
 
 function npm(args, stderr = "inherit") {

@@ -26,7 +26,7 @@ async function check(
   start: (t: Test) => Promise<Database | undefined>,
 ): Promise<void> {
   const database = await start(t);
-  if (!database && process.env["CI"])
+  if (!database && kind === "mariadb" && process.env["CI"])
     throw new Error(`${kind} is missing: node scripts/setup.mjs --test`);
   if (!database) return t.plan(0, `${kind} is not installed: node scripts/setup.mjs --test`);
   database.run(tables[kind] ?? "");

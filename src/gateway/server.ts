@@ -182,8 +182,9 @@ class Door implements Gateway {
     // Apache has its own Date, and these two headers would end at it anyway.
     reply.sendDate = false;
     if (this.#drained) reply.shouldKeepAlive = false;
-    // Apache knows HTTP/1.1, and its own `ttl`: Connection and Keep-Alive would tell it nothing, at the price of parsing.
-    else reply.removeHeader("Connection");
+    // Apache knows HTTP/1.1, and its own `ttl`: Connection and Keep-Alive would tell it nothing, at the price of parsing. But
+    // "close" it must be told: after the refusal of an upgrade, or of a body that waits for "100 Continue", it would go on sending.
+    else if (reply.shouldKeepAlive && !reply.req.headers.expect) reply.removeHeader("Connection");
   }
 
   /** Lets a request in that comes from Apache; answers any other and gives undefined. */

@@ -7,87 +7,46 @@
  * One process each behind httpd. CPU is that of all httpd and node processes, without the load generator.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findHttpd } from "../src/httpd/find.ts";
-import { createPrivateServer } from "../src/httpd/private-server.ts";
-import { defaultModules } from "../src/httpd/server-root.ts";
 import { cpuMicroseconds, descendants } from "./cpu.ts";
+import { onStage, type Stage, untilOk } from "./stage.ts";
 import { median, run } from "./wrk.ts";
 
 const rounds = Number(process.argv[2] ?? 5);
 const seconds = Number(process.argv[3] ?? 4);
-const project = join(import.meta.dirname, "..");
 
-const httpd = await findHttpd();
-if (!httpd) throw new Error("no Apache httpd found: run npm start once, or install apache2");
-
-const folder = mkdtempSync(join(tmpdir(), "mod-ts-bench-"));
-const children: ChildProcess[] = [];
-try {
-  await main();
-} finally {
-  for (const child of children) child.kill();
-  await Promise.all(
-    children.map((child) => child.exitCode ?? new Promise((done) => child.once("exit", done))),
-  );
-  rmSync(folder, { recursive: true, force: true });
-}
-
-async function main(): Promise<void> {
-  prepare();
-  const server = await createPrivateServer({
-    folder,
-    httpd: httpd!,
-    modules: defaultModules,
-    conf: `Define MOD_TS_RUN "${folder}/run"
-Include "${project}/apache-conf/mod_ts.conf"
-DocumentRoot "${folder}/htdocs"
-<Directory "${folder}/htdocs">
-    Require all granted
-</Directory>
-<Proxy "unix:${folder}/run/bare.sock|http://bare" enablereuse=on>
+await onStage(
+  {
+    conf: `<Proxy "unix:\${FOLDER}/run/bare.sock|http://bare" enablereuse=on>
 </Proxy>
 <Location "/bare">
-    SetHandler "proxy:unix:${folder}/run/bare.sock|http://bare"
+    SetHandler "proxy:unix:\${FOLDER}/run/bare.sock|http://bare"
 </Location>
 <Location "/hello">
     Use TsHandler hello.ts
-</Location>
-`,
-  });
-  try {
-    const bare = start([join(project, "bench/bare.ts"), join(folder, "run/bare.sock")]);
+</Location>`,
+    files: { "htdocs/hello.txt": "Hello from mod_ts!\n", "handlers/hello.ts": handlerText(0) },
+    config: {},
+  },
+  async (stage) => {
+    const bare = stage.start(
+      join(import.meta.dirname, "bare.ts"),
+      join(stage.folder, "run/bare.sock"),
+    );
     const begin = performance.now();
-    const sidecar = start([join(project, "src/cli.ts"), "start", folder]);
-    const first = await firstAnswer(`${server.url}/hello`, begin);
-    const url = `${server.url}/`;
-    await compare(url, server.pid, { bare, sidecar });
+    const sidecar = stage.startSidecar();
+    await untilOk(`${stage.url}hello`);
+    const first = performance.now() - begin;
+    await compare(stage, { bare, sidecar });
     console.log(`\nstart of the sidecar to the first answer: ${Math.round(first)} ms`);
-    await reloads(url, 1);
-    await reloads(url, 50);
-    await savesUnderLoad(url);
-  } finally {
-    await server.stop();
-  }
-}
-
-function prepare(): void {
-  chmodSync(folder, 0o755);
-  for (const name of ["htdocs", "run", "handlers"]) mkdirSync(join(folder, name));
-  writeFileSync(join(folder, "htdocs/hello.txt"), "Hello from mod_ts!\n");
-  writeFileSync(join(folder, "handlers/hello.ts"), handlerText(0));
-  const config = {
-    handlers: ["handlers"],
-    run: "run",
-    pools: { main: { workers: 1 } },
-    log: { level: "warn" },
-  };
-  writeFileSync(join(folder, "mod-ts.config.json"), JSON.stringify(config));
-}
+    await reloads(stage, 1);
+    await reloads(stage, 50);
+    await savesUnderLoad(stage);
+  },
+);
 
 function handlerText(version: number): string {
   return `import { OK, type ApacheRequest } from "mod-ts";
@@ -99,24 +58,9 @@ export function handler(req: ApacheRequest) {
 `;
 }
 
-function start(args: string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
-  children.push(child);
-  return child;
-}
-
-async function firstAnswer(url: string, begin: number): Promise<number> {
-  for (;;) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return performance.now() - begin;
-    await sleep(5);
-  }
-}
-
 /** The table that the project is judged by. */
 async function compare(
-  url: string,
-  httpdPid: number,
+  { url, httpdPid, httpdVersion }: Stage,
   { bare, sidecar }: { bare: ChildProcess; sidecar: ChildProcess },
 ): Promise<void> {
   const cases = [
@@ -161,12 +105,12 @@ async function compare(
     ),
   );
   console.log(
-    `httpd ${httpd!.version}, Node ${process.version}, 16 connections, ${rounds} rounds of ${seconds} s`,
+    `httpd ${httpdVersion}, Node ${process.version}, 16 connections, ${rounds} rounds of ${seconds} s`,
   );
 }
 
 /** From a save to the new answer through Apache; the very next request must have it. */
-async function reloads(url: string, handlers: number): Promise<void> {
+async function reloads({ url, folder }: Stage, handlers: number): Promise<void> {
   for (let index = 1; index < handlers; index += 1) {
     writeFileSync(join(folder, `handlers/other${index}.ts`), handlerText(0));
   }
@@ -190,7 +134,7 @@ async function reloads(url: string, handlers: number): Promise<void> {
 }
 
 /** A thousand saves while wrk asks. */
-async function savesUnderLoad(url: string): Promise<void> {
+async function savesUnderLoad({ url, folder }: Stage): Promise<void> {
   const load = spawn("wrk", ["-t1", "-c8", "-d12s", `${url}hello`], {
     stdio: ["ignore", "pipe", "inherit"],
   });

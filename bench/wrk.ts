@@ -11,9 +11,18 @@ export interface WrkResult {
   failed: number;
 }
 
+export interface WrkOptions {
+  /** @default 16 */
+  connections?: number;
+  /** Lines like `Name: value`. @default none */
+  headers?: readonly string[];
+}
+
 /** Asks one address over kept connections, as fast as it answers. */
-export function run(url: string, seconds: number, connections = 16): WrkResult {
-  const text = wrk(["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", url]);
+export function run(url: string, seconds: number, options: WrkOptions = {}): WrkResult {
+  const { connections = 16, headers = [] } = options;
+  const fields = headers.flatMap((header) => ["-H", header]);
+  const text = wrk(["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...fields, url]);
   const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);
   const socketErrors = errors ? errors.slice(1).reduce((sum, count) => sum + Number(count), 0) : 0;
   return {

@@ -122,6 +122,8 @@ export interface ConfigListener {
   /** Protocol spoken there: `gateway` is HTTP from mod_proxy, `authorizer` is FastCGI from mod_authnz_fcgi. */
   door: string;
   address: { path: string } | { host: string; port: number };
+  /** The workers accept themselves. */
+  shared?: boolean;
 }
 
 const defaults = {
@@ -218,7 +220,8 @@ function listeners(pools: string[], listen: Config["listen"], run: string): Conf
 function authorizers(authorizer: Config["authorizer"]): ConfigListener[] {
   if (!authorizer) return [];
   const address = { host: authorizer.host ?? "127.0.0.1", port: authorizer.port };
-  return [{ pool: "main", door: "authorizer", address }];
+  // A connection each request, so the workers accept themselves.
+  return [{ pool: "main", door: "authorizer", address, shared: true }];
 }
 
 function readSecret(input: Config, folder: string, mistakes: string[]): string | undefined {

@@ -3,7 +3,8 @@
  * @module
  */
 import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
-import {
+import { lookup } from "node:dns/promises";
+import net, {
   connect,
   createServer,
   isIPv4,
@@ -11,6 +12,7 @@ import {
   type Server,
   type Socket,
 } from "node:net";
+import { getSystemErrorName } from "node:util";
 import { ModTsError } from "./errors.ts";
 import { log } from "./log.ts";
 
@@ -24,10 +26,23 @@ export interface ListenerOptions {
   /** Name of the protocol, passed on to the worker, e.g. `gateway`. */
   door: string;
   address: ListenAddress;
+  /**
+   * The workers accept, on the very same socket, in place of the supervisor: for a protocol with a connection per request,
+   * where the way through the supervisor would cost more than the answer. TCP only.
+   * @default false
+   */
+  shared?: boolean;
+}
+
+/** A bound socket that workers are given to accept on. Internal to Node, as `cluster` uses it. */
+export interface SharedHandle {
+  close(): void;
 }
 
 /** An open listening socket. */
 export interface Listener extends ListenerOptions {
+  /** What the workers get when the listener is shared. */
+  readonly handle?: SharedHandle;
   /** Stops accepting, at once; a Unix socket file is removed. */
   close(): void;
 }
@@ -42,6 +57,7 @@ export async function openListener(
   onConnection: (socket: Socket) => void,
 ): Promise<Listener> {
   const { address } = options;
+  if (options.shared && "host" in address) return openShared(options, address);
   // Without TCP_NODELAY set here a worker would have to know that its sockets came from elsewhere.
   const server = createServer({ pauseOnConnect: true, noDelay: true }, onConnection);
   if ("path" in address) {
@@ -55,6 +71,28 @@ export async function openListener(
   server.on("error", (error) => log("error", `${formatAddress(address)}: ${error.message}`));
   return { ...options, address: actual(server, address), close: () => void server.close() };
 }
+
+/**
+ * Binds a TCP port and does not listen: the first worker does. As this process keeps the socket, it goes on listening from then on, and
+ * who connects while no worker is there waits in the queue of the kernel.
+ */
+async function openShared(
+  options: ListenerOptions,
+  { host, port }: { host: string; port: number },
+): Promise<Listener> {
+  const { address, family } = await lookup(host).catch((error: Error) => {
+    throw failed({ host, port }, error.message);
+  });
+  const handle = bind(address, port, family);
+  // Node's way to say it failed: a negative error number of the system.
+  if (typeof handle === "number") throw failed({ host, port }, getSystemErrorName(handle));
+  return { ...options, handle, close: () => handle.close() };
+}
+
+type Bind = (address: string, port: number, family: number) => SharedHandle | number;
+
+// Not documented, and the same since Node 0.12: there is no other way to own a socket without accepting on it.
+const { _createServerHandle: bind } = net as unknown as { _createServerHandle: Bind };
 
 /** As people write it: a path, or `host:port`. */
 export function formatAddress(address: ListenAddress): string {

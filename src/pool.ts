@@ -11,6 +11,7 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ModTsError } from "./errors.ts";
+import type { Listener } from "./listener.ts";
 import { log } from "./log.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
@@ -25,6 +26,8 @@ export interface PoolOptions {
   readyTimeout: number;
   /** Pauses before a worker that died is replaced. */
   backoff: Backoff;
+  /** Listeners; on the shared ones the workers accept themselves. @default none */
+  shared?: () => readonly Listener[];
 }
 
 /** Milliseconds: `first`, doubled at each death up to `most`, `first` again after a worker was ready for `reset`. */
@@ -171,6 +174,7 @@ export class Pool {
     const { signal } = generation.retired;
     let pause = backoff.first;
     for (let worker = first; ; worker = this.#spawn(generation)) {
+      void worker.ready.then(() => this.#share(worker)).catch(() => {});
       const reason = await worker.exited;
       if (signal.aborted) return;
       report(new ModTsError("MODTS_WORKER_DIED", { pid: worker.pid, pool, reason }));
@@ -178,6 +182,12 @@ export class Pool {
       await sleep(pause, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       pause = Math.min(pause * 2, backoff.most);
+    }
+  }
+
+  #share(worker: WorkerProcess): void {
+    for (const { door, handle } of this.#options.shared?.() ?? []) {
+      if (handle) worker.listen(door, handle);
     }
   }
 

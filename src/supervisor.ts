@@ -217,8 +217,9 @@ class SupervisorProcess implements Supervisor {
   }
 
   #newPool(name: string): Pool {
-    const { backlog, readyTimeout, backoff, program } = this.#options;
-    return new Pool({ name, program: program ?? workerProgram(), backlog, readyTimeout, backoff });
+    const { backlog, readyTimeout, backoff, program = workerProgram() } = this.#options;
+    const shared = (): Listener[] => this.#listeners.filter(({ pool }) => pool === name);
+    return new Pool({ name, program, backlog, readyTimeout, backoff, shared });
   }
 
   /** Whoever reaches the socket is believed to be Apache: on a network, only with a secret. */

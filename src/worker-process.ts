@@ -4,6 +4,7 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
+import type { SharedHandle } from "./listener.ts";
 
 /**
  * What the supervisor says to a worker. `Config` is plain data that the supervisor passes on unread.
@@ -12,7 +13,11 @@ import type { Socket } from "node:net";
  * that outlives it would hold old code, and memory, for ever. It must ignore SIGINT, SIGTERM and SIGHUP: a terminal and
  * systemd send them to every process of the group, and a request would be cut off before `drain` is said.
  */
-export type ToWorker<Config = unknown> = InitMessage<Config> | ConnectionMessage | DrainMessage;
+export type ToWorker<Config = unknown> =
+  | InitMessage<Config>
+  | ConnectionMessage
+  | ListenMessage
+  | DrainMessage;
 
 /** First message, once: build everything, then answer `ready` or `failed`. */
 export interface InitMessage<Config = unknown> {
@@ -32,6 +37,16 @@ export interface InitMessage<Config = unknown> {
 export interface ConnectionMessage {
   type: "connection";
   /** Which protocol to speak: the `door` of the listener, e.g. `gateway`. */
+  door: string;
+}
+
+/**
+ * A socket to accept on comes as the second argument of the `message` event: `createServer(…).listen(handle)`. Other workers
+ * accept on it, too. Close it at `drain`.
+ */
+export interface ListenMessage {
+  type: "listen";
+  /** Which protocol to speak: the `door` of the listener. */
   door: string;
 }
 
@@ -127,6 +142,11 @@ export class WorkerProcess {
     this.connections += 1;
     // Our copy of the descriptor stays open until `accepted`: it is what another worker gets should this one die.
     this.#send({ type: "connection", door }, socket);
+  }
+
+  /** Lets a worker that is ready accept connections itself. */
+  listen(door: string, handle: SharedHandle): void {
+    if (this.#state === "ready") this.#send({ type: "listen", door }, handle as unknown as Socket);
   }
 
   /** Asks the worker to finish; kills it after `deadline` milliseconds. Resolves when it is gone. */

@@ -2,7 +2,7 @@
  * A worker process: puts the parts together and serves the connections that the supervisor hands over. No behaviour here.
  * @module
  */
-import type { Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import type { ResolvedConfig } from "./config.ts";
 import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { Stores } from "./credentials/stores.ts";
@@ -86,6 +86,7 @@ function serveSupervisor(): void {
   process.on("disconnect", () => process.exit(0));
   // Ctrl-C, systemd and a closed terminal signal the whole group; when to end is the supervisor's to say.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  const servers: Server[] = [];
   process.on("message", async (message: ToWorker<ResolvedConfig>, socket?: Socket) => {
     if (message.type === "init") {
       subscribeLog(message.config.log.level);
@@ -98,14 +99,23 @@ function serveSupervisor(): void {
     } else if (message.type === "connection" && socket) {
       send({ type: "accepted" });
       socket.once("close", () => send({ type: "closed" }));
-      parts?.[message.door as "gateway" | "authorizer"].accept(socket);
+      doorOf(parts, message.door).accept(socket);
       socket.resume();
+    } else if (message.type === "listen" && socket) {
+      const { accept } = doorOf(parts, message.door);
+      servers.push(createServer({ noDelay: true }, accept).listen(socket));
     } else if (message.type === "drain") {
+      for (const server of servers) server.close();
       await Promise.all([parts?.gateway.drain(message.linger), parts?.authorizer.drain()]);
       await parts?.close();
       process.exit(0);
     }
   });
+}
+
+function doorOf(parts: Parts | undefined, name: string): { accept(socket: Socket): void } {
+  const door = name === "authorizer" ? parts?.authorizer : parts?.gateway;
+  return { accept: (socket) => door?.accept(socket) };
 }
 
 function send(message: FromWorker): void {

@@ -1,9 +1,11 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, lstatSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { freePort } from "../src/httpd/free-port.ts";
 import { formatAddress, isLocal, type ListenAddress, openListener } from "../src/listener.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-"));
@@ -110,3 +112,57 @@ t.test("formatAddress", async (t) => {
   t.equal(formatAddress({ host: "::1", port: 5 }), "[::1]:5");
   t.equal(formatAddress({ host: "a", port: 5 }), "a:5");
 });
+
+t.test(
+  "a shared socket is bound here and accepted on elsewhere, one after the other",
+  async (t) => {
+    const port = await freePort("127.0.0.1");
+    const address = { host: "127.0.0.1", port };
+    const options = { pool: "main", door: "authorizer", address, shared: true };
+    const listener = await openListener(options, undefined, () =>
+      t.fail("nothing is accepted here"),
+    );
+    const answer = (): Promise<string> =>
+      new Promise((resolve) => {
+        let text = "";
+        const socket = connect(port, "127.0.0.1");
+        socket
+          .on("data", (chunk) => (text += chunk))
+          .on("error", (error) => resolve(error.message));
+        socket.on("close", () => resolve(text));
+      });
+    t.match(await answer(), "ECONNREFUSED", "before the first worker");
+    for (const name of ["first", "second"]) {
+      const child = spawn(
+        process.execPath,
+        [join(import.meta.dirname, "fixtures/accept.ts"), name],
+        {
+          stdio: ["ignore", "inherit", "inherit", "ipc"],
+        },
+      );
+      child.send("listen", listener.handle as never);
+      await once(child, "message");
+      t.equal(await answer(), name);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    const waiting = answer();
+    const last = spawn(
+      process.execPath,
+      [join(import.meta.dirname, "fixtures/accept.ts"), "last"],
+      {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      },
+    );
+    last.send("listen", listener.handle as never);
+    t.equal(await waiting, "last", "who connects while no worker is there waits for the next");
+    last.kill();
+    await once(last, "exit");
+    await t.rejects(
+      openListener(options, undefined, () => {}),
+      { code: "MODTS_LISTEN_FAILED" },
+    );
+    listener.close();
+    t.match(await answer(), "ECONNREFUSED", "after the end");
+  },
+);

@@ -83,6 +83,10 @@ async function openShared(
   const { address, family } = await lookup(host).catch((error: Error) => {
     throw failed({ host, port }, error.message);
   });
+  // libuv keeps "address in use" to itself until somebody listens, which would be a worker: so a moment of listening first.
+  const probe = createServer();
+  await listen(probe, { host, port });
+  await new Promise((resolve) => probe.close(resolve));
   const handle = bind(address, port, family);
   // Node's way to say it failed: a negative error number of the system.
   if (typeof handle === "number") throw failed({ host, port }, getSystemErrorName(handle));

@@ -90,6 +90,10 @@ const apache = await startApache(t, {
       'before <!--#include virtual="/secret/a.txt" --> after <!--#include virtual="/public/a.txt" -->\n',
     ],
     [
+      "htdocs/public/page.shtml",
+      'FILE htdocs/public/page.shtml <!--#include virtual="/secret/a.txt" -->\n',
+    ],
+    [
       "htdocs/including/page.shtml",
       'FILE htdocs/including/page.shtml <!--#include virtual="/secret/a.txt" -->\n',
     ],
@@ -269,7 +273,6 @@ t.test("a redirect inside Apache is judged anew, by where it leads", async (t) =
   const missing = await ask("plain", "/nothing-here", "none");
   t.match(missing, { body: /errors\/missing/, judged: { uri: "/errors/missing.txt" } });
 });
-});
 
 t.test("what a page includes needs a permission of its own", async (t) => {
   for (const target of ["/ssi/page.shtml", "/including/page.shtml"]) {
@@ -279,6 +282,20 @@ t.test("what a page includes needs a permission of its own", async (t) => {
     t.notMatch(body, /FILE htdocs\/(?:secret|public\/a)/, target);
   }
 });
+
+t.test(
+  "what leads to the same section has its permission: Apache does not ask again",
+  async (t) => {
+    const { body } = await ask("plain", "/same/nothing", "uri");
+    t.match(body, /same\/missing/, "an ErrorDocument");
+    t.equal((await ask("plain", "/same/missing.txt", "uri")).status, 403, "asked for by itself");
+    t.match(
+      (await ask("plain", "/public/page.shtml", "uri")).body,
+      /FILE htdocs\/secret/,
+      "an include",
+    );
+  },
+);
 
 t.test("a file that MultiViews finds is judged by itself, or not served", async (t) => {
   const { body, judged } = await ask("plain", "/negotiated/n", "none");

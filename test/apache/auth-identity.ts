@@ -62,6 +62,8 @@ for (const name of ["cgi", "open", "none", "errors"]) {
   chmodSync(join(apache.folder, "htdocs", name, "env.sh"), 0o755);
 }
 
+await until(apache.sidecarLog, /\bready\b/);
+
 /** Headers of ours, variables of ours, and names that applications and Apache take for the user. */
 const names = [
   "Mod-Ts-Context",
@@ -270,7 +272,7 @@ t.test("during a reload", async (t) => {
   for (let count = 1; count <= 2; count += 1) {
     const from = apache.sidecarLog().length;
     apache.sidecar.kill("SIGHUP");
-    await until(() => apache.sidecarLog().slice(from), /generation|reload/i);
+    await until(() => apache.sidecarLog().slice(from), /\] reloaded, generation/);
   }
   state.reloading = false;
   await Promise.all(loops);

@@ -66,9 +66,11 @@ async function copyRange(
   range: FileRange,
   path: string,
 ): Promise<void> {
+  // One block for the whole file: what is written has been copied.
+  const block = Buffer.allocUnsafe(Math.min(blockSize, range.length));
   for (let done = 0; done < range.length;) {
-    const block = Buffer.allocUnsafe(Math.min(blockSize, range.length - done));
-    const { bytesRead } = await file.read(block, 0, block.length, range.offset + done);
+    const wanted = Math.min(block.length, range.length - done);
+    const { bytesRead } = await file.read(block, 0, wanted, range.offset + done);
     if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
     done += bytesRead;
     if (!response.write(block.subarray(0, bytesRead))) await response.flush();

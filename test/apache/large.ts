@@ -27,18 +27,27 @@ const apache = await startApache(t, {
       import { setFlagsFromString } from "node:v8";
       import { runInNewContext } from "node:vm";
       import type { ApacheRequest } from "mod-ts";
-      const block = (index: number) => Buffer.alloc(${megabyte}, index);
+      const block = (index: number) => { move(${megabyte}); return Buffer.alloc(${megabyte}, index); };
       // What the process holds is of interest, not what it has not swept up yet.
       setFlagsFromString("--expose-gc");
       const collect = runInNewContext("gc");
       let written = 0;
       let peak = 0;
-      setInterval(() => { collect(); peak = Math.max(peak, process.memoryUsage.rss()); }, 50).unref();
+      const look = () => { peak = Math.max(peak, process.memoryUsage.rss()); };
+      setInterval(look, 20).unref();
+      let moved = 0;
+      const move = (bytes: number) => {
+        moved += bytes;
+        if (moved < 5 * ${megabyte}) return;
+        moved = 0;
+        collect();
+        look();
+      };
       const ways: Record<string, (req: ApacheRequest) => unknown> = {
         memory: (req) => { req.write(String(peak)); peak = process.memoryUsage.rss(); },
         body: async (req) => {
           const hash = createHash("sha256");
-          for await (const chunk of req.body) hash.update(chunk);
+          for await (const chunk of req.body) { hash.update(chunk); move(chunk.length); }
           req.write(hash.digest("hex"));
         },
         read: async (req) => {
@@ -47,19 +56,23 @@ const apache = await startApache(t, {
             const chunk = await req.read(50_000);
             if (chunk.length === 0) break;
             hash.update(chunk);
+            move(chunk.length);
           }
           req.write(hash.digest("hex"));
         },
         web: async (req) => {
           const hash = createHash("sha256");
-          for await (const chunk of req.toRequest().body!) hash.update(chunk);
+          for await (const chunk of req.toRequest().body!) { hash.update(chunk); move(chunk.length); }
           return new Response(hash.digest("hex"));
         },
         write: async (req) => {
           for (written = 0; written < 100; written++) { req.write(block(written)); await req.flush(); }
         },
         written: (req) => { req.write(String(written)); },
-        file: async (req) => { await req.sendFile(req.getOptions()["file"]!); },
+        file: async (req) => {
+          const timer = setInterval(() => move(10 * ${megabyte}), 50);
+          await req.sendFile(req.getOptions()["file"]!).finally(() => clearInterval(timer));
+        },
         response: () => {
           let index = 0;
           return new Response(new ReadableStream({

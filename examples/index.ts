@@ -7,6 +7,7 @@ const examples = [
   ["/events", "events.ts", "Server-sent events: the time, once a second."],
   ["/chat", "chat.ts", "A WebSocket through Apache."],
   ["/secure/", "mod_ts/sql", "A plain file behind a password dialog. User john, password secret."],
+  ["/reports/", "reports.ts", "A policy: each department sees its own reports. The same john."],
   ["/members/", "mod_ts/login", "A plain file behind a login form. The same john."],
 ] as const;
 

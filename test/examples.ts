@@ -54,6 +54,21 @@ t.test("/secure/: john, secret, a password dialog, a table of SQLite", async (t)
   t.ok(existsSync(join(folder, ".mod-ts/run/users.db")));
 });
 
+t.test("/reports/<department>/: for its members alone", async (t) => {
+  const headers = { authorization: `Basic ${Buffer.from("john:secret").toString("base64")}` };
+  const cases: [string, number][] = [
+    ["/reports/", 200],
+    ["/reports/sales/", 200],
+    ["/reports/engineering/", 403],
+    ["/reports/sales/../engineering/", 403],
+    ["/reports//engineering/", 403],
+    ["/reports/%65ngineering/index.html", 403],
+    ["/reports/nobody/", 403],
+  ];
+  for (const [path, status] of cases) t.equal((await get(path, headers)).status, status, path);
+  t.equal((await get("/reports/sales/")).status, 401);
+});
+
 t.test("/members/: the same john, and a form", async (t) => {
   // A script, which is what fetch is, gets no redirect.
   t.strictSame(await (await get("/members/")).json(), { error: "login required", login: "/login" });

@@ -44,9 +44,11 @@ export function createTestPage(facts: ProcessFacts): { handler(req: ApacheReques
         req.logError("mod_ts/test-page is shown to this machine alone", "notice");
         return 403;
       }
-      req.contentType = "text/html; charset=utf-8";
       req.noCache = true;
-      req.write(htmlPage("mod_ts test page", render(req, facts)));
+      const page = htmlPage("mod_ts test page", render(req, facts));
+      // Only now: it would hide the type that Apache gave.
+      req.contentType = "text/html; charset=utf-8";
+      req.write(page);
       return OK;
     },
   };

@@ -200,6 +200,16 @@ const registry = {
     level: "warn",
     message: "{limit} passwords wait to be checked; further ones are refused until there are fewer",
   },
+  MODTS_UNHANDLED_REJECTION: {
+    status: 0,
+    level: "error",
+    message: "a promise was rejected that no handler waited for",
+  },
+  MODTS_UNCAUGHT_EXCEPTION: {
+    status: 0,
+    level: "crit",
+    message: "an error was thrown outside of any request, which ends the worker",
+  },
   // Request object
   MODTS_HEADERS_SENT: {
     status: 500,

@@ -15,9 +15,10 @@ import { createLogin } from "./handlers/login.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
+import { type ErrorCode, ModTsError } from "./errors.ts";
 import * as face from "./index.ts";
 import { createLoader } from "./loader/loader.ts";
-import { subscribeLog } from "./log.ts";
+import { log, subscribeLog } from "./log.ts";
 import { createEngine, type Engine } from "./phases.ts";
 import { createResolver, requireInside } from "./resolver.ts";
 import { version } from "./version.ts";
@@ -79,8 +80,26 @@ export async function createParts({
   return { engine, gateway, authorizer, close };
 }
 
+/**
+ * What nobody caught. A rejected promise that a handler forgot harms no other request; a throw in a timer or an event may have left
+ * anything half done, so the worker ends and another takes over.
+ */
+function reportStrays(): void {
+  process.on("unhandledRejection", (reason) => report("MODTS_UNHANDLED_REJECTION", reason));
+  process.on("uncaughtException", (error) => {
+    report("MODTS_UNCAUGHT_EXCEPTION", error);
+    process.exit(1);
+  });
+}
+
+function report(code: ErrorCode, error: unknown): void {
+  const { level, message } = new ModTsError(code);
+  log(level, message, { code, error });
+}
+
 /** Serves the supervisor at the other end of the IPC channel. */
 function serveSupervisor(): void {
+  reportStrays();
   let parts: Parts | undefined;
   // The supervisor is gone: nobody will send connections or take logs any more.
   process.on("disconnect", () => process.exit(0));

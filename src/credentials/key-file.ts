@@ -42,18 +42,24 @@ function readKey(text: string, file: string): string {
   return key;
 }
 
-/** Whole or not at all, and once: another worker does the same at this moment. */
 function makeKey(path: string): void {
-  const draft = `${path}.${process.pid}`;
-  mkdirSync(dirname(path), { recursive: true });
   try {
-    writeFileSync(draft, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
-    linkSync(draft, path);
+    writeKey(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== "EEXIST") {
-      throw new ModTsError("MODTS_USERS_UNREADABLE", { file: path, reason: message });
-    }
+    // Another worker did the same at this moment.
+    if (code === "EEXIST") return;
+    throw new ModTsError("MODTS_USERS_UNREADABLE", { file: path, reason: message });
+  }
+}
+
+/** Whole or not at all: whoever sees the file sees a key in it. */
+function writeKey(path: string): void {
+  const draft = `${path}.${process.pid}`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(draft, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+  try {
+    linkSync(draft, path);
   } finally {
     rmSync(draft, { force: true });
   }

@@ -35,7 +35,7 @@ export class RateLimit {
   /** Takes a token. Gives 0, or the seconds until there is one. */
   take(key: string): number {
     const bucket = this.#bucket(key);
-    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) * this.#refill) / 1000);
+    if (bucket.tokens < 1) return Math.ceil(Math.round((1 - bucket.tokens) * this.#refill) / 1000);
     bucket.tokens -= 1;
     return 0;
   }

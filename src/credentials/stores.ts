@@ -70,8 +70,8 @@ export class Stores {
 
   #htpasswd(options: SectionOptions): UserStore {
     options.allowOnly("file", "cache", "groups", "require_group");
-    options.required("file", "it names a file made by htpasswd");
     const names = options.words("file");
+    if (names.length === 0) options.fail("file", "it is missing; it names a file of htpasswd");
     return new HtpasswdStore(names.map((name) => resolve(this.#folder, name)));
   }
 

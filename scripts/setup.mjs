@@ -18,7 +18,8 @@ installPackages();
 if (process.argv.includes("--test")) {
   buildTap();
   provideHttpd();
-  provideMariadb();
+  provideServer("MariaDB", "/usr/sbin/mariadbd", "mariadb-server");
+  provideServer("nginx", "/usr/sbin/nginx", "nginx-light");
 }
 
 /** npm's own record of what it installed tells whether package-lock.json has changed since. */
@@ -63,16 +64,14 @@ catch (error) { console.error("mod_ts: " + error.message); process.exit(1); }`;
   }
 }
 
-/** Some tests run against a real MariaDB; without one they are skipped, and say so. */
-function provideMariadb() {
-  if (existsSync("/usr/sbin/mariadbd")) return;
-  const command = "apt-get install -y --no-install-recommends mariadb-server";
+/** Some tests run against a real server of another kind; without one they are skipped, and say so. */
+function provideServer(name, program, debianPackage) {
+  if (existsSync(program)) return;
+  const command = `apt-get install -y --no-install-recommends ${debianPackage}`;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    return say(
-      `there is no MariaDB; tests of mod_ts/sql with one are skipped (Debian: ${command})`,
-    );
+    return say(`there is no ${name}; tests with one are skipped (Debian: ${command})`);
   }
-  say(`there is no MariaDB on this machine; installing it: ${command}`);
+  say(`there is no ${name} on this machine; installing it: ${command}`);
   // Debian asks this file whether a package may start its service, and 101 means no.
   const policy = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(policy);
@@ -80,7 +79,7 @@ function provideMariadb() {
   process.env.DEBIAN_FRONTEND = "noninteractive";
   const status = run("sh", ["-c", `${command} -q || { apt-get update -q && ${command} -q; }`]);
   if (ours) rmSync(policy, { force: true });
-  if (status !== 0) say("that failed: tests of mod_ts/sql with MariaDB are skipped");
+  if (status !== 0) say(`that failed: tests with ${name} are skipped`);
 }
 
 function npm(args, stderr = "inherit") {

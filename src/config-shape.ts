@@ -29,6 +29,19 @@ const config: Check = shape({
   secretFile: text(),
   // The name becomes a file name in the runtime folder and a name in the Apache configuration.
   pools: record(/^[a-z][a-z0-9_-]{0,31}$/i, shape({ workers: integer(1, 512) }, ["workers"])),
+  auth: record(
+    /^[a-z][a-z0-9_-]{0,31}$/i,
+    shape(
+      {
+        convention: oneOf(["forwarded", "original", "path"]),
+        access: text(),
+        authen: text(),
+        authz: text(),
+        options: record(/^\S+$/, text(), "it must hold no white space"),
+      },
+      ["convention"],
+    ),
+  ),
   limits: shape({
     headerBytes: integer(1024, 16 * 1024 * 1024),
     bodyBytes: integer(0, Number.MAX_SAFE_INTEGER),
@@ -68,14 +81,16 @@ function unknownKey(path: string, name: string, names: readonly string[]): strin
   return `${path} is not an option${guess ? `; did you mean ${guess}?` : `; there are: ${names.join(", ")}`}`;
 }
 
-function record(names: RegExp, check: Check): Check {
+function record(
+  names: RegExp,
+  check: Check,
+  rule = "a name is a letter and up to 31 letters, digits, - or _",
+): Check {
   return (value, path, mistakes) => {
     if (!isPlainObject(value)) return complain(mistakes, path, "an object", value);
     for (const [name, member] of Object.entries(value)) {
       if (!names.test(name)) {
-        mistakes.push(
-          `${join(path, name)}: a name is a letter and up to 31 letters, digits, - or _`,
-        );
+        mistakes.push(`${join(path, name)}: ${rule}`);
       }
       check(member, join(path, name), mistakes);
     }

@@ -8,6 +8,7 @@
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import type { AuthEndpoints } from "./gateway/auth-endpoint.ts";
 import { findMistakes } from "./config-shape.ts";
 import { ModTsError } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
@@ -50,6 +51,12 @@ export interface Config {
    * @default { main: { workers: number of processors } }, in development 1
    */
   pools?: Record<string, { workers: number }>;
+  /**
+   * Questions of other servers (nginx, Traefik, Caddy, Envoy) that handlers answer at `/.mod-ts/auth/<name>`, on the sockets of every
+   * pool. Needs a {@link secret}, which the asking server sends as `Mod-Ts-Secret`.
+   * @default {}
+   */
+  auth?: AuthEndpoints;
   limits?: Partial<Limits>;
   reload?: Partial<ReloadConfig>;
   /**
@@ -109,6 +116,7 @@ export interface ResolvedConfig {
   socketGroup: string | undefined;
   secret: string | undefined;
   pools: Record<string, { workers: number }>;
+  auth: AuthEndpoints;
   limits: Limits;
   reload: ReloadConfig;
   keepAlive: number;
@@ -169,6 +177,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     socketGroup: input.socketGroup ?? defaultGroup(),
     secret: readSecret(input, folder, mistakes),
     pools,
+    auth: input.auth ?? {},
     limits: { ...defaults.limits, ...defined(input.limits) },
     reload: {
       ...defaults.reload,
@@ -191,6 +200,10 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
   }
   if (config.socketGroup !== undefined && groupId(config.socketGroup) === undefined) {
     mistakes.push(`socketGroup: there is no group ${config.socketGroup}`);
+  }
+  for (const [name, { access, authen, authz }] of Object.entries(config.auth)) {
+    if (!access && !authen && !authz) mistakes.push(`auth.${name}: name access, authen or authz`);
+    if (config.secret === undefined) mistakes.push(`auth.${name}: it needs secret or secretFile`);
   }
   for (const { pool, address } of config.listeners) {
     if ("path" in address) {

@@ -73,6 +73,7 @@ export async function createParts({
     ...door,
     ...config.limits,
     keepAlive: config.keepAlive,
+    auth: config.auth,
   });
   const close = async (): Promise<void> => {
     await Promise.all([loader.close(), stores.close()]);

@@ -13,6 +13,7 @@ t.test("sound configurations", async (t) => {
       pools: { main: { workers: 2 }, "admin-2": { workers: 1 } },
       limits: { headerBytes: 8192, bodyBytes: 0 },
       reload: { freshness: "manual", watch: { poll: 100 } },
+      auth: { wiki: { convention: "original", authen: "a.ts b.ts", options: { "a.b": "c d" } } },
       keepAlive: 0,
       log: { level: "debug" },
       development: true,
@@ -20,6 +21,22 @@ t.test("sound configurations", async (t) => {
     [],
   );
   t.same(findMistakes({ run: undefined, reload: { watch: false } }), []);
+});
+
+t.test("auth", async (t) => {
+  t.same(
+    findMistakes({
+      auth: { "a/b": { convention: "x", acess: "a.ts", options: { "a b": 1 } }, c: {} },
+    }),
+    [
+      "auth.a/b: a name is a letter and up to 31 letters, digits, - or _",
+      'auth.a/b.convention must be one of forwarded, original, path, but is "x"',
+      "auth.a/b.acess is not an option; did you mean access?",
+      "auth.a/b.options.a b: it must hold no white space",
+      "auth.a/b.options.a b must be a string, but is 1",
+      "auth.c.convention is missing",
+    ],
+  );
 });
 
 t.test("every mistake is found, each with its place", async (t) => {

@@ -91,6 +91,17 @@ t.test("mistakes that need the whole, all at once", async (t) => {
   });
 });
 
+t.test("auth needs a secret and handlers", async (t) => {
+  const auth = { wiki: { convention: "path", access: "a.ts" } } as const;
+  t.same(resolve({ secret: "0123456789abcdef", auth }).auth, auth);
+  t.same(resolve({}).auth, {});
+  t.throws(() => resolve({ auth }), /auth\.wiki: it needs secret or secretFile/);
+  t.throws(
+    () => resolve({ secret: "0123456789abcdef", auth: { wiki: { convention: "path" } } }),
+    /auth\.wiki: name access, authen or authz/,
+  );
+});
+
 t.test("mistakes of shape are reported in full", async (t) => {
   const wrong = { handler: 1, keepAlive: "x" } as unknown as Config;
   t.throws(() => resolve(wrong), {

@@ -13,14 +13,20 @@ import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import { type Directives, DirectivesCache, parseDirectives } from "../directives.ts";
 import { errorPage } from "../error-page.ts";
-import { isModTsError, ModTsError } from "../errors.ts";
+import { ModTsError } from "../errors.ts";
 import { reasonPhrase } from "../http-status.ts";
 import { log } from "../log.ts";
 import type { Engine } from "../phases.ts";
-import { logFailure } from "../respond.ts";
 import { ApacheRequest } from "../request/request.ts";
 import { GatewayContext, type SplitHeaders, splitHeaders } from "./context.ts";
+import {
+  type AnswerQuestion,
+  type AuthEndpoints,
+  createAuthEndpoints,
+  isAuthQuestion,
+} from "./auth-endpoint.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import { refuse } from "./refuse.ts";
 import { createTrustCheck, type TrustCheck } from "./trust.ts";
 import {
   proposesWebSocket,
@@ -41,6 +47,8 @@ export interface GatewayOptions {
   bodyBytes: number;
   /** Milliseconds for which an idle connection is kept. Must exceed the `ttl` of Apache's `<Proxy>` block. */
   keepAlive: number;
+  /** Questions of other servers that are answered here, by name. @default none */
+  auth?: AuthEndpoints;
 }
 
 export interface Gateway {
@@ -63,7 +71,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return door.attach(app.server);
 }
 
-/** The fastify instance: one route that takes everything, as Apache has routed already. */
+/** The fastify instance: its server takes the requests of Apache, its one route the questions of other servers. */
 function createApp(options: GatewayOptions, door: Door): FastifyInstance {
   const app = fastify({
     logger: false,
@@ -75,9 +83,15 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
           maxHeaderSize: options.headerBytes,
           keepAliveTimeout: options.keepAlive,
           requestTimeout: 0,
-          shouldUpgradeCallback: proposesWebSocket,
+          // Whether a handshake may pass is a question like any other; it is not for us to accept it.
+          shouldUpgradeCallback: (message) =>
+            proposesWebSocket(message) && !isAuthQuestion(message),
         },
-        handler,
+        (message, reply) => {
+          // Apache has routed already: on this way fastify's own routing would cost as much as a small handler.
+          if (isAuthQuestion(message)) handler(message, reply);
+          else void door.serve(message, reply);
+        },
       );
       server.on(
         "upgrade",
@@ -96,7 +110,8 @@ function createApp(options: GatewayOptions, door: Door): FastifyInstance {
   }
   app.all("/", (request, reply) => {
     reply.hijack();
-    void door.serve(request.raw, reply.raw);
+    request.raw.url = request.originalUrl;
+    void door.answer(request.raw, reply.raw);
   });
   return app;
 }
@@ -118,12 +133,14 @@ class Door implements Gateway {
   readonly #directives = new DirectivesCache();
   readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
+  readonly #answerQuestion: AnswerQuestion;
   #server: Server | undefined;
   #drained: (() => void) | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#trust = createTrustCheck(options.secret);
+    this.#answerQuestion = createAuthEndpoints(options);
     this.#sockets = new WebSockets(Math.min(options.bodyBytes, messageBytes));
   }
 
@@ -153,6 +170,12 @@ class Door implements Gateway {
     this.#begin(reply);
     const admitted = this.#admit(message, reply);
     if (admitted) await this.#options.engine.run(admitted.req, admitted.directives);
+  }
+
+  /** Another server asks, in place of Apache. */
+  async answer(message: IncomingMessage, reply: ServerResponse): Promise<void> {
+    this.#begin(reply);
+    await this.#answerQuestion(message, reply);
   }
 
   async upgrade(message: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
@@ -226,27 +249,6 @@ class Door implements Gateway {
     this.#server?.closeIdleConnections();
     this.#sockets.close();
   }
-}
-
-/** A request that never became one of ours: the log says why, the peer only that it may not pass. */
-function refuse(reply: ServerResponse, error: unknown, req?: ApacheRequest): void {
-  const known = isModTsError(error);
-  const status = known && error.status > 0 ? error.status : 500;
-  if (req) logFailure(error, req);
-  else
-    log(
-      known ? error.level : "error",
-      error instanceof Error ? error.message : String(error),
-      known ? { code: error.code } : { error },
-    );
-  if (reply.headersSent) return void reply.destroy();
-  const page = errorPage(status, req?.uniqueId ?? "");
-  // The connection is kept: closed over a body that Apache still sends, it would carry no answer (502).
-  reply.writeHead(status, {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Length": Buffer.byteLength(page),
-  });
-  reply.end(page);
 }
 
 interface ParserError {

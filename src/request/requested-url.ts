@@ -51,6 +51,11 @@ export function canonicalPath(sent: string, served: string): string {
   return escape(normalize(toBytes(served)));
 }
 
+/** The decoded path without `.`, `..` and empty segments, every `%2F` taken for a slash. */
+export function decodePath(sent: string): string {
+  return toText(normalize(unescape(sent, /%([0-9a-f]{2})/gi)));
+}
+
 /** One character a byte from here on, so that no encoding can blur two paths into one. */
 function unescape(path: string, pattern: RegExp): string {
   return toBytes(path).replaceAll(pattern, (_, hex: string) =>

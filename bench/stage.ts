@@ -29,8 +29,8 @@ export interface Stage {
   readonly httpdVersion: string;
   /** Starts a program with the Node.js of this process; it ends with the stage. */
   start(...args: string[]): ChildProcess;
-  /** Starts the sidecar. */
-  startSidecar(): ChildProcess;
+  /** Starts the sidecar with the configuration of the folder, or of one below it. */
+  startSidecar(below?: string): ChildProcess;
 }
 
 /** Builds the stage, lets `play` use it, and takes it down whatever happens. */
@@ -76,7 +76,8 @@ ${options.conf}
         httpdPid: server.pid,
         httpdVersion: httpd.version,
         start,
-        startSidecar: () => start(join(project, "src/cli.ts"), "start", folder),
+        startSidecar: (below = "") =>
+          start(join(project, "src/cli.ts"), "start", join(folder, below)),
       });
     } finally {
       await server.stop();

@@ -60,7 +60,8 @@ export class DirectivesCache {
 
   /** @throws ModTsError as {@link parseDirectives} does, each time */
   get(lines: readonly string[]): Directives {
-    const key = lines.join("\n");
+    // Most locations have one line, which is its own key.
+    const key = lines.length === 1 ? (lines[0] as string) : lines.join("\n");
     let directives = this.#parsed.get(key);
     if (!directives) {
       directives = parseDirectives(lines);

@@ -189,8 +189,8 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
   const environment: string[] = [];
   let context: string | undefined;
   for (let index = 0; index < raw.length; index += 2) {
-    if (!isOurs(raw[index] as string)) continue;
-    const name = (raw[index] as string).toLowerCase();
+    const name = ownName(raw[index] as string);
+    if (name === undefined) continue;
     const value = raw[index + 1] as string;
     if (name === "mod-ts-config") directives.push(decodeHeader(value));
     else if (name === "mod-ts-env") environment.push(value);
@@ -236,6 +236,13 @@ function decodeBytes(bytes: Buffer): string {
 /** `Connection` and `Keep-Alive` speak of the connection between Apache and us, not of the client's. */
 function isHopByHop(name: string): boolean {
   return name === "Connection" || name === "Keep-Alive" || name === "Transfer-Encoding";
+}
+
+/** The name of a header of ours in lower case, in which it is compared. Spelled as our configuration does, it costs nothing. */
+function ownName(name: string): string | undefined {
+  if (name === "Mod-Ts-Config") return "mod-ts-config";
+  if (name === "Mod-Ts-Context") return "mod-ts-context";
+  return isOurs(name) ? name.toLowerCase() : undefined;
 }
 
 function isOurs(name: string): boolean {

@@ -3,7 +3,7 @@
  * @module
  */
 import { ModTsError } from "../errors.ts";
-import type { BodyReader } from "./body.ts";
+import { BodyReader } from "./body.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
 import type { ResponseBuffer } from "./response.ts";
 
@@ -37,7 +37,6 @@ export class RequestInternals<Added = unknown> {
   readonly context: RequestContext;
   readonly exchange: Exchange;
   readonly response: ResponseBuffer;
-  readonly body: BodyReader;
   /** The entry that is running. */
   handlerEntry: HandlerEntry | null = null;
   /** Name of the pool that runs the request. */
@@ -45,20 +44,20 @@ export class RequestInternals<Added = unknown> {
   /** Callbacks of `registerCleanup`; the last one runs first. */
   readonly cleanups: (() => unknown)[] = [];
   #added: Map<RequestPhase, Added[]> | undefined;
+  #body: BodyReader | undefined;
   #phase: RequestPhase | null = null;
   #reached = -1;
 
-  constructor(
-    context: RequestContext,
-    exchange: Exchange,
-    response: ResponseBuffer,
-    body: BodyReader,
-  ) {
+  constructor(context: RequestContext, exchange: Exchange, response: ResponseBuffer) {
     this.context = context;
     this.exchange = exchange;
     this.response = response;
-    this.body = body;
     this.interpreter = context.interpreter;
+  }
+
+  /** The request body; made when it is first asked for. */
+  get body(): BodyReader {
+    return (this.#body ??= new BodyReader(this.exchange));
   }
 
   /** `Use TsDebug On`. */

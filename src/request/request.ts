@@ -7,7 +7,6 @@
 import type { Readable } from "node:stream";
 import { ModTsError } from "../errors.ts";
 import { parseBasicAuth } from "./basic-auth.ts";
-import { BodyReader } from "./body.ts";
 import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
 import type { HeaderTable } from "./headers.ts";
@@ -57,7 +56,6 @@ export class ApacheRequest extends RequestFacts {
       this.#context,
       this.#exchange,
       new ResponseBuffer(this.#exchange, this.headerOnly),
-      new BodyReader(this.#exchange),
     ));
   }
 

@@ -8,7 +8,7 @@ import { contextOf } from "../fixtures/exchange-server.ts";
 
 function create(): RequestInternals<string> {
   const nothing = {} as Exchange & ResponseBuffer & BodyReader;
-  return new RequestInternals(contextOf({ debug: true }), nothing, nothing, nothing);
+  return new RequestInternals(contextOf({ debug: true }), nothing, nothing);
 }
 
 t.test("the phases are those of the contract", async (t) => {

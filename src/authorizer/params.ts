@@ -60,7 +60,7 @@ function writeLength(length: number): Buffer {
   return bytes;
 }
 
-/** UTF-8 where the bytes are valid UTF-8, else one character a byte, so that no two values fall together. */
+/** UTF-8 where the bytes are valid UTF-8, else one character a byte. Two spellings in two encodings read the same. */
 function decode(bytes: Buffer): string {
   const text = bytes.toString("utf8");
   return text.includes("\ufffd") ? bytes.toString("latin1") : text;

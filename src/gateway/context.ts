@@ -218,7 +218,7 @@ export function targetOf(requestLine: string): string {
   return end >= start ? requestLine.slice(start, end) : requestLine.slice(start);
 }
 
-/** UTF-8 where the bytes are valid UTF-8, else one character a byte, so that no two file names fall together. */
+/** UTF-8 where the bytes are valid UTF-8, else one character a byte. Two spellings of one name in two encodings read the same. */
 export function decodeBase64(field: string): string {
   return decodeBytes(Buffer.from(field, "base64"));
 }

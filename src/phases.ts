@@ -108,6 +108,9 @@ const beforeContent = [
   "fixup",
 ] as const satisfies readonly PhaseName[];
 
+/** Phases that let a request pass, or do not. */
+const deciding = ["access", "authen", "authz"] as const satisfies readonly PhaseName[];
+
 /** Creates the engine; one serves all requests of a worker. */
 export function createEngine(options: EngineOptions): Engine {
   return {
@@ -160,8 +163,10 @@ class Run {
   async authorize(): Promise<boolean> {
     let passed = false;
     const ending = await this.#ending(async () => {
-      // Nobody named a handler, so nobody said OK.
-      if (this.#directives.handlers.size === 0) throw new ModTsError("MODTS_NO_HANDLER");
+      // Nobody named a handler that decides, so nobody said OK: type and fixup handlers give no permission.
+      if (!deciding.some((phase) => this.#directives.handlers.has(phase))) {
+        throw new ModTsError("MODTS_NO_HANDLER");
+      }
       passed = true;
       return { outcome: OK };
     });

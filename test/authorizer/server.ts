@@ -71,6 +71,16 @@ function question(id = 1, keepConnection = false, params: Pairs = pairs): Buffer
 
 const ended = /\x01\x03\x00.\x00\x08/;
 
+t.test("type and fixup handlers alone give no permission", async (t) => {
+  const { connect, log } = await start(t, () => 0);
+  for (const phase of ["MOD_TS_TYPE", "MOD_TS_FIXUP"]) {
+    const client = connect();
+    client.send(question(1, false, [...pairs.slice(0, 3), [phase, "mod_ts/judge::accessHandler"]]));
+    t.match(await client.closed, /Status: 500 /, phase);
+  }
+  t.match(log, [{ code: "MODTS_NO_HANDLER" }, { code: "MODTS_NO_HANDLER" }]);
+});
+
 t.test("answers, ends the request, closes", async (t) => {
   const { connect } = await start(t, () => 0);
   const text = await connect().send(question()).closed;

@@ -17,6 +17,9 @@ import { type ApacheRequest, internals } from "../request/request.ts";
 /** Bytes of a deny body that reach the client. */
 const bodyLimit = 8_000;
 
+/** Bytes of a line. Attack: Apache reads 8,191 at a time, and takes the rest of a longer one for the body of a refusal. */
+const lineLimit = 8_180;
+
 /** Headers that speak of this connection or are Apache's to set; `Status` and `Variable-*` would be commands to it. */
 const ownHeaders =
   /^(?:connection|keep-alive|date|transfer-encoding|content-length|trailer|upgrade|status|variable-.*)$/i;
@@ -92,7 +95,8 @@ export class DenyExchange implements Exchange {
       return { body: Buffer.alloc(0), type: "text/html" };
     }
     // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
-    const isCommand = /^(?:["/]|[a-z][a-z0-9+.-]*:)/i.test(body.toString("latin1", 0, 64));
+    // `403: no` is an address to it, too: anything of these characters up to a colon (`ap_is_url`).
+    const isCommand = /^(?:["/]|[a-z0-9+.-]+:)/i.test(body.toString("latin1"));
     return { body: isCommand ? Buffer.concat([Buffer.from("\n"), body]) : body, type };
   }
 }
@@ -127,9 +131,16 @@ function formatHead(status: number, headers: readonly string[]): Buffer {
   // Apache takes the reason for its own page, and shows "Unknown Reason" without one.
   let text = `Status: ${status} ${reasonPhrase(status)}\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
-    text += `${headers[index]}: ${headers[index + 1]}\r\n`;
+    const line = `${headers[index]}: ${headers[index + 1]}`;
+    if (Buffer.byteLength(line) > lineLimit) throw tooLong(headers[index] as string);
+    text += `${line}\r\n`;
   }
   return Buffer.from(`${text}\r\n`, "utf8");
+}
+
+function tooLong(name: string): ModTsError {
+  const reason = `with its value it is more than Apache reads (${lineLimit} bytes)`;
+  return new ModTsError("MODTS_BAD_HEADER", { name, reason });
 }
 
 function isOwn(name: string): boolean {

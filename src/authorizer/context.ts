@@ -191,11 +191,17 @@ function headerName(variable: string): string {
     .replaceAll("_", "-");
 }
 
-/** What is left: the environment that Apache would give a CGI script, without passwords and our own variables. */
+/**
+ * What is left: the environment that Apache would give a CGI script, without passwords and our own variables.
+ *
+ * Attack: with `AuthType Basic`, a client's `Authorization` puts any name into `REMOTE_USER` before its password is checked.
+ */
 function readEnvironment(params: ReadonlyMap<string, string>): Dictionary {
   const environment: Record<string, string> = Object.create(null);
+  const isUnchecked = params.has("REMOTE_PASSWD");
   for (const [name, value] of params) {
     if (/^(?:HTTP_|MOD_TS_|FCGI_|REMOTE_PASSWD$|PATH$)/.test(name)) continue;
+    if (isUnchecked && name === "REMOTE_USER") continue;
     environment[name] = value;
   }
   return environment;

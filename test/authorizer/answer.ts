@@ -67,6 +67,9 @@ t.test("a body is never taken for an address", async (t) => {
     "javascript:1",
     '"text"',
     "data:x",
+    "403: no",
+    "2024-01-01T00:00 no",
+    `${"x".repeat(100)}:no`,
   ]) {
     t.match(deny(403, [], body), /\r\n\r\n\n/, body);
   }
@@ -137,6 +140,14 @@ t.test("what would begin a line of its own fails the permission", async (t) => {
   const req = request();
   req.user = "ann\r\nStatus: 200";
   t.throws(() => allow(req, new Set()), { code: "MODTS_BAD_HEADER" });
+});
+
+t.test("a line that is longer than Apache reads", async (t) => {
+  const req = request();
+  req.subprocessEnv.set("LONG", "é".repeat(4096));
+  t.throws(() => allow(req, new Set()), { code: "MODTS_BAD_HEADER" });
+  const location = ["Location", `/?${"x".repeat(8190)}`];
+  t.throws(() => deny(302, location), { code: "MODTS_BAD_HEADER" });
 });
 
 t.test("there is no body to read", async (t) => {

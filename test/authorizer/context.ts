@@ -95,6 +95,12 @@ t.test("the environment holds no header, no password, nothing of ours", async (t
   t.equal(Object.getPrototypeOf(environment), null);
 });
 
+t.test("with Basic, a name that nobody has checked is not in the environment", async (t) => {
+  const REMOTE_USER = "root";
+  t.same(context({ REMOTE_USER, REMOTE_PASSWD: "p" }).environment, {});
+  t.same(context({ REMOTE_USER }).environment, { REMOTE_USER }, "Apache has checked it");
+});
+
 t.test("directives", async (t) => {
   const all: [string, string][] = [
     ["MOD_TS_ACCESS", "a.ts"],

@@ -122,6 +122,7 @@ const attacks: Record<string, string[]> = {
   ...Object.fromEntries(Object.entries(spellings).map(([name, spell]) => [name, all(spell)])),
   twice: [...all((name) => name), ...all((name) => name.toLowerCase())],
   "hop-by-hop": [...all((name) => name), `Connection: ${names.join(", ")}`],
+  "hop-by-hop, one in another": ["Connection: Remoremote-userte-User, Remotremote.groupse-Groups"],
   "hop-by-hop with _": [`Connection: ${names.map((name) => name.replaceAll("-", "_")).join(",")}`],
 };
 

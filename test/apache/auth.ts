@@ -20,7 +20,7 @@ const sections: Record<string, string> = {
   behind: `AuthType Basic\nAuthName "File"\nAuthBasicProvider file
     AuthUserFile "\${FOLDER}/htpasswd"\nUse TsAuthzHandler auth.ts\nRequire mod_ts`,
   provider: `AuthType Basic\nAuthName "Provider"\nAuthBasicProvider mod_ts
-    Use TsTellAuthorizer\nSetEnvIfExpr "true" MOD_TS_AUTHEN=auth.ts\nRequire valid-user`,
+    Use TsAuthBasicProvider auth.ts\nRequire valid-user`,
   broken: "AuthType mod_ts\nUse TsAuthenHandler broken.ts\nRequire valid-user",
   own: "AuthType mod_ts\nUse TsAuthenHandler auth.ts\nUse TsHandler auth.ts\nRequire valid-user",
   document: `AuthType mod_ts\nUse TsAccessHandler auth.ts::no\nUse TsOption password hunter2

@@ -104,6 +104,8 @@ function parse(
     });
     return { values, positionals };
   } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
+    // What Node adds is advice on arguments that begin with "-": no command here has any.
+    const [message = ""] = (error as Error).message.split(". To specify");
+    throw new UsageError(message, { cause: error });
   }
 }

@@ -22,7 +22,8 @@ export const usage = "dev [folder]";
 export const summary = `Starts a private Apache and the sidecar with the handlers of a folder.
 
 Reads mod-ts.config.ts and apache.conf in the folder, by default the current one; both may be missing.
-A saved file is what the next request runs; errors are shown in the browser. Ctrl-C ends both.`;
+A saved handler is what the next request runs; errors are shown in the browser. For a change in apache.conf or
+mod-ts.config.ts start it again. Ctrl-C ends both.`;
 
 export const options = {
   port: {

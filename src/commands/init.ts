@@ -71,11 +71,17 @@ function writeNew(file: string, text: string): boolean {
 function nextSteps(folder: string): string {
   const argument = folder === "" ? "" : ` ${folder}`;
   const option = folder === "" ? "" : ` --folder ${folder}`;
-  return `
-Next:
-  mod-ts run hello.ts${option}   one request, no Apache
-  mod-ts dev${argument}   a private Apache with these files; saves take effect at once
-  mod-ts conf${argument} --install   put mod_ts.conf and apache.conf into your Apache
-  mod-ts start${argument}   the sidecar, for production
-`;
+  const steps = [
+    [`mod-ts run hello.ts${option}`, "one request, no Apache"],
+    [
+      `mod-ts dev${argument}`,
+      "a private Apache with these files: see /hello; saves take effect at once",
+    ],
+    [`mod-ts conf${argument} --install`, "put mod_ts.conf and apache.conf into your Apache"],
+    [`mod-ts check${argument}`, "what is wrong with the set-up, and what to do"],
+    [`mod-ts start${argument}`, "the sidecar, for production"],
+  ] as const;
+  const width = Math.max(...steps.map(([command]) => command.length));
+  const lines = steps.map(([command, text]) => `  ${command.padEnd(width)}  ${text}\n`);
+  return `\nNext:\n${lines.join("")}`;
 }

@@ -27,6 +27,7 @@ t.test("a wrong command line", async (t) => {
   for (const argv of [["--prt", "1"], ["--install=yes"], ["--port"], ["one", "two"]]) {
     t.throws(() => parseCommand(options, argv), UsageError, argv.join(" "));
   }
+  t.throws(() => parseCommand(options, ["--bogus"]), { message: /^Unknown option '--bogus'$/ });
   t.throws(() => parseCommand({}, ["one"], 0), { message: "unexpected argument: one" });
 });
 

@@ -37,6 +37,7 @@ const floors = [
   ["handler.ts"],
   [
     "directives.ts",
+    "notes.ts",
     "basic-authen.ts",
     "call-handler.ts",
     "resolver.ts",

@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import { ModTsError } from "../errors.ts";
 import { reasonPhrase } from "../http-status.ts";
 import { log } from "../log.ts";
+import { formatNotes } from "../notes.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
 
@@ -106,7 +107,7 @@ export function allow(req: ApacheRequest, before: ReadonlySet<string>): Buffer {
   const { headersOut, errHeadersOut } = req[internals].response;
   const variables: [string, string][] = [
     ["MOD_TS_USER", req.user ?? ""],
-    ["MOD_TS_NOTES", new URLSearchParams([...req.notes.entries()]).toString()],
+    ["MOD_TS_NOTES", formatNotes(req.notes.entries())],
     ["MOD_TS_CONTENT_TYPE", req.contentType ?? ""],
     ...[...req.subprocessEnv.entries()].filter(([name, value]) => !before.has(`${name}=${value}`)),
   ];

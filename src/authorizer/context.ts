@@ -7,6 +7,7 @@
  */
 import type { Directives } from "../directives.ts";
 import type { PhaseName } from "../handler.ts";
+import { parseNotes } from "../notes.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
 import type { Pairs } from "./params.ts";
 
@@ -18,8 +19,6 @@ const phaseVariables = {
   MOD_TS_TYPE: "type",
   MOD_TS_FIXUP: "fixup",
 } as const satisfies Record<string, PhaseName>;
-
-const none: Dictionary = Object.freeze(Object.create(null));
 
 /** The context of one request that Apache asks about. */
 export class AuthorizerContext implements RequestContext {
@@ -121,8 +120,9 @@ export class AuthorizerContext implements RequestContext {
   get environment(): Dictionary {
     return readEnvironment(this.#params);
   }
+  /** When rights are asked for, what was noted while the user was established is there. */
   get notes(): Dictionary {
-    return none;
+    return parseNotes(asksRights(this.#params) ? this.#get("MOD_TS_NOTES") : "");
   }
 
   #get(name: string): string {
@@ -133,25 +133,35 @@ export class AuthorizerContext implements RequestContext {
 /**
  * The directive lines that the section has, in the form that `parseDirectives` reads.
  *
- * Apache asks twice where both `TsAuthenHandler` and `Require mod_ts` stand: who is it (role AUTHENTICATOR, which runs all
- * phases), and then, with a user known, may he (role AUTHORIZER: authz alone). Where the content is ours, type and fixup
+ * Apache asks in three ways. `TsAskAuthorizer`: who is it, and may he; all phases run, and Apache takes our word for the user.
+ * `Require mod_ts`: a user is known, may he; authz alone. `AuthBasicProvider mod_ts`: is the password right; authen alone, since an
+ * OK of any other phase would make the name that the client gave a user. Where the content is ours, type and fixup
  * handlers run with it.
  */
 export function directiveLines(params: Pairs): string[] {
   const lines: string[] = [];
   const names = new Map(params);
-  const asksRights = names.get("FCGI_APACHE_ROLE") === "AUTHORIZER";
+  const only = onlyPhase(names);
   const isOurs = Boolean(names.get("MOD_TS_CONTENT"));
   for (const [name, value] of params) {
     if (isPhaseVariable(name)) {
       const phase = phaseVariables[name];
-      if (asksRights && phase !== "authz") continue;
+      if (only && phase !== only) continue;
       if (isOurs && (phase === "type" || phase === "fixup")) continue;
       lines.push(`${phase} ${value}`);
     } else if (name === "MOD_TS_DEBUG") lines.push(`debug ${value}`);
     else if (name === "MOD_TS_OPTIONS") lines.push(...readOptions(value));
   }
   return lines;
+}
+
+function onlyPhase(params: ReadonlyMap<string, string>): PhaseName | undefined {
+  if (asksRights(params)) return "authz";
+  return params.get("MOD_TS_ASK") ? undefined : "authen";
+}
+
+function asksRights(params: ReadonlyMap<string, string>): boolean {
+  return params.get("FCGI_APACHE_ROLE") === "AUTHORIZER";
 }
 
 /** Each option stands after a tab. */

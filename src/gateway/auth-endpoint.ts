@@ -16,6 +16,7 @@ import { type Directives, parseDirectives } from "../directives.ts";
 import { ModTsError } from "../errors.ts";
 import { reasonPhrase } from "../http-status.ts";
 import type { Engine } from "../phases.ts";
+import { isCgiVariable } from "../request/cgi-variables.ts";
 import { ApacheRequest, internals } from "../request/request.ts";
 import { createSecretCheck } from "../secret.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -155,7 +156,8 @@ function allow(req: ApacheRequest, reply: ServerResponse): void {
   const identity = new Map(identityHeaders.map((name) => [name, ""]));
   identity.set("Remote-User", req.user ?? "");
   for (const [name, value] of req.subprocessEnv) {
-    if (name !== "REMOTE_USER") identity.set(headerName(name), value);
+    // addCommonVars() of a handler must not send the client's own headers on, its cookies among them.
+    if (!isCgiVariable(name)) identity.set(headerName(name), value);
   }
   const own = new Set([...identity.keys()].map((name) => name.toLowerCase()));
   const others = [...headersOut.entries(), ...errHeadersOut.entries()].filter(

@@ -8,6 +8,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Directives } from "../directives.ts";
 import { ModTsError } from "../errors.ts";
+import { parseNotes } from "../notes.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
 
 /** Fields of `Mod-Ts-Context` in the order in which the macro `TsHandler` writes them. */
@@ -256,14 +257,6 @@ function parseEnvironment(lines: readonly string[]): Dictionary {
     if (equals > 0) variables[line.slice(0, equals)] = decodeBase64(line.slice(equals + 1));
   }
   return variables;
-}
-
-/** Notes are written by our own FastCGI door as a query string. */
-function parseNotes(text: string): Dictionary {
-  if (text === "") return empty;
-  const notes: Record<string, string> = Object.create(null);
-  for (const [name, value] of new URLSearchParams(text)) notes[name] = value;
-  return notes;
 }
 
 function invalid(reason: string): ModTsError {

@@ -72,3 +72,11 @@ const plain = new Set(["content-type", "content-length"]);
 function scriptName(uri: string, pathInfo: string): string {
   return pathInfo && uri.endsWith(pathInfo) ? uri.slice(0, -pathInfo.length) : uri;
 }
+
+/** Whether a variable is one of CGI's or httpd's own, and none that a handler made up (RFC 3875, section 4.1). */
+export function isCgiVariable(name: string): boolean {
+  return cgiName.test(name);
+}
+
+const cgiName =
+  /^(?:(?:HTTP|SERVER|REQUEST|CONTEXT|SCRIPT|PATH|CONTENT)_\w+|REMOTE_(?:ADDR|PORT|USER|HOST|IDENT)|AUTH_TYPE|DOCUMENT_ROOT|GATEWAY_INTERFACE|HTTPS|QUERY_STRING|UNIQUE_ID)$/;

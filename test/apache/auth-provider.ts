@@ -23,6 +23,21 @@ const apache = await startApache(t, {
       AuthBasicProvider socache mod_ts
       AuthnCacheProvideFor mod_ts
     </Location>
+    <Location "/only-access">
+      AuthType Basic
+      AuthName "Provider"
+      AuthBasicProvider mod_ts
+      Use TsTellAuthorizer
+      SetEnvIfExpr "true" MOD_TS_ACCESS=count.ts::yes
+      Require valid-user
+    </Location>
+    <Location "/only-authz">
+      AuthType Basic
+      AuthName "Provider"
+      AuthBasicProvider mod_ts
+      Use TsAuthzHandler count.ts::yes
+      Require mod_ts
+    </Location>
     <Location "/behind-file">
       ${provider}
       AuthBasicProvider file mod_ts
@@ -31,6 +46,8 @@ const apache = await startApache(t, {
   files: {
     "htdocs/plain/a.txt": "plain\n",
     "htdocs/cached/a.txt": "cached\n",
+    "htdocs/only-access/a.txt": "secret\n",
+    "htdocs/only-authz/a.txt": "secret\n",
     "htdocs/behind-file/a.txt": "behind\n",
     // ann:pass
     htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
@@ -38,6 +55,7 @@ const apache = await startApache(t, {
   handlers: {
     "count.ts": `
       import { OK, type ApacheRequest } from "mod-ts";
+      export const yes = () => OK;
       let asked = 0;
       export function authenHandler(req: ApacheRequest) {
         asked += 1;
@@ -70,6 +88,14 @@ t.test("one provider among others: first the file, then the handler", async (t) 
   t.match(await ask("/behind-file/a.txt", "bob"), { status: 200 });
   const after = Number((await ask("/plain/a.txt", "bob")).headers["x-asked"]);
   t.equal(after - before, 2, "ann is in the file, so the handler was asked for bob alone");
+});
+
+t.test("no other phase can vouch for a password", async (t) => {
+  for (const name of ["access", "authz"]) {
+    const reply = await ask(`/only-${name}/a.txt`, "root", "anything");
+    t.ok(reply.status >= 400, `${name}: ${reply.status}`);
+  }
+  t.notMatch(apache.accessLog(), / root \[.*\/only-.* 200 /);
 });
 
 t.test("mod_authn_socache does no harm, and remembers nothing", async (t) => {

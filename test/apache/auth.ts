@@ -27,6 +27,8 @@ const sections: Record<string, string> = {
     Require valid-user\nErrorDocument 403 /cgi/env.sh`,
   script: `AuthType mod_ts\nUse TsAccessHandler auth.ts\nUse TsOption password hunter2
     Require valid-user\nOptions +ExecCGI\nSetHandler cgi-script`,
+  twice: `AuthType mod_ts\nUse TsAuthenHandler auth.ts\nUse TsAuthzHandler auth.ts::noted
+    Use TsHandler auth.ts\nRequire mod_ts`,
   deny: "AuthType mod_ts\nUse TsAccessHandler auth.ts::deny\nRequire valid-user",
 };
 
@@ -84,6 +86,7 @@ const apache = await startApache(t, {
         declined: () => DECLINED,
       };
       export const no = () => 403;
+      export const noted = (req: ApacheRequest) => (req.user && req.notes.get("level") ? OK : 403);
       export function deny(req: ApacheRequest) {
         if (req.args === "written") { req.write("a page with status 200"); return -2; }
         if (req.args === "slow") return new Promise<number>(() => {});
@@ -156,6 +159,14 @@ t.test("user and notes reach the content handler", async (t) => {
   const reply = await apache.request("/own/a.txt", { headers: { "x-user": "ann" } });
   t.match(reply, { status: 200, body: "ann 7; a=b&c" });
 });
+
+t.test(
+  "asked twice: the notes of the first question are there in the second, and after it",
+  async (t) => {
+    const reply = await apache.request("/twice/a.txt", { headers: { "x-user": "ann" } });
+    t.match(reply, { status: 200, body: "ann 7; a=b&c" });
+  },
+);
 
 t.test("keep-alive survives: no Connection header of a handler reaches the client", async (t) => {
   const reply = await apache.request("/basic/a.txt", basic("ann", "pass"));

@@ -118,7 +118,13 @@ t.test("directives", async (t) => {
     ["toString", "evil.ts"],
   ];
   const options = ["option key a value", "option other", "option key again", "debug On"];
-  t.strictSame(directiveLines(all), [
+  const ask: [string, string] = ["MOD_TS_ASK", "1"];
+  t.strictSame(
+    directiveLines(all),
+    ["authen b.ts", ...options],
+    "is the password right: no other phase can vouch for it",
+  );
+  t.strictSame(directiveLines([...all, ask]), [
     "access a.ts",
     "authen b.ts",
     "authz c.ts",
@@ -127,13 +133,19 @@ t.test("directives", async (t) => {
     ...options,
   ]);
   t.strictSame(
-    directiveLines([...all, ["FCGI_APACHE_ROLE", "AUTHORIZER"]]),
+    directiveLines([...all, ask, ["FCGI_APACHE_ROLE", "AUTHORIZER"]]),
     ["authz c.ts", ...options],
     "may he: the user is known",
   );
   t.strictSame(
-    directiveLines([...all, ["MOD_TS_CONTENT", "1"]]),
+    directiveLines([...all, ask, ["MOD_TS_CONTENT", "1"]]),
     ["access a.ts", "authen b.ts", "authz c.ts", ...options],
     "type and fixup run with the content handler",
   );
+});
+
+t.test("notes of the first question are there in the second, and nowhere else", async (t) => {
+  const params = { MOD_TS_NOTES: "level=7", FCGI_APACHE_ROLE: "AUTHORIZER" };
+  t.strictSame({ ...context(params).notes }, { level: "7" });
+  t.strictSame({ ...context({ ...params, FCGI_APACHE_ROLE: "AUTHENTICATOR" }).notes }, {});
 });

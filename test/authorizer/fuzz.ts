@@ -94,6 +94,7 @@ t.test("memory stays within its bounds", async (t) => {
 function apachePairs(random: Random): [string, string][] {
   const pairs: [string, string][] = [
     ["MOD_TS_VERSION", "1"],
+    ["MOD_TS_ASK", "1"],
     ["MOD_TS_SECRET", secret],
     ["MOD_TS_FILENAME", "/srv/a"],
     ["SCRIPT_FILENAME", "/srv/a"],

@@ -57,6 +57,7 @@ async function start(
 
 const pairs: Pairs = [
   ["MOD_TS_VERSION", "1"],
+  ["MOD_TS_ASK", "1"],
   ["MOD_TS_FILENAME", "/srv/a"],
   ["SCRIPT_FILENAME", "/srv/a"],
   ["MOD_TS_ACCESS", "mod_ts/judge"],
@@ -75,7 +76,7 @@ t.test("type and fixup handlers alone give no permission", async (t) => {
   const { connect, log } = await start(t, () => 0);
   for (const phase of ["MOD_TS_TYPE", "MOD_TS_FIXUP"]) {
     const client = connect();
-    client.send(question(1, false, [...pairs.slice(0, 3), [phase, "mod_ts/judge::accessHandler"]]));
+    client.send(question(1, false, [...pairs.slice(0, -1), [phase, "mod_ts/judge::accessHandler"]]));
     t.match(await client.closed, /Status: 500 /, phase);
   }
   t.match(log, [{ code: "MODTS_NO_HANDLER" }, { code: "MODTS_NO_HANDLER" }]);

@@ -18,7 +18,21 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   init: () => import("./commands/init.ts"),
 };
 
-process.exitCode = await main(process.argv.slice(2));
+// Whoever reads the output may have seen enough (`mod-ts check | head`).
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+process.exitCode = isNodeTooOld() ? 1 : await main(process.argv.slice(2));
+
+/** Said here, as an older Node fails in places that would name the wrong cause. The same number stands in package.json. */
+function isNodeTooOld(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 22 || (major === 22 && minor >= 22)) return false;
+  process.stderr.write(`mod-ts needs Node.js 22.22 or newer; this is ${process.versions.node}.\n`);
+  return true;
+}
 
 async function main([name, ...argv]: string[]): Promise<number> {
   try {

@@ -80,8 +80,8 @@ export class DenyExchange implements Exchange {
     const status = this.#status < 300 ? 403 : this.#status;
     const { body, type } = this.#body();
     const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
-    // Apache labels the body HTML anyway; any other type takes the way through `mod_ts.conf`.
-    const label = /^text\/html\b/i.test(type) ? [] : ["Mod-Ts-Type", type];
+    // Apache labels every body HTML in Latin-1; the true type takes the way through `mod_ts.conf`.
+    const label = body.length === 0 ? [] : ["Mod-Ts-Type", type];
     return Buffer.concat([formatHead(status, [...headers, ...label]), body]);
   }
 

@@ -25,7 +25,7 @@ ${poolLines(config)}
     Require all denied
 </FilesMatch>
 <IfModule mod_cgid.c>
-    ScriptSock logs/cgid.sock
+    ScriptSock cgid.sock
 </IfModule>
 <VirtualHost *>
 ${readable ? `    DocumentRoot "${documentRoot(folder)}"\n` : ""}    <Directory "${folder}">

@@ -37,7 +37,6 @@ export const options = {
 
 /** Modules that examples and applications use, loaded where this httpd has them. */
 const moreModules = [
-  "mod_authnz_fcgi",
   "mod_authz_groupfile",
   "mod_cgid",
   "mod_deflate",

@@ -36,6 +36,11 @@ export default defineConfig({
     Use TsHandler hello.ts
 </Location>
 
+# The address / alone; everything else below it stays Apache's.
+<LocationMatch "^/$">
+    Use TsHandler hello.ts
+</LocationMatch>
+
 # What Apache told mod_ts about a request. Shown to this machine alone.
 <Location "/test-page">
     Use TsHandler mod_ts/test-page

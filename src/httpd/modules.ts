@@ -16,6 +16,21 @@ export interface NeededModule {
 /** In the order of the alphabet. */
 export const neededModules: readonly NeededModule[] = [
   {
+    name: "mod_authnz_fcgi",
+    why: "asks the sidecar who may see a resource (`authorizer`)",
+    required: false,
+  },
+  {
+    name: "mod_authz_user",
+    why: "knows `Require valid-user`, with which the sidecar is asked (`authorizer`)",
+    required: false,
+  },
+  {
+    name: "mod_env",
+    why: "hides the secret from CGI and PHP scripts (`authorizer`)",
+    required: false,
+  },
+  {
     name: "mod_headers",
     why: "tells the sidecar what Apache knows of the request",
     required: true,

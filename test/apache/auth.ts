@@ -80,6 +80,7 @@ const apache = await startApache(t, {
         quote: () => { throw new HttpError(403, { body: '"quoted"' }); },
         json: () => { throw new HttpError(429, { body: '{"error":"later"}', headers: { "content-type": "application/json", "retry-after": "5" } }); },
         redirect: () => { throw new HttpError(302, { headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] } }); },
+        umlaut: () => { throw new HttpError(403, { body: "<p>für Jörg", headers: { "content-type": "text/html; charset=utf-8" } }); },
         page: () => { throw new HttpError(403, { body: "x".repeat(9000) }); },
         throws: () => { throw new Error("policy"); },
         undefined: () => undefined as never,
@@ -185,6 +186,11 @@ t.test("refusals arrive as they were meant", async (t) => {
   t.match(await deny("redirect"), {
     status: 302,
     headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] },
+  });
+  t.match(await deny("umlaut"), {
+    status: 403,
+    body: "<p>für Jörg",
+    headers: { "content-type": "text/html; charset=utf-8" },
   });
   t.match(await deny("page"), { status: 403, body: /Forbidden/ });
 });

@@ -44,6 +44,7 @@ const floors = [
     "error-page.ts",
     "debug-page.ts",
     "respond.ts",
+    "phase-runner.ts",
     "phases.ts",
     "handlers",
   ],

@@ -174,7 +174,7 @@ export class PhaseRunner {
 }
 
 /** A promise, or what acts like one. */
-export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | undefined)?.then === "function";
 }
 

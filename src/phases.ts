@@ -22,7 +22,12 @@
 import type { WebSocket } from "ws";
 import type { Directives } from "./directives.ts";
 import { ModTsError } from "./errors.ts";
-import type { HandlerModule, PhaseName, WebSocketHandler } from "./handler.ts";
+import {
+  type HandlerModule,
+  type PhaseName,
+  phaseNames,
+  type WebSocketHandler,
+} from "./handler.ts";
 import { isHttpError } from "./http-error.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
 import { nameCulprit, PhaseRunner, type PhaseRunnerOptions } from "./phase-runner.ts";
@@ -60,15 +65,7 @@ export interface Engine {
  */
 export type ServeSocket = (socket: WebSocket | undefined) => Promise<void>;
 
-const beforeContent = [
-  "init",
-  "headerparser",
-  "access",
-  "authen",
-  "authz",
-  "type",
-  "fixup",
-] as const satisfies readonly PhaseName[];
+const beforeContent = phaseNames.slice(0, phaseNames.indexOf("handler"));
 
 /** Phases that let a request pass, or do not. */
 const deciding = ["access", "authen", "authz"] as const satisfies readonly PhaseName[];

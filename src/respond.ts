@@ -47,14 +47,19 @@ function cutOff(req: ApacheRequest, error: unknown): void {
   req[internals].response.abort();
 }
 
-/** Writes a failure to the error log: its code, what happened, where, and the stack of what caused it. */
-export function logFailure(error: unknown, req: ApacheRequest): void {
+/**
+ * Writes a failure to the error log: its code, what happened, where, and the stack of what caused it. Without a request it
+ * belongs to a peer that was not let in, of whom nothing is known that can be trusted.
+ */
+export function logFailure(error: unknown, req?: ApacheRequest): void {
   const known = isModTsError(error);
   const message = textOf(error);
-  log(known ? error.level : "error", message + culprit(message, req), {
+  log(known ? error.level : "error", req ? message + culprit(message, req) : message, {
     ...(known && { code: error.code }),
-    client: `${req.useragentIp}:${req.connection.remotePort}`,
-    uniqueId: req.uniqueId,
+    ...(req && {
+      client: `${req.useragentIp}:${req.connection.remotePort}`,
+      uniqueId: req.uniqueId,
+    }),
     ...(error instanceof Error && { error: known ? stackBehind(error) : error }),
   });
 }

@@ -103,13 +103,14 @@ export class DenyExchange implements Exchange {
 }
 
 /** The answer that lets a request pass, with what the handlers found out. */
-export function allow(req: ApacheRequest, before: ReadonlySet<string>): Buffer {
+export function allow(req: ApacheRequest): Buffer {
+  const { environment } = req[internals].context;
   const { headersOut, errHeadersOut } = req[internals].response;
   const variables: [string, string][] = [
     ["MOD_TS_USER", req.user ?? ""],
     ["MOD_TS_NOTES", formatNotes(req.notes.entries())],
     ["MOD_TS_CONTENT_TYPE", req.contentType ?? ""],
-    ...[...req.subprocessEnv.entries()].filter(([name, value]) => !before.has(`${name}=${value}`)),
+    ...[...req.subprocessEnv.entries()].filter(([name, value]) => environment[name] !== value),
   ];
   const headers = [...headersOut.entries(), ...errHeadersOut.entries()].filter(
     ([name]) => !isOwn(name),

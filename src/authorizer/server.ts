@@ -116,19 +116,10 @@ class Door implements Authorizer {
       const context = new AuthorizerContext(params, directives, this.#options.interpreter);
       const exchange = new DenyExchange();
       req = new ApacheRequest(context, exchange);
-      const before = new Set(
-        Object.entries(context.environment).map(([name, value]) => `${name}=${value}`),
-      );
       const passed = await this.#within(this.#options.engine.authorize(req, directives), exchange);
-      return passed ? allow(req, before) : exchange.toBytes();
+      return passed ? allow(req) : exchange.toBytes();
     } catch (error) {
-      if (req) logFailure(error, req);
-      else
-        log(
-          "error",
-          error instanceof Error ? error.message : String(error),
-          isModTsError(error) ? { code: error.code } : { error },
-        );
+      logFailure(error, req);
       return refuse(isModTsError(error) && error.status >= 400 ? error.status : 500);
     }
   }

@@ -37,6 +37,8 @@ export interface ListenerOptions {
 /** A bound socket that workers are given to accept on. Internal to Node, as `cluster` uses it. */
 export interface SharedHandle {
   close(): void;
+  /** Fills in the address that the socket is bound to; gives 0, or the negative error number of the bind. */
+  getsockname(name: object): number;
 }
 
 /** An open listening socket. */
@@ -83,13 +85,12 @@ async function openShared(
   const { address, family } = await lookup(host).catch((error: Error) => {
     throw failed({ host, port }, error.message);
   });
-  // libuv keeps "address in use" to itself until somebody listens, which would be a worker: so a moment of listening first.
-  const probe = createServer();
-  await listen(probe, { host, port });
-  await new Promise((resolve) => probe.close(resolve));
   const handle = bind(address, port, family);
   // Node's way to say it failed: a negative error number of the system.
   if (typeof handle === "number") throw failed({ host, port }, getSystemErrorName(handle));
+  // libuv keeps "address in use" to itself until somebody listens, which would be a worker; asked for the name, it tells.
+  const code = handle.getsockname({});
+  if (code !== 0) throw failed({ host, port }, getSystemErrorName(code));
   return { ...options, handle, close: () => handle.close() };
 }
 

@@ -1,6 +1,8 @@
 /** Whatever breaks between Apache and a decision: nobody is let in by it, and nobody who may come is turned away by a reload. */
 import { once } from "node:events";
+import { renameSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import t, { type Test } from "tap";
 import * as record from "../../src/authorizer/record.ts";
 import { type Apache, startApache, startEcho } from "../fixtures/httpd.ts";
@@ -210,7 +212,9 @@ t.test("the sidecar", async (t) => {
         version += 1;
         const from = apache.sidecarLog().length;
         apache.sidecar.kill("SIGHUP");
-        apache.write("handlers/judge.ts", judge(version));
+        // Whole at once, as a deployment does: a new worker has no last good version to decide while a file is half there.
+        apache.write("judge.next", judge(version));
+        renameSync(join(apache.folder, "judge.next"), join(apache.folder, "handlers/judge.ts"));
         await until(() => apache.sidecarLog().slice(from), /\] reloaded, generation/);
       }
       state.running = false;

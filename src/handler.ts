@@ -19,7 +19,7 @@
  */
 import type { WebSocket } from "ws";
 import type { Outcome } from "./outcome.ts";
-import { type RequestPhase, requestPhases } from "./request/internals.ts";
+import { type HeldModule, type RequestPhase, requestPhases } from "./request/internals.ts";
 import type { ApacheRequest } from "./request/request.ts";
 
 export { DECLINED, DONE, OK, type Outcome } from "./outcome.ts";
@@ -39,9 +39,7 @@ export type Handler = (req: ApacheRequest) => HandlerResult | Promise<HandlerRes
 export type WebSocketHandler = (socket: WebSocket, req: ApacheRequest) => void | Promise<void>;
 
 /** A version of a handler module, held by the requests that began with it. */
-export interface HandlerModule {
-  /** What the module exports. */
-  readonly exports: Readonly<Record<string, unknown>>;
+export interface HandlerModule extends HeldModule {
   /** Absolute path, or `mod_ts/name` of a built-in. */
   readonly file: string;
   /** Counts the builds of this module in this process, from 1; 0 for a built-in. */

@@ -20,13 +20,17 @@ import { ModTsError } from "./errors.ts";
 import type { Handler, HandlerModule, PhaseName, Resolve, WebSocketHandler } from "./handler.ts";
 import { type HttpError, isHttpError } from "./http-error.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
+import type { ModuleSource } from "./request/internals.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
+import type { Toolkit } from "./request/toolkit.ts";
 
 export interface PhaseRunnerOptions {
   /** Finds handler modules. */
   resolve: Resolve;
   /** Milliseconds until a handler must have begun its response; then the client gets 504. */
   handlerTimeout: number;
+  /** What the process lends to its requests. */
+  toolkit?: Toolkit;
 }
 
 /** How the handlers of a phase share the word. */
@@ -52,7 +56,7 @@ const rules: Readonly<Record<PhaseName, Rule>> = {
 };
 
 /** Runs the phases of one request; owns the module versions that it began with. */
-export class PhaseRunner {
+export class PhaseRunner implements ModuleSource {
   /** Versions that the request holds, to be released when it is over. */
   readonly held: HandlerModule[] = [];
   /** Modules asked for, found or not, by their names in the configuration; kept when somebody sets it. */
@@ -65,6 +69,9 @@ export class PhaseRunner {
     this.#options = options;
     this.#req = req;
     this.#directives = directives;
+    const state = req[internals];
+    state.modules = this;
+    state.toolkit = options.toolkit;
   }
 
   /** Whether a phase has handlers, configured or added. */
@@ -141,19 +148,26 @@ export class PhaseRunner {
     throw error;
   }
 
-  #find(reference: HandlerReference, lookup: Lookup): Handler | Promise<Handler> {
-    this.asked?.set(reference.module, undefined);
-    const found = this.#options.resolve(reference.module, lookup.names[0] as string);
-    if (!isPromise(found)) return this.#take(found, reference, lookup);
-    return found.then((module) => this.#take(module, reference, lookup));
+  load(file: string, exportName: string): HandlerModule | Promise<HandlerModule> {
+    this.asked?.set(file, undefined);
+    const found = this.#options.resolve(file, exportName);
+    return isPromise(found)
+      ? found.then((module) => this.#hold(file, module))
+      : this.#hold(file, found);
   }
 
-  #take(module: HandlerModule, reference: HandlerReference, lookup: Lookup): Handler {
+  #hold(name: string, module: HandlerModule): HandlerModule {
     this.held.push(module);
-    this.asked?.set(reference.module, module);
+    this.asked?.set(name, module);
     // Who debugs wants to see why the save does not run, not the version before it.
     if (module.failure && this.#req[internals].debug) throw module.failure;
-    return findHandler(module, lookup, this.#req);
+    return module;
+  }
+
+  #find(reference: HandlerReference, lookup: Lookup): Handler | Promise<Handler> {
+    const found = this.load(reference.module, lookup.names[0] as string);
+    if (!isPromise(found)) return findHandler(found, lookup, this.#req);
+    return found.then((module) => findHandler(module, lookup, this.#req));
   }
 
   /** The `webSocketHandler` of the location's content handler. */

@@ -3,6 +3,7 @@
  * @module
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
 import type { ResolvedConfig } from "./config.ts";
 import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { Stores } from "./credentials/stores.ts";
@@ -65,6 +66,7 @@ export async function createParts({
     resolve,
     fallback: serveFile,
     handlerTimeout: config.limits.handlerTimeout,
+    toolkit: { temporary: join(config.run, "tmp") },
     ...(refresh && { pageTail: refresh.script }),
   });
   const door = { engine, interpreter: pool, secret: config.secret ?? "" };

@@ -34,7 +34,7 @@ const floors = [
     "run-folder.ts",
     "worker-process.ts",
   ],
-  ["handler.ts"],
+  ["handler.ts", "sessions", "pages"],
   [
     "directives.ts",
     "notes.ts",
@@ -46,6 +46,10 @@ const floors = [
     "respond.ts",
     "phase-runner.ts",
     "phases.ts",
+    "publisher",
+    "cgi",
+    "adapters",
+    "origin",
     "handlers",
   ],
   ["gateway", "authorizer"],
@@ -57,6 +61,8 @@ const floors = [
 const strangers = [
   ["request", "loader", "httpd", "credentials", "supervisor.ts"],
   ["gateway", "authorizer"],
+  ["sessions", "pages"],
+  ["publisher", "cgi", "adapters", "origin", "phases.ts"],
 ];
 
 const topOf = (file: string): string => relative(src, file).split("/")[0] ?? "";

@@ -14,6 +14,12 @@ export interface CompiledCode {
   map: SourceMapPayload | undefined;
 }
 
+/**
+ * Another language that is written in TypeScript, by extension: gives the TypeScript of a file, each line of which stands in the
+ * line of the source it came from, so that stack traces and messages need no second map. Throws a {@link BuildError}.
+ */
+export type Languages = Readonly<Record<string, (file: string, source: string) => string>>;
+
 type Lang = NonNullable<TransformOptions["lang"]>;
 
 const langs: Readonly<Record<string, Lang>> = {
@@ -41,16 +47,22 @@ export const compiledExtensions: readonly string[] = [
  * Compiles one file. Types, and imports used only as types, vanish; nothing is checked.
  * Throws a {@link BuildError} with line and column for a syntax error.
  */
-export function compile(file: string, source: string): CompiledCode {
-  const lang = langs[extname(file)];
-  if (lang === undefined) {
-    const reason = `"${extname(file)}" is not an extension of TypeScript or JavaScript`;
-    throw new BuildError(reason, { file, line: 0, column: 0 });
-  }
-  const result = transformSync(file, source, { lang, sourceType: "module", sourcemap: true });
+export function compile(file: string, source: string, languages: Languages = {}): CompiledCode {
+  const extension = extname(file);
+  const translate = languages[extension];
+  if (translate) return compileScript(file, translate(file, source), "ts", source);
+  const lang = langs[extension];
+  if (lang !== undefined) return compileScript(file, source, lang, source);
+  const reason = `"${extension}" is not an extension of TypeScript or JavaScript`;
+  throw new BuildError(reason, { file, line: 0, column: 0 });
+}
+
+/** `source` is what the author wrote, `script` what is compiled. */
+function compileScript(file: string, script: string, lang: Lang, source: string): CompiledCode {
+  const result = transformSync(file, script, { lang, sourceType: "module", sourcemap: true });
   // An error can come together with code that runs ("return" outside of a function): never trust the code alone.
   const error = result.errors.find(({ severity }) => severity === "Error");
-  if (error) throw toBuildError(error, file, source);
+  if (error) throw toBuildError(error, file, { script, source });
   return { code: result.code, map: toPayload(result.map, file) };
 }
 
@@ -64,9 +76,13 @@ function toPayload(
   return { version, names, mappings, file, sources: [file], sourcesContent: [], sourceRoot: "" };
 }
 
-function toBuildError(error: OxcError, file: string, source: string): BuildError {
+function toBuildError(
+  error: OxcError,
+  file: string,
+  { script, source }: { script: string; source: string },
+): BuildError {
   const offset = error.labels[0]?.start;
-  const position = offset === undefined ? { line: 0, column: 0 } : positionOfByte(source, offset);
+  const position = offset === undefined ? { line: 0, column: 0 } : positionOfByte(script, offset);
   const reason = `SyntaxError: ${error.message}`;
   return new BuildError(reason, { file, ...position }, { source });
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { compile, type CompiledCode } from "./compile.ts";
+import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
 import { dispose } from "./dispose.ts";
 import { ExternalModules } from "./external.ts";
@@ -19,6 +19,7 @@ export interface GraphOptions {
   disposeTimeout: number;
   builtins: Readonly<Record<string, object>>;
   approve: (file: string) => void;
+  languages: Languages;
 }
 
 /** The modules of one loader. */
@@ -30,6 +31,7 @@ export class Graph implements Workshop {
   readonly approve: (file: string) => void;
   epoch: number = 0;
   readonly #disposeTimeout: number;
+  readonly #languages: Languages;
   readonly #compiled = new Map<string, { text: string; compiled: CompiledCode }>();
   readonly #generations = new Map<string, number>();
   readonly #alive = new Set<ModuleRecord>();
@@ -44,6 +46,7 @@ export class Graph implements Workshop {
     this.evaluateTimeout = options.evaluateTimeout;
     this.approve = options.approve;
     this.#disposeTimeout = options.disposeTimeout;
+    this.#languages = options.languages;
   }
 
   /** Every module that a version of an entry reaches, be it replaced but still held. */
@@ -156,7 +159,7 @@ export class Graph implements Workshop {
   #compile(file: string, text: string): CompiledCode {
     const known = this.#compiled.get(file);
     if (known?.text === text) return known.compiled;
-    const compiled = compile(file, text);
+    const compiled = compile(file, text, this.#languages);
     this.#compiled.set(file, { text, compiled });
     return compiled;
   }

@@ -14,6 +14,7 @@ import { resolve } from "node:path";
 import vm from "node:vm";
 import { ModTsError } from "../errors.ts";
 import { log } from "../log.ts";
+import type { Languages } from "./compile.ts";
 import { Entry, type Change } from "./entry.ts";
 import { Graph } from "./graph.ts";
 import { installStackTraces } from "./stack.ts";
@@ -52,6 +53,11 @@ export interface LoaderOptions {
    * @default {}
    */
   builtins?: Readonly<Record<string, object>>;
+  /**
+   * Further languages by the extension of their files, e.g. `.tsp`.
+   * @default {}
+   */
+  languages?: Languages;
   /**
    * Asked before the code of an entry runs, with its path without symlinks; throws for a file that must not be one.
    * Files that an entry imports are its own affair.
@@ -127,8 +133,8 @@ class ModuleLoader implements Loader {
   constructor(options: LoaderOptions) {
     const { freshness = "request", watch = true } = options;
     const { evaluateTimeout = 10_000, disposeTimeout = 5_000, builtins = {} } = options;
-    const { approve = () => undefined } = options;
-    this.#graph = new Graph({ evaluateTimeout, disposeTimeout, builtins, approve });
+    const { approve = () => undefined, languages = {} } = options;
+    this.#graph = new Graph({ evaluateTimeout, disposeTimeout, builtins, approve, languages });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {
       const interval = watch === true ? undefined : watch.poll;

@@ -6,6 +6,7 @@ import { ModTsError } from "../errors.ts";
 import { BodyReader } from "./body.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
 import type { ResponseBuffer } from "./response.ts";
+import type { Toolkit } from "./toolkit.ts";
 
 /** Phases in the order they run; `handler.ts` lists the same, one floor up. */
 export const requestPhases = [
@@ -32,6 +33,26 @@ export interface HandlerEntry {
   readonly file?: string;
 }
 
+/** A version of a module that a request holds until it is over. */
+export interface HeldModule {
+  /** What the module exports. */
+  readonly exports: Readonly<Record<string, unknown>>;
+  /** Absolute path. */
+  readonly file: string;
+  /** Counts the builds of this module in this process, from 1. */
+  readonly generation: number;
+}
+
+/** Finds modules on behalf of a request. */
+export interface ModuleSource {
+  /**
+   * The newest version of a module, by a path as in the Apache configuration or an absolute one, held until the request is over.
+   * `exportName` is what the caller is going to look up. Throws or rejects with a `ModTsError`: no such file, outside of the
+   * folders for handlers, or it cannot be built.
+   */
+  load(file: string, exportName: string): HeldModule | Promise<HeldModule>;
+}
+
 /** Reached as `req[internals]`. `Added` is what `addHandler` takes. */
 export class RequestInternals<Added = unknown> {
   readonly context: RequestContext;
@@ -41,6 +62,10 @@ export class RequestInternals<Added = unknown> {
   handlerEntry: HandlerEntry | null = null;
   /** Name of the pool that runs the request. */
   interpreter: string;
+  /** Finds further modules for handlers that are made of some: published functions, pages. Set by the engine. */
+  modules: ModuleSource | undefined;
+  /** What the process lends to its requests. Set by the engine. */
+  toolkit: Toolkit | undefined;
   /** Callbacks of `registerCleanup`; the last one runs first. */
   readonly cleanups: (() => unknown)[] = [];
   #added: Map<RequestPhase, Added[]> | undefined;

@@ -1,0 +1,10 @@
+/**
+ * What a process lends to its requests. The request API stands below those who build these things, so it knows their shape alone.
+ * @module
+ */
+
+/** Made by the worker, handed to each request by the engine. */
+export interface Toolkit {
+  /** Absolute path of a folder for files that live no longer than a request; made by whoever needs it first, for its user alone. */
+  readonly temporary: string;
+}

@@ -17,6 +17,7 @@ export {
 
 // Request
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
+export type { ContentOptions } from "./request/serve-content.ts";
 export { HeaderTable } from "./request/headers.ts";
 export { redirect, type RedirectOptions } from "./request/redirect.ts";
 export type { ApacheConnection } from "./request/connection.ts";

@@ -7,7 +7,6 @@
  */
 import { isModTsError } from "../errors.ts";
 import { OK, type Outcome } from "../outcome.ts";
-import { parseRange, rangeApplies } from "../request/range.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 /**
@@ -17,9 +16,6 @@ import type { ApacheRequest } from "../request/request.ts";
 const sourceFile =
   /\.(?:[mc]?ts|tsx|tsp)(?:[~#][^/]*|___jb_\w+|\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|~\d+~|\d+))*$/i;
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
-
-/** For a file whose type Apache does not know (httpd directive TypesConfig): the browser must not guess. */
-const defaultType = "application/octet-stream";
 
 const allowed = ["GET", "HEAD", "OPTIONS"];
 
@@ -31,9 +27,7 @@ export async function serveFile(req: ApacheRequest): Promise<Outcome> {
     req.headersOut.set("Allow", allowed.join(","));
     return OK;
   }
-  describe(req);
-  const outcome = req.meetsConditions();
-  return outcome === OK ? deliver(req) : outcome;
+  return send(req);
 }
 
 function refuse(req: ApacheRequest): Outcome {
@@ -47,40 +41,9 @@ function refuse(req: ApacheRequest): Outcome {
   return OK;
 }
 
-function describe(req: ApacheRequest): void {
-  if (!req.headersOut.has("Content-Type")) req.contentType = req.contentType || defaultType;
-  req.headersOut.setDefault("Accept-Ranges", "bytes");
-  req.updateMtime(req.finfo.mtime ?? 0);
-  req.setLastModified();
-  if (!req.headersOut.has("ETag")) req.setEtag();
-}
-
-async function deliver(req: ApacheRequest): Promise<Outcome> {
-  const { headersIn, headersOut } = req;
-  const size = req.finfo.size ?? 0;
-  const validators = {
-    etag: headersOut.get("ETag"),
-    lastModified: headersOut.get("Last-Modified"),
-  };
-  const applies = rangeApplies(headersIn.get("If-Range"), validators);
-  const range = applies ? parseRange(headersIn.get("Range"), size) : undefined;
-  if (range === "unsatisfiable") {
-    // How long the file is, for a better try (RFC 9110, section 15.5.17).
-    req.errHeadersOut.set("Content-Range", `bytes */${size}`);
-    return 416;
-  }
-  if (range) {
-    const { offset, length } = range;
-    req.status = 206;
-    headersOut.set("Content-Range", `bytes ${offset}-${offset + length - 1}/${size}`);
-  }
-  return send(req, range?.offset, range?.length);
-}
-
-async function send(req: ApacheRequest, offset?: number, length?: number): Promise<Outcome> {
+async function send(req: ApacheRequest): Promise<Outcome> {
   try {
-    await req.sendFile(req.filename, offset, length);
-    return OK;
+    return await req.serveFile(req.filename);
   } catch (error) {
     // A file that we may not read is forbidden, as in httpd, and not our failure.
     if (isModTsError(error) && isAccessError(error.cause)) return 403;

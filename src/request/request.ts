@@ -15,6 +15,7 @@ import { methodMask, methodNumberOf, M_INVALID } from "./methods.ts";
 import { RequestFacts } from "./request-facts.ts";
 import { ResponseBuffer } from "./response.ts";
 import { sendFile } from "./send-file.ts";
+import { type ContentOptions, serveContent, serveFile } from "./serve-content.ts";
 import { toWebRequest } from "./web-request.ts";
 
 export type { HandlerEntry, RequestInternals, RequestPhase } from "./internals.ts";
@@ -170,6 +171,18 @@ export class ApacheRequest extends RequestFacts {
   /** Sends a part of a file, all from `offset` by default. Returns the number of bytes. Rejects with `MODTS_FILE_UNREADABLE`. */
   sendFile(path: string, offset = 0, length = -1): Promise<number> {
     return sendFile(this[internals].response, path, { offset, length });
+  }
+
+  /**
+   * Sends a whole file as httpd would: `ETag`, `Last-Modified`, conditions (304, 412) and ranges (206, 416). Gives the outcome
+   * to return: `return req.serveFile(path)`; 404 when there is no such file.
+   */
+  serveFile(path: string, options: ContentOptions = {}): Promise<number> {
+    return serveFile(this, path, options);
+  }
+  /** The same with text (as UTF-8) or bytes; `ETag` is a hash of them unless told. */
+  serveContent(data: string | Uint8Array, options: ContentOptions = {}): Promise<number> {
+    return serveContent(this, data, options);
   }
 
   /** `size` bytes of the request body, fewer only at its end; all that is left when `size` is missing or negative. */

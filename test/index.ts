@@ -24,6 +24,7 @@ const types = [
   "ApacheConnection",
   "ApacheRequest",
   "ApacheServer",
+  "ContentOptions",
   "FileInfo",
   "Handler",
   "HandlerResult",

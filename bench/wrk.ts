@@ -16,13 +16,16 @@ export interface WrkOptions {
   connections?: number;
   /** Lines like `Name: value`. @default none */
   headers?: readonly string[];
+  /** A Lua file that makes the requests. @default none */
+  script?: string;
 }
 
 /** Asks one address over kept connections, as fast as it answers. */
 export function run(url: string, seconds: number, options: WrkOptions = {}): WrkResult {
-  const { connections = 16, headers = [] } = options;
+  const { connections = 16, headers = [], script } = options;
   const fields = headers.flatMap((header) => ["-H", header]);
-  const text = wrk(["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...fields, url]);
+  const more = [...fields, ...(script === undefined ? [] : ["-s", script])];
+  const text = wrk(["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...more, url]);
   const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);
   const socketErrors = errors ? errors.slice(1).reduce((sum, count) => sum + Number(count), 0) : 0;
   return {

@@ -241,6 +241,11 @@ const registry = {
     level: "error",
     message: "{file} cannot be sent: {reason}",
   },
+  MODTS_UPLOAD_FAILED: {
+    status: 500,
+    level: "error",
+    message: "an uploaded file cannot be kept in {folder}: {reason}",
+  },
   MODTS_BAD_ARGUMENT: { status: 500, level: "error", message: "{name}: {reason}" },
   // Loader
   MODTS_BUILD_FAILED: { status: 500, level: "error", message: "{file} cannot be loaded: {reason}" },

@@ -17,11 +17,16 @@ export {
 
 // Request
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
+export type { Form, FormValue } from "./request/form.ts";
+export type { FormLimits } from "./request/form-limits.ts";
+export type { OnFile } from "./request/multipart.ts";
+export type { FormOptions } from "./request/read-form.ts";
 export type { ContentOptions } from "./request/serve-content.ts";
 export { HeaderTable } from "./request/headers.ts";
 export { redirect, type RedirectOptions } from "./request/redirect.ts";
 export type { ApacheConnection } from "./request/connection.ts";
 export type { ApacheServer } from "./request/server.ts";
+export type { Upload, UploadHead } from "./request/upload.ts";
 export type { FileInfo } from "./request/file-info.ts";
 export type { ParsedUri } from "./request/uri.ts";
 export {

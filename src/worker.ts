@@ -21,6 +21,7 @@ import * as face from "./index.ts";
 import { createLoader } from "./loader/loader.ts";
 import { log, subscribeLog } from "./log.ts";
 import { createEngine, type Engine } from "./phases.ts";
+import { sweepTemporaryFiles } from "./request/temporary-files.ts";
 import { createResolver, requireInside } from "./resolver.ts";
 import { version } from "./version.ts";
 import type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
@@ -46,6 +47,8 @@ export async function createParts({
     approve: (file) => requireInside(file, roots),
     builtins: { "mod-ts": face },
   });
+  const temporary = join(config.run, "tmp");
+  sweepTemporaryFiles(temporary);
   const stores = new Stores(config.folder);
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
@@ -66,7 +69,7 @@ export async function createParts({
     resolve,
     fallback: serveFile,
     handlerTimeout: config.limits.handlerTimeout,
-    toolkit: { temporary: join(config.run, "tmp") },
+    toolkit: { temporary },
     ...(refresh && { pageTail: refresh.script }),
   });
   const door = { engine, interpreter: pool, secret: config.secret ?? "" };

@@ -47,6 +47,11 @@ export class BodyReader {
     return (this.#stream ??= this.#exchange.hasBody ? this.#exchange.body() : Readable.from([]));
   }
 
+  /** The next part of the body, of any length, for a party that takes all of it; undefined at the end. */
+  next(party: string): Promise<Buffer | undefined> {
+    return next(this.#iterator(party));
+  }
+
   /** `size` bytes, fewer only at the end; everything when `size` is missing or negative. Empty at the end. */
   read(size = -1): Promise<Buffer> {
     return this.#enqueue(size, () => this.#read(size));

@@ -9,13 +9,17 @@ import { ModTsError } from "../errors.ts";
 import { parseBasicAuth } from "./basic-auth.ts";
 import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
+import type { Form } from "./form.ts";
+import { formLimits } from "./form-limits.ts";
 import type { HeaderTable } from "./headers.ts";
 import { type HandlerEntry, RequestInternals, type RequestPhase } from "./internals.ts";
 import { methodMask, methodNumberOf, M_INVALID } from "./methods.ts";
+import { type FormOptions, readForm } from "./read-form.ts";
 import { RequestFacts } from "./request-facts.ts";
 import { ResponseBuffer } from "./response.ts";
 import { sendFile } from "./send-file.ts";
 import { type ContentOptions, serveContent, serveFile } from "./serve-content.ts";
+import { TemporaryFiles } from "./temporary-files.ts";
 import { toWebRequest } from "./web-request.ts";
 
 export type { HandlerEntry, RequestInternals, RequestPhase } from "./internals.ts";
@@ -43,6 +47,7 @@ export class ApacheRequest extends RequestFacts {
   #internals: RequestInternals<string | RequestHandler> | undefined;
   #state: RequestState | undefined;
   #webRequest: Request | undefined;
+  #form: Promise<Form> | undefined;
   #mtime = 0;
 
   constructor(context: RequestContext, exchange: Exchange) {
@@ -205,6 +210,13 @@ export class ApacheRequest extends RequestFacts {
   json(): Promise<unknown> {
     return this[internals].body.json();
   }
+  /**
+   * The fields of the query string and of a body that is a form; asking again gives the same. Files are on disk until the request
+   * is over. Rejects with `HttpError` 400 (malformed), 411, 413 (over a limit) or 415 (no form), whose text says why.
+   */
+  form(options: FormOptions = {}): Promise<Form> {
+    return (this.#form ??= this.#readForm(options));
+  }
   /** The request body as a Node stream. */
   get body(): Readable {
     return this[internals].body.claim("req.body");
@@ -275,6 +287,25 @@ export class ApacheRequest extends RequestFacts {
       throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "addHandler", reason });
     }
     this[internals].add(phase, handler);
+  }
+
+  async #readForm({ onFile, ...limits }: FormOptions): Promise<Form> {
+    const { headersIn } = this;
+    const { body, toolkit } = this[internals];
+    let files: TemporaryFiles | undefined;
+    const source = {
+      args: this.args,
+      contentType: headersIn.get("content-type"),
+      hasLength: headersIn.has("content-length"),
+      body,
+      files: () => {
+        if (files) return files;
+        const made = new TemporaryFiles(toolkit?.temporary);
+        this.registerCleanup(() => made.remove());
+        return (files = made);
+      },
+    };
+    return readForm(source, { ...formLimits(this.getOptions()), ...limits }, onFile);
   }
 }
 

@@ -1,0 +1,150 @@
+/**
+ * From a request to its form: the query string, then the body as its `Content-Type` says.
+ * @module
+ */
+import { HttpError } from "../http-error.ts";
+import type { BodyReader } from "./body.ts";
+import { Form, type FormValue } from "./form.ts";
+import type { FormLimits } from "./form-limits.ts";
+import { FormEntries } from "./form-entries.ts";
+import { readMultipart, type OnFile } from "./multipart.ts";
+import type { TemporaryFiles } from "./temporary-files.ts";
+
+/** What `req.form()` may be told. Limits replace those of the configuration. */
+export interface FormOptions extends Partial<FormLimits> {
+  /**
+   * Takes the bytes of a file as they come, in place of a temporary file. What is left unread when it is done is skipped; what it
+   * throws, `form()` rejects with.
+   */
+  readonly onFile?: OnFile;
+}
+
+/** What a form is read from. */
+export interface FormSource {
+  /** Query string without `?`; null when there is none. */
+  readonly args: string | null;
+  /** Value of `Content-Type`; undefined when there is none. */
+  readonly contentType: string | undefined;
+  /** Whether the request says the length of its body. */
+  readonly hasLength: boolean;
+  readonly body: BodyReader;
+  readonly files: () => TemporaryFiles;
+}
+
+/** Reads the form. Rejects with `HttpError` 400, 411, 413 or 415, whose text says why. */
+export async function readForm(
+  source: FormSource,
+  limits: FormLimits,
+  onFile?: OnFile,
+): Promise<Form> {
+  const entries = new FormEntries(limits);
+  if (source.args)
+    for (const [name, value] of new URLSearchParams(source.args)) entries.add(name, value);
+  if (source.body.announced) await readBody(source, { entries, limits, onFile });
+  return new Form(entries.list);
+}
+
+interface Reading {
+  readonly entries: FormEntries;
+  readonly limits: FormLimits;
+  readonly onFile: OnFile | undefined;
+}
+
+async function readBody(source: FormSource, reading: Reading): Promise<void> {
+  const { contentType = "", hasLength, body, files } = source;
+  const { entries, limits, onFile } = reading;
+  if (limits.requireLength && !hasLength) {
+    throw new HttpError(411, { body: "A form must say its length: send Content-Length.\n" });
+  }
+  const type = contentType.split(";")[0]?.trim().toLowerCase();
+  if (type === "multipart/form-data") {
+    return readMultipart(body, contentType, { entries, limits, files, onFile });
+  }
+  if (type === "application/x-www-form-urlencoded") {
+    return addUrlencoded(await readLimited(body, limits.memoryBytes), contentType, entries);
+  }
+  if (type === "application/json") {
+    return addJson((await readLimited(body, limits.memoryBytes)).toString(), entries);
+  }
+  const body415 = `A form is sent as application/x-www-form-urlencoded, multipart/form-data or application/json, not as ${
+    type ? `"${type.slice(0, 80)}"` : "nothing named by Content-Type"
+  }.\n`;
+  throw new HttpError(415, { body: body415 });
+}
+
+/** Attack: a body that never ends fills the memory; so it is counted before it is kept. */
+async function readLimited(body: BodyReader, limit: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for (;;) {
+    const part = await body.next("req.form()");
+    if (!part) return Buffer.concat(parts, size);
+    size += part.length;
+    if (size > limit) {
+      throw new HttpError(413, { body: `A form may have ${limit} bytes without its files.\n` });
+    }
+    parts.push(part);
+  }
+}
+
+function addUrlencoded(bytes: Buffer, contentType: string, entries: FormEntries): void {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1] ?? "utf-8";
+  const decoder = decoderOf(charset);
+  if (decoder.encoding === "utf-8") {
+    for (const [name, value] of new URLSearchParams(decoder.decode(bytes)))
+      entries.add(name, value);
+    return;
+  }
+  // URLSearchParams knows UTF-8 alone; escapes stand for bytes of the charset that the client names.
+  for (const pair of bytes.toString("latin1").split("&").filter(Boolean)) {
+    const at = pair.indexOf("=");
+    const [name, value] = at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
+    entries.add(decoder.decode(unescape(name)), decoder.decode(unescape(value)));
+  }
+}
+
+function unescape(text: string): Buffer {
+  const escaped = text.replaceAll("+", " ");
+  const plain = escaped.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(plain, "latin1");
+}
+
+/** The members of an object, one level deep; anything deeper is for `req.json()`. */
+function addJson(text: string, entries: FormEntries): void {
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HttpError(400, { body: "A form in JSON is an object of names and values.\n" });
+  }
+  for (const [name, member] of Object.entries(value)) {
+    for (const one of Array.isArray(member) ? member : [member]) {
+      if (one !== null) entries.add(name, scalarText(name, one));
+    }
+  }
+}
+
+function scalarText(name: string, value: unknown): FormValue & string {
+  if (typeof value !== "object") return String(value);
+  const field = JSON.stringify(name.slice(0, 40));
+  throw new HttpError(400, {
+    body: `Field ${field}: a form in JSON holds text, numbers, booleans and lists of them.\n`,
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ""));
+  } catch (cause) {
+    throw new HttpError(400, { body: "The request body is not valid JSON.\n", cause });
+  }
+}
+
+function decoderOf(charset: string): InstanceType<typeof TextDecoder> {
+  try {
+    return new TextDecoder(charset);
+  } catch (cause) {
+    const body = `The charset ${JSON.stringify(charset.slice(0, 40))} is not known.\n`;
+    throw new HttpError(415, { body, cause });
+  }
+}

@@ -93,18 +93,22 @@ export interface CallLabel {
 /**
  * Waits for an asynchronous handler, but not for ever: one that has not begun its response in time ends in
  * `MODTS_HANDLER_TIMEOUT`. A response that has begun may take as long as it likes (server-sent events), until its
- * client has gone and the limit has passed once more.
+ * client has gone and the limit has passed once more; so may a request body, as long as some of it comes within each limit (how slow
+ * a client may be is for mod_reqtimeout to say).
  */
 export function withinLimit<T>(
   promise: Promise<T>,
   req: ApacheRequest,
   label: CallLabel,
 ): Promise<T> {
-  const { response } = req[internals];
+  const { response, exchange } = req[internals];
   let timer: NodeJS.Timeout | undefined;
+  let received = exchange.received;
   const expired = new Promise<never>((_, reject) => {
     timer = setInterval(() => {
-      if (response.begun && !req.signal.aborted) return;
+      const isArriving = exchange.received !== received;
+      received = exchange.received;
+      if ((isArriving || response.begun) && !req.signal.aborted) return;
       const { phase, handler, limit } = label;
       reject(new ModTsError("MODTS_HANDLER_TIMEOUT", { phase, handler, limit }));
     }, label.limit);

@@ -38,6 +38,13 @@ export class SectionOptions {
     return this.fail(key, `it must be a whole number from ${least} to ${most}, not "${text}"`);
   }
 
+  /** `on` or `off`, which is also what a missing key means. Throws `MODTS_BAD_OPTION`. */
+  flag(key: string): boolean {
+    const text = this.text(key, "off");
+    if (text === "on" || text === "off") return text === "on";
+    return this.fail(key, `it must be on or off, not "${text}"`);
+  }
+
   /** Words between white space; none when the key is missing. */
   words(key: string): string[] {
     return (this.text(key) ?? "").split(/\s+/).filter(Boolean);

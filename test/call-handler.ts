@@ -133,7 +133,7 @@ t.test(
   async (t) => {
     const label = { phase: "handler", handler: "h", limit: 10 } as const;
     const gone = new AbortController();
-    const begun = { [internals]: { response: { begun: true } }, signal: gone.signal };
+    const begun = { [internals]: { response: { begun: true }, exchange: {} }, signal: gone.signal };
     const waiting = withinLimit(new Promise(() => {}), begun as unknown as ApacheRequest, label);
     let settled = false;
     waiting.catch(() => (settled = true));

@@ -30,6 +30,7 @@ t.test("values", async (t) => {
   t.equal(options.number("none", 5, [1, 20]), 5);
   t.equal(options.url("url")?.href, "https://a.example/b?c=");
   t.equal(options.url("none"), undefined);
+  t.equal(options.flag("none"), false);
   t.equal(options.required("n", ""), "12");
 });
 
@@ -37,6 +38,7 @@ t.test("mistakes name the option, and repeat no password", async (t) => {
   t.throws(() => options.required("none", "hint"), fails("none"));
   t.throws(() => options.number("n", 5, [1, 11]), fails("n"));
   t.throws(() => options.number("x", 5, [1, 20]), fails("x"));
+  t.throws(() => options.flag("text"), fails("text"));
   t.throws(() => options.url("text"), fails("text"));
   t.throws(() => options.url("ftp"), fails("ftp"));
   t.throws(() => options.url("credentials"), fails("credentials"));

@@ -119,7 +119,7 @@ function serverSource(
 }
 
 function readStatements(options: SectionOptions, driver: SqlDriver): SqlStatements {
-  const upgrade = readUpgrade(options);
+  const upgrade = options.flag("upgrade");
   const query = options.text("query");
   if (query !== undefined) {
     if (upgrade) options.fail("upgrade", "it needs mod_ts.sql.table, not a query");
@@ -140,12 +140,6 @@ function readStatements(options: SectionOptions, driver: SqlDriver): SqlStatemen
       ? `UPDATE ${table} SET ${password} = ? WHERE ${user} = ? AND ${password} = ?`
       : undefined,
   };
-}
-
-function readUpgrade(options: SectionOptions): boolean {
-  const text = options.text("upgrade", "off");
-  if (text === "on" || text === "off") return text === "on";
-  return options.fail("upgrade", "it must be on or off");
 }
 
 /** Attack: whoever may set options (`.htaccess`) writes SQL where a name belongs. Names are plain ones, and quoted besides. */

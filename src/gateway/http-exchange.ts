@@ -53,6 +53,10 @@ export class HttpExchange implements Exchange {
     return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
   }
 
+  get received(): number {
+    return this.#message.socket.bytesRead;
+  }
+
   body(): Readable {
     this.#body ??= this.#openBody();
     return this.#body;

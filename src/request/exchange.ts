@@ -98,6 +98,8 @@ export interface Exchange {
   abort(): void;
   /** Whether Apache answers a bare status itself: with its ErrorDocument, and a challenge on 401. */
   readonly hasErrorDocuments?: boolean;
+  /** Bytes that have come from the peer; grows while a request body arrives. Undefined: nothing arrives any more. */
+  readonly received?: number;
   /** Whether {@link begin} was called. */
   readonly begun: boolean;
   /** Whether {@link end} was called, or the client has gone. */

@@ -56,6 +56,6 @@ export const formLimits: (options: Dictionary) => FormLimits = oncePerSection((v
     memoryBytes: number("memory_bytes", 8 * mebibyte),
     files: number("files", 20),
     fileBytes: number("file_bytes", 100 * mebibyte),
-    requireLength: options.text("require_length") === "on",
+    requireLength: options.flag("require_length"),
   };
 });

@@ -1,0 +1,29 @@
+import t from "tap";
+import { formLimits } from "../../src/request/form-limits.ts";
+
+t.test("defaults, and what the configuration sets", async (t) => {
+  t.strictSame(formLimits({}), {
+    fields: 1000,
+    nameBytes: 1024,
+    fieldBytes: 1024 ** 2,
+    memoryBytes: 8 * 1024 ** 2,
+    files: 20,
+    fileBytes: 100 * 1024 ** 2,
+    requireLength: false,
+  });
+  t.match(formLimits({ "mod_ts.form.files": "0", "mod_ts.form.require_length": "on" }), {
+    files: 0,
+    requireLength: true,
+  });
+});
+
+t.test("a mistake is told by its name", async (t) => {
+  for (const [key, value] of [
+    ["files", "many"],
+    ["file_byte", "1"],
+    ["require_length", "yes"],
+  ] as const) {
+    const name = `mod_ts.form.${key}`;
+    t.throws(() => formLimits({ [name]: value }), { code: "MODTS_BAD_OPTION", message: name });
+  }
+});

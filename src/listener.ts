@@ -14,6 +14,7 @@ import net, {
 } from "node:net";
 import { getSystemErrorName } from "node:util";
 import { ModTsError } from "./errors.ts";
+import { inheritedSocket } from "./inherited-socket.ts";
 import { log } from "./log.ts";
 
 /** Where to listen: a Unix socket, or TCP. */
@@ -62,7 +63,11 @@ export async function openListener(
   if (options.shared && "host" in address) return openShared(options, address);
   // Without TCP_NODELAY set here a worker would have to know that its sockets came from elsewhere.
   const server = createServer({ pauseOnConnect: true, noDelay: true }, onConnection);
-  if ("path" in address) {
+  const descriptor = inheritedSocket(options.pool);
+  if (descriptor !== undefined) {
+    // Mode, group and the file itself are the business of whoever opened it.
+    await listen(server, address, { fd: descriptor });
+  } else if ("path" in address) {
     await removeStale(address.path);
     await listenPrivately(server, address.path);
     share(address.path, group);
@@ -160,9 +165,13 @@ function share(path: string, group: number | undefined): void {
   chmodSync(path, 0o660);
 }
 
-function listen(server: Server, options: ListenOptions & ListenAddress): Promise<void> {
+function listen(
+  server: Server,
+  address: ListenAddress,
+  options: ListenOptions | { fd: number } = address,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => reject(failed(options, error.message));
+    const onError = (error: Error): void => reject(failed(address, error.message));
     server.once("error", onError);
     server.listen(options, () => {
       server.off("error", onError);

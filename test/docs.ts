@@ -276,9 +276,9 @@ t.test("what apache.md says of .htaccess works", async (t) => {
   ]);
 });
 
-t.test("systemd understands the unit", (t) => {
-  const unit = join(project, "docs/mod-ts.service");
-  const { error, stdout, stderr } = spawnSync("systemd-analyze", ["verify", unit], {
+t.test("systemd understands the units", (t) => {
+  const units = ["mod-ts.service", "mod-ts.socket"].map((name) => join(project, "docs", name));
+  const { error, stdout, stderr } = spawnSync("systemd-analyze", ["verify", ...units], {
     encoding: "utf8",
   });
   if (error) {

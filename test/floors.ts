@@ -31,6 +31,7 @@ const floors = [
     "supervisor.ts",
     "pool.ts",
     "listener.ts",
+    "inherited-socket.ts",
     "run-folder.ts",
     "worker-process.ts",
   ],

@@ -32,12 +32,19 @@ export interface Lookup {
   readonly names: readonly string[];
   /** Method to call when the names end at a class. */
   readonly method: string;
+  /** What the loader hears that a request looks up, see `Resolve`. */
+  readonly asked: string;
 }
+
+/** The name that a content handler has by default, else a fetch application as the default export. */
+const contentExports = `${defaultNames.handler}|default`;
 
 /** The lookup of a reference in a phase: its own names, or the default name of the phase. */
 export function lookupOf(reference: HandlerReference, phase: PhaseName): Lookup {
   const method = defaultNames[phase];
-  return { names: reference.path.length > 0 ? reference.path : [method], method };
+  const [first] = reference.path;
+  if (first !== undefined) return { names: reference.path, method, asked: first };
+  return { names: [method], method, asked: phase === "handler" ? contentExports : method };
 }
 
 /**
@@ -67,6 +74,16 @@ export function findHandler(module: HandlerModule, lookup: Lookup, req: ApacheRe
     });
   }
   return owner === undefined ? (value as Handler) : (value as Handler).bind(owner);
+}
+
+/**
+ * Whether a module answers content as an application with its default export, in the place that WSGI had. Who exports
+ * the handler that is looked up means that one. No other phase asks: a default export must not decide who may pass.
+ */
+export function isApplication(module: HandlerModule, { asked }: Lookup): boolean {
+  if (asked !== contentExports) return false;
+  const { exports } = module;
+  return !Object.hasOwn(exports, defaultNames.handler) && Object.hasOwn(exports, "default");
 }
 
 /**
@@ -122,7 +139,8 @@ function missing(module: HandlerModule, name: string): ModTsError {
 
 const classes = new WeakMap<object, boolean>();
 
-function isClass(value: unknown): value is new (req: ApacheRequest) => unknown {
+/** Whether a value is a class, which cannot be called. */
+export function isClass(value: unknown): value is new (req: ApacheRequest) => unknown {
   if (typeof value !== "function") return false;
   let known = classes.get(value);
   if (known === undefined) {
@@ -132,7 +150,8 @@ function isClass(value: unknown): value is new (req: ApacheRequest) => unknown {
   return known;
 }
 
-function describe(value: unknown): string {
+/** A value in the words of an error. */
+export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "object")

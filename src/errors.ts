@@ -170,6 +170,21 @@ const registry = {
     level: "error",
     message: "{handler} needs the package {package}: npm install {package}",
   },
+  MODTS_NOT_AN_APPLICATION: {
+    status: 500,
+    level: "error",
+    message: "{module} exports {type}, not {expected}",
+  },
+  MODTS_NO_RESPONSE: {
+    status: 500,
+    level: "error",
+    message: "the application gave no Response",
+  },
+  MODTS_APPLICATION_FAILED: {
+    status: 500,
+    level: "error",
+    message: "{application} cannot start: {reason}",
+  },
   MODTS_AUTH_SERVICE_DOWN: {
     status: 503,
     level: "error",

@@ -15,6 +15,9 @@
  * | `TsHandler`            | `handler`      | `handler`                | all run                |
  * | `TsLogHandler`         | `log`          | `logHandler`             | all run                |
  * | `TsCleanupHandler`     | `cleanup`      | `cleanupHandler`         | all run                |
+ *
+ * A module without an export `handler` answers content with its default export, if that is an object with a method `fetch`, or a
+ * function of a `Request`; see `adapters/fetch-application.ts`.
  * @module
  */
 import type { WebSocket } from "ws";
@@ -55,7 +58,8 @@ export interface HandlerModule extends HeldModule {
  * Answers at once when nothing changed; throws or rejects with a `ModTsError`.
  *
  * `exportName` is what the caller is going to look up: a save that loses an export which the version before it had
- * counts as broken, because an editor that writes slowly leaves half a file that is often valid.
+ * counts as broken, because an editor that writes slowly leaves half a file that is often valid. Of names with `|` between
+ * them any will do.
  */
 export type Resolve = (
   module: string,

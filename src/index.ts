@@ -27,6 +27,7 @@ export { redirect, type RedirectOptions } from "./request/redirect.ts";
 export type { ApacheConnection } from "./request/connection.ts";
 export type { ApacheServer } from "./request/server.ts";
 export type { Upload, UploadHead } from "./request/upload.ts";
+export type { ApplicationContext, ApplicationEnv } from "./request/application-env.ts";
 export type { FileInfo } from "./request/file-info.ts";
 export type { ParsedUri } from "./request/uri.ts";
 export {

@@ -2,9 +2,11 @@
  * The handlers of one phase: which of them run, what they are called with, what their answers amount to.
  * @module
  */
+import { fetchHandler } from "./adapters/fetch-application.ts";
 import {
   type CallLabel,
   findHandler,
+  isApplication,
   type Lookup,
   lookupOf,
   toOutcome,
@@ -165,9 +167,15 @@ export class PhaseRunner implements ModuleSource {
   }
 
   #find(reference: HandlerReference, lookup: Lookup): Handler | Promise<Handler> {
-    const found = this.load(reference.module, lookup.names[0] as string);
-    if (!isPromise(found)) return findHandler(found, lookup, this.#req);
-    return found.then((module) => findHandler(module, lookup, this.#req));
+    const found = this.load(reference.module, lookup.asked);
+    if (!isPromise(found)) return this.#pick(found, lookup);
+    return found.then((module) => this.#pick(module, lookup));
+  }
+
+  #pick(module: HandlerModule, lookup: Lookup): Handler {
+    return isApplication(module, lookup)
+      ? fetchHandler(module)
+      : findHandler(module, lookup, this.#req);
   }
 
   /** The `webSocketHandler` of the location's content handler. */
@@ -177,7 +185,8 @@ export class PhaseRunner implements ModuleSource {
     if (!reference) throw new ModTsError("MODTS_NO_HANDLER");
     this.#req[internals].phase = "handler";
     this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
-    const lookup = { names: ["webSocketHandler"], method: "webSocketHandler" };
+    const asked = "webSocketHandler";
+    const lookup = { names: [asked], method: asked, asked };
     return (await this.#find(reference, lookup)) as unknown as WebSocketHandler;
   }
 

@@ -9,10 +9,13 @@ import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { Stores } from "./credentials/stores.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
+import { createFastify } from "./handlers/fastify.ts";
+import { createFetch } from "./handlers/fetch.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
 import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createJwt } from "./handlers/jwt.ts";
 import { createLogin } from "./handlers/login.ts";
+import { createNode } from "./handlers/node.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
@@ -50,6 +53,7 @@ export async function createParts({
   const temporary = join(config.run, "tmp");
   sweepTemporaryFiles(temporary);
   const stores = new Stores(config.folder);
+  const fastify = createFastify();
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const resolve = createResolver({
@@ -62,6 +66,9 @@ export async function createParts({
       htpasswd: createHtpasswd(stores),
       sql: createSql(stores),
       login: createLogin(stores, config),
+      fetch: createFetch(),
+      node: createNode(),
+      fastify: fastify.module,
       ...(refresh && { refresh: refresh.module }),
     },
   });
@@ -81,6 +88,7 @@ export async function createParts({
     auth: config.auth,
   });
   const close = async (): Promise<void> => {
+    await fastify.close();
     await Promise.all([loader.close(), stores.close()]);
   };
   return { engine, gateway, authorizer, close };

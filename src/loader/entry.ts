@@ -182,10 +182,11 @@ export class Entry {
     this.#lost = undefined;
     for (const [name, time] of this.#asked) {
       if (performance.now() - time > exportMemory) this.#asked.delete(name);
-      else if (name in before && !(name in record.module.namespace)) this.#lost = name;
+      else if (has(before, name) && !has(record.module.namespace, name)) this.#lost = name;
     }
     if (this.#lost === undefined) return;
-    const reason = `it has lost its export "${this.#lost}", which is in use`;
+    const lost = this.#lost.split("|").find((name) => name in before);
+    const reason = `it has lost its export "${lost}", which is in use`;
     throw new BuildError(
       reason,
       { file: record.file, line: 0, column: 0 },
@@ -222,6 +223,11 @@ export class Entry {
       `${this.file} reloaded, generation ${this.generation}, ${time} ms, changed: ${changed.join(", ")}`,
     );
   }
+}
+
+/** Whether a module has an export, or one of those with `|` between them. */
+function has(exports: object, names: string): boolean {
+  return names in exports || names.split("|").some((name) => name in exports);
 }
 
 function toModTsError(error: unknown, file: string, limit: number): ModTsError {

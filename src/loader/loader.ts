@@ -18,6 +18,7 @@ import type { Languages } from "./compile.ts";
 import { Entry, type Change } from "./entry.ts";
 import { Graph } from "./graph.ts";
 import { installStackTraces } from "./stack.ts";
+import type { Version } from "./version.ts";
 import { Watch } from "./watch.ts";
 
 export type { Change } from "./entry.ts";
@@ -78,6 +79,8 @@ export interface LoadedModule {
   readonly failure: Error | undefined;
   /** Lets go of the version; the second call does nothing. */
   release(): void;
+  /** Holds the version once more, on behalf of something that was made of it; the function that it gives lets go. */
+  retain(): () => void;
 }
 
 /** A module for the test page. */
@@ -101,7 +104,7 @@ export interface Loader {
    * `BuildError` with file, line and column. When an older version is good, that one serves, with `failure` set.
    *
    * `exportName` is what the caller is going to look up: a save that loses it, when the version before had it, counts
-   * as a failed build. When no version had it, the module is returned all the same.
+   * as a failed build. When no version had it, the module is returned all the same. Of names with `|` between them any will do.
    */
   load(file: string, exportName?: string): LoadedModule | Promise<LoadedModule>;
   /** Absolute paths of the local files that an entry reaches now, the entry first; empty when it is not loaded. */
@@ -222,11 +225,16 @@ class ModuleLoader implements Loader {
 function hold(entry: Entry): LoadedModule {
   const { current, file, failure } = entry;
   if (!current) throw failure as Error;
-  current.hold();
+  const retain = (): (() => void) => holdOnce(current);
+  const { exports, generation } = current;
+  return { exports, file, generation, failure, retain, release: retain() };
+}
+
+function holdOnce(version: Version): () => void {
+  version.hold();
   let isHeld = true;
-  const release = (): void => {
-    if (isHeld) current.release();
+  return () => {
+    if (isHeld) version.release();
     isHeld = false;
   };
-  return { exports: current.exports, file, generation: current.generation, failure, release };
 }

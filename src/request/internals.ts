@@ -41,6 +41,11 @@ export interface HeldModule {
   readonly file: string;
   /** Counts the builds of this module in this process, from 1. */
   readonly generation: number;
+  /**
+   * Holds the version beyond the request, for something that was made of it and serves others too; the function that it
+   * gives lets go. Missing where there is nothing to hold.
+   */
+  retain?(): () => void;
 }
 
 /** Finds modules on behalf of a request. */

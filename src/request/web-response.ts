@@ -49,16 +49,36 @@ export async function sendWebResponse(sink: ResponseSink, response: Response): P
   }
 }
 
-function copyHead(sink: ResponseSink, response: Response): void {
-  sink.status = response.status;
-  if (response.statusText) sink.statusLine = `${response.status} ${response.statusText}`;
+/** Status and headers of a response that was made elsewhere. */
+export interface ForeignHead {
+  readonly status: number;
+  /** Empty for the usual one. */
+  readonly statusText: string;
+  readonly headers: Iterable<readonly [string, string]>;
+}
+
+/** Takes a head over: its headers replace those of `headersOut`, cookies are added to them. */
+export function adoptHead(
+  sink: Omit<ResponseSink, "finish" | "flush">,
+  { status, statusText, headers }: ForeignHead,
+): void {
+  sink.status = status;
+  if (statusText) sink.statusLine = `${status} ${statusText}`;
   sink.withoutDefaultType();
   const { headersOut } = sink;
-  for (const [name, value] of response.headers) {
-    if (name === "content-type") sink.contentType = value;
-    else if (name === "set-cookie") headersOut.add(name, value);
+  const seen = new Set(["set-cookie"]);
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (lower === "content-type") sink.contentType = value;
+    else if (seen.has(lower)) headersOut.add(name, value);
     else headersOut.set(name, value);
+    seen.add(lower);
   }
+}
+
+function copyHead(sink: ResponseSink, response: Response): void {
+  adoptHead(sink, response);
+  const { headersOut } = sink;
   // A response of `fetch` is decoded already, while its headers still speak of what came over the wire.
   if (response.url && headersOut.delete("Content-Encoding")) headersOut.delete("Content-Length");
 }

@@ -1,0 +1,372 @@
+/** Express applications and plain listeners of `node:http`, through a real Apache. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+import { journalConf, journalHas, journalModule } from "../fixtures/journal.ts";
+import { providePackages } from "../fixtures/packages.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
+import { until } from "../fixtures/until.ts";
+
+const apache = await startApache(t, {
+  conf: `
+    <Location /app>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application express.ts
+      Use TsOption mod_ts.node.base /app
+      Use TsOption files "\${FOLDER}/files"
+    </Location>
+    <Location /whole>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application express.ts
+    </Location>
+    <Location /listener>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application listener.ts::ways
+    </Location>
+    <Location /wrong>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application saved.ts
+    </Location>
+    <Location /text>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application wrong.ts::text
+    </Location>
+    <Location /unnamed>
+      Use TsHandler mod_ts/node
+    </Location>
+    <Location /cookies>
+      Use TsFixupHandler journal.ts::cookie
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application listener.ts::cookies
+    </Location>
+    ${journalConf}
+  `,
+  files: { "files/a.txt": "0123456789", "htdocs/app/plain.txt": "served by Apache's rules" },
+  handlers: {
+    "journal.ts": `${journalModule}
+      export const cookie = (req: ApacheRequest) => { req.errHeadersOut.add("Set-Cookie", "early=1"); return OK; };
+    `,
+    "wrong.ts": `
+      export const text = "text";
+    `,
+    "saved.ts": "export const other = 1;",
+    "express.ts": `
+      import express, { type ErrorRequestHandler } from "express";
+      import { note } from "./journal.ts";
+      const app = express();
+      app.set("trust proxy", false);
+      app.get("/facts", (req, res) => {
+        res.json({
+          url: req.url, originalUrl: req.originalUrl, baseUrl: req.baseUrl, path: req.path, query: req.query,
+          ip: req.ip, protocol: req.protocol, secure: req.secure, hostname: req.hostname, host: req.get("host"),
+          forwarded: req.get("x-forwarded-for"), port: req.socket.remotePort === req.apache!.connection.remotePort,
+          version: req.httpVersion, uniqueId: req.apache!.uniqueId.length > 0,
+        });
+      });
+      app.get("/items/:name", (req, res) => void res.send("item " + req.params.name));
+      app.get("/redirect", (req, res) => res.redirect("../elsewhere?x=1"));
+      app.get("/cookies", (_req, res) => {
+        res.cookie("a", "1", { httpOnly: true });
+        res.cookie("b", "two words");
+        res.clearCookie("c");
+        res.vary("X-One");
+        res.append("Link", ["</a>; rel=a", "</b>; rel=b"]);
+        res.send("<p>cookies</p>");
+      });
+      app.post("/json", express.json({ limit: "1kb" }), (req, res) => void res.status(201).json({ got: req.body }));
+      app.post("/form", express.urlencoded({ extended: false }), (req, res) => void res.json(req.body));
+      app.post("/raw", express.raw({ type: "*/*", limit: "10mb" }), (req, res) => void res.send(String(req.body.length)));
+      app.post("/ignored", (_req, res) => void res.send("not read"));
+      app.get("/file", (req, res) => res.sendFile(req.apache!.getOptions()["files"] + "/a.txt"));
+      app.use("/static", (req, res, next) => express.static(req.apache!.getOptions()["files"]!)(req, res, next));
+      app.get("/nothing", (_req, res) => void res.status(204).end());
+      app.get("/etag", (_req, res) => void res.send("always the same"));
+      app.get("/throws", () => { throw new Error("boom in a route"); });
+      app.get("/rejects", async () => { throw Object.assign(new Error("secret detail"), { status: 503 }); });
+      app.get("/refuses", () => { throw Object.assign(new Error("no tea"), { status: 418, expose: true, headers: { "X-Tea": "no" } }); });
+      app.get("/late", (_req, res, next) => { res.write("begun"); setTimeout(() => next(new Error("boom after the head")), 50); });
+      app.get("/events", (req, res) => {
+        res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+        res.flushHeaders();
+        let count = 0;
+        const timer = setInterval(() => res.write("data: " + count++ + "\\n\\n"), 5);
+        req.on("close", () => note("events request closed"));
+        res.on("close", () => { clearInterval(timer); note("events closed, finished " + res.writableFinished); });
+      });
+      const mounted = express.Router();
+      mounted.get("/deep", (req, res) => void res.json({ baseUrl: req.baseUrl, url: req.url, originalUrl: req.originalUrl }));
+      app.use("/router", mounted);
+      app.get("/whole/path", (req, res) => void res.json({ url: req.url, baseUrl: req.baseUrl, originalUrl: req.originalUrl }));
+      app.use("/handled", () => { throw new Error("handled"); });
+      const onError: ErrorRequestHandler = (error, _req, res, next) => {
+        if (error.message !== "handled") return next(error);
+        res.status(409).send("its own error page");
+      };
+      app.use(onError);
+      export default app;
+    `,
+    "listener.ts": `
+      import type { IncomingMessage, ServerResponse } from "node:http";
+      import { pipeline } from "node:stream/promises";
+      import { note } from "./journal.ts";
+      type Way = (req: IncomingMessage, res: ServerResponse) => unknown;
+      const all: Record<string, Way> = {
+        chunked: (_req, res) => {
+          res.setHeader("Transfer-Encoding", "chunked");
+          res.write("one ");
+          setTimeout(() => res.end("two"), 10);
+        },
+        head: (_req, res) => {
+          res.writeHead(207, "Of Many Kinds", ["X-A", "1", "X-A", "2", "Content-Type", "text/plain"]);
+          res.end("head");
+        },
+        continue: (req, res) => { res.writeContinue(); res.writeEarlyHints({ link: "</a>; rel=preload" }); req.pipe(res); },
+        trailers: (_req, res) => { res.write("body"); res.addTrailers({ "X-Sum": "1" }); res.end(); },
+        events: (req, res) => {
+          const seen: string[] = [];
+          const see = (who: string, what: string, emitter: NodeJS.EventEmitter) =>
+            emitter.once(what, () => { seen.push(who + " " + what); if (who + what === "resclose") note("order: " + seen.join(", ")); });
+          for (const what of ["end", "close"]) see("req", what, req);
+          for (const what of ["finish", "close"]) see("res", what, res);
+          res.write("a", () => seen.push("written"));
+          res.end("b", () => seen.push("ended"));
+          note("states: " + [res.headersSent, res.writableEnded, res.writableFinished].join());
+        },
+        drain: async (_req, res) => {
+          const part = Buffer.alloc(65536, "x");
+          let waits = 0;
+          for (let index = 0; index < 64; index++) {
+            if (res.write(part)) continue;
+            waits++;
+            if (!res.writableNeedDrain) note("needs no drain, but said so");
+            await new Promise((resolve) => res.once("drain", resolve));
+            if (res.writableNeedDrain) note("still needs drain");
+          }
+          note("waits: " + (waits > 0));
+          res.end();
+        },
+        latin: (_req, res) => { res.setHeader("X-Name", "caf\\u00e9"); res.end(Buffer.from("latin")); },
+        echo: async (req, res) => {
+          res.setHeader("content-type", req.headers["content-type"] ?? "none");
+          await pipeline(req, res);
+        },
+        wrong: (_req, res) => { res.setHeader("Content-Length", 10); res.write("four"); setTimeout(() => res.end(), 10); },
+        rejects: async () => { throw new Error("boom in a listener"); },
+        destroys: (_req, res) => { res.write("begun"); setTimeout(() => res.destroy(), 20); },
+        "req-destroys": (req, res) => { req.on("error", () => note("request destroyed")); res.on("close", () => note("response closed")); req.destroy(new Error("enough")); },
+        status: (_req, res) => { res.statusCode = 799; res.end("odd"); },
+        after: (_req, res) => { res.end("whole"); throw new Error("boom after the end"); },
+        fields: (req, res) => { res.end(JSON.stringify({ raw: req.rawHeaders.includes("X-Case"), headers: req.headers["x-case"], distinct: req.headersDistinct["x-case"], complete: req.complete })); },
+      };
+      export const ways: Way = (req, res) => all[new URL(req.url!, "http://x").pathname.split("/").at(-1)!]!(req, res);
+      export const cookies: Way = (_req, res) => { res.setHeader("Set-Cookie", ["late=2", "later=3"]); res.end("cookies"); };
+    `,
+  },
+});
+providePackages(apache);
+
+const logHas = async (t: Test, pattern: RegExp) =>
+  t.match(await until(apache.sidecarLog, pattern), pattern);
+const get = (path: string, headers: Record<string, string> = {}) =>
+  apache.request(path, { headers });
+const post = (path: string, body: string | Buffer, type = "application/json") =>
+  apache.request(path, { method: "POST", body, headers: { "content-type": type } });
+
+t.test("Express sees what it sees behind its own server", async (t) => {
+  const reply = await get("/app/facts?a=1&b=%20", { "x-forwarded-for": "192.0.2.1" });
+  t.match(reply, { status: 200, headers: { "x-powered-by": "Express", etag: /^W\// } });
+  t.match(reply.headers["content-type"], "application/json; charset=utf-8");
+  t.match(JSON.parse(reply.body), {
+    url: "/facts?a=1&b=%20",
+    originalUrl: "/app/facts?a=1&b=%20",
+    baseUrl: "/app",
+    path: "/facts",
+    query: { a: "1", b: " " },
+    ip: "127.0.0.1",
+    protocol: "http",
+    secure: false,
+    hostname: "127.0.0.1",
+    host: `127.0.0.1:${apache.port}`,
+    forwarded: "192.0.2.1",
+    port: true,
+    version: "1.1",
+    uniqueId: true,
+  });
+});
+
+t.test("the base", async (t) => {
+  t.match(JSON.parse((await get("/app/router/deep?q")).body), {
+    baseUrl: "/app/router",
+    url: "/deep?q",
+    originalUrl: "/app/router/deep?q",
+  });
+  t.match(JSON.parse((await get("/whole/path")).body), {
+    url: "/whole/path",
+    baseUrl: "",
+    originalUrl: "/whole/path",
+  });
+  t.match((await get("/app/items/a%20b%C3%A9")).body, "item a bé");
+  t.match((await get("/%61pp/items/x")).body, "item x");
+  t.match((await get("/app//items/../items/x")).body, "item x");
+});
+
+t.test("answers", async (t) => {
+  t.match(await get("/app/redirect"), { status: 302, headers: { location: "../elsewhere?x=1" } });
+  const cookies = await get("/app/cookies");
+  t.match(cookies.headers["set-cookie"], [
+    "a=1; Path=/; HttpOnly",
+    "b=two%20words; Path=/",
+    /^c=; Path=\/; Expires/,
+  ]);
+  t.match(cookies.headers, { link: "</a>; rel=a, </b>; rel=b", vary: "X-One" });
+  t.match(cookies.headers["content-type"], "text/html; charset=utf-8");
+  t.match(await get("/app/nothing"), { status: 204, body: "" });
+  const { headers } = await get("/app/etag");
+  const again = await get("/app/etag", { "if-none-match": String(headers.etag) });
+  t.match(again, { status: 304, body: "", headers: { etag: headers.etag } });
+  const head = await apache.request("/app/etag", { method: "HEAD" });
+  t.match(head, { status: 200, body: "", headers: { "content-length": "15" } });
+  t.notOk(head.headers["transfer-encoding"]);
+});
+
+t.test("bodies", async (t) => {
+  t.match(await post("/app/json", '{"a":[1]}'), { status: 201, body: '{"got":{"a":[1]}}' });
+  t.match(await post("/app/form", "a=1&a=2", "application/x-www-form-urlencoded"), {
+    body: '{"a":["1","2"]}',
+  });
+  t.match(await post("/app/raw", Buffer.alloc(3_000_000)), { body: "3000000" });
+  t.match(await post("/app/ignored", Buffer.alloc(3_000_000)), { body: "not read" });
+  const chunked = new RawClient(apache.port).head(
+    "POST /app/json HTTP/1.1",
+    "Transfer-Encoding: chunked",
+    "Content-Type: application/json",
+    "Connection: close",
+  );
+  chunked.chunk('{"b":').chunk("2}").send("0\r\n\r\n");
+  t.match(await chunked.closed, '{"got":{"b":2}}');
+});
+
+t.test("what body parsers refuse has their status and no stack", async (t) => {
+  t.match(await post("/app/json", "{"), { status: 400, body: /JSON/ });
+  t.match(await post("/app/json", `"${"x".repeat(2000)}"`), { status: 413 });
+  const expected = new RawClient(apache.port).head(
+    "POST /app/json HTTP/1.1",
+    "Content-Length: 9",
+    "Content-Type: application/json",
+    "Expect: 100-continue",
+    "Connection: close",
+  );
+  await expected.until(/100 Continue/);
+  t.match(await expected.send('{"c":333}').closed, /201 Created[^]*"c":333/);
+});
+
+t.test("files", async (t) => {
+  t.match(await get("/app/file"), { status: 200, body: "0123456789" });
+  const part = await get("/app/static/a.txt", { range: "bytes=2-4" });
+  t.match(part, { status: 206, body: "234", headers: { "content-range": "bytes 2-4/10" } });
+  t.match(await get("/app/static/%2e%2e/a.txt"), { status: 404 });
+});
+
+t.test("what Express passes on is Apache's", async (t) => {
+  t.match(await get("/app/unknown"), { status: 404, body: /<h1>Not Found/ });
+  t.match(await get("/app/plain.txt"), { status: 200, body: "served by Apache's rules" });
+  t.match(await post("/app/unknown", "{}"), { status: 404 });
+});
+
+t.test("errors: the client learns nothing, the log all", async (t) => {
+  const thrown = await get("/app/throws");
+  t.equal(thrown.status, 500);
+  t.notMatch(thrown.body, /boom|express/);
+  await logHas(
+    t,
+    /MODTS_HANDLER_FAILED: mod_ts\/node express\.ts failed in phase handler[^]*boom in a route[^]*express\.ts:\d+/,
+  );
+  t.match(await get("/app/rejects"), { status: 503, body: /Unavailable/ });
+  await logHas(t, /secret detail/);
+  t.match(await get("/app/refuses"), {
+    status: 418,
+    body: "no tea\n",
+    headers: { "x-tea": "no" },
+  });
+  t.match(await get("/app/handled"), { status: 409, body: "its own error page" });
+  await t.rejects(get("/app/late"), "cut off");
+  await logHas(t, /boom after the head/);
+});
+
+t.test("server-sent events, until the client leaves", async (t) => {
+  const client = new RawClient(apache.port).head("GET /app/events HTTP/1.1");
+  await client.until(/data: 2\n\n/);
+  t.match(client.text, /content-type: text\/event-stream/i);
+  client.leave();
+  const notes = await journalHas(apache, "events closed, finished false");
+  t.ok(notes.includes("events request closed"));
+});
+
+t.test("plain listeners", async (t) => {
+  const at = (way: string) => get(`/listener/${way}`);
+  t.match(await at("chunked"), { status: 200, body: "one two" });
+  const head = await at("head");
+  t.match(head, { status: 207, body: "head", headers: { "x-a": "1, 2" } });
+  t.match(await at("trailers"), { status: 200, body: "body" });
+  t.match(Buffer.from((await at("latin")).headers["x-name"] as string, "latin1")[3], 0xe9);
+  t.match(JSON.parse((await get("/listener/fields", { "X-Case": "a" })).body), {
+    headers: "a",
+    distinct: ["a"],
+    complete: true,
+  });
+  t.match(await post("/listener/continue", "piped"), { status: 200, body: "piped" });
+  const large = Buffer.alloc(500_000, "é");
+  const echo = await post("/listener/echo", large, "text/x");
+  t.match(echo, { status: 200, headers: { "content-type": "text/x" } });
+  t.ok(echo.body === large.toString());
+});
+
+t.test("cookies of earlier handlers stay", async (t) => {
+  const { headers } = await get("/cookies");
+  t.strictSame(headers["set-cookie"]?.toSorted(), ["early=1", "late=2", "later=3"]);
+});
+
+t.test("events and states are Node's", async (t) => {
+  const reply = await get("/listener/events");
+  t.match(reply, { body: "ab", headers: { "content-length": "2" } });
+  const notes = await journalHas(apache, "states: true,true,false");
+  const order = notes.find((entry) => entry.startsWith("order")) ?? "";
+  t.match(order, /^order: written,.*res finish,.*res close$/);
+  t.match((await get("/listener/drain")).body.length, 64 * 65536);
+  t.strictSame(
+    (await journalHas(apache, "waits: true")).filter((entry) => /drain/.test(entry)),
+    [],
+  );
+});
+
+t.test("what goes wrong", async (t) => {
+  await t.rejects(get("/listener/wrong"), "shorter than announced");
+  await logHas(t, /MODTS_LENGTH_MISMATCH/);
+  t.match(await get("/listener/rejects"), { status: 500 });
+  await logHas(t, /mod_ts\/node listener\.ts::ways failed[^]*boom in a listener/);
+  await t.rejects(get("/listener/destroys"), "a response that was destroyed looks cut off");
+  await get("/listener/req-destroys").catch(() => {});
+  const notes = await journalHas(apache, "response closed");
+  t.ok(notes.includes("request destroyed"));
+  t.match(await get("/listener/status"), { status: 500 });
+  t.match(await get("/listener/after"), { status: 200, body: "whole" });
+  await logHas(t, /boom after the end/);
+  t.match(await get("/wrong"), { status: 500 });
+  await logHas(t, /MODTS_MISSING_EXPORT: .*saved\.ts has no export named default/);
+  t.match(await get("/text"), { status: 500 });
+  await logHas(t, /MODTS_NOT_AN_APPLICATION: .*wrong\.ts exports "text", not a function/);
+  t.match(await get("/unnamed"), { status: 500 });
+  await logHas(t, /MODTS_BAD_OPTION: Use TsOption mod_ts\.node\.application/);
+});
+
+t.test("a save is live, a broken one changes nothing", async (t) => {
+  const file = join(apache.folder, "handlers/saved.ts");
+  writeFileSync(file, "export default (_req: unknown, res: any) => res.end('one');");
+  t.match(await get("/wrong"), { body: "one" });
+  writeFileSync(file, "export default (_req: unknown, res: any) => res.end('two');");
+  t.match(await get("/wrong"), { body: "two" });
+  writeFileSync(file, "export default (_req: unknown, res: any) => {");
+  t.match(await get("/wrong"), { body: "two" });
+  await logHas(t, /MODTS_BUILD_FAILED.*generation \d+ goes on serving/);
+});

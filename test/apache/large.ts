@@ -20,11 +20,22 @@ const apache = await startApache(t, {
       Use TsHandler large.ts
       Use TsOption file "\${FOLDER}/large.bin"
     </Location>
+    <Location /large/node>
+      Use TsHandler mod_ts/node
+      Use TsOption mod_ts.node.application large.ts::listener
+    </Location>
+    <Location /large/fetch>
+      Use TsHandler mod_ts/fetch
+      Use TsOption mod_ts.fetch.application large.ts::fetch
+    </Location>
   `,
   handlers: {
     "large.ts": `
       import { createHash } from "node:crypto";
       import { setFlagsFromString } from "node:v8";
+      import type { IncomingMessage, ServerResponse } from "node:http";
+      import { Readable } from "node:stream";
+      import { pipeline } from "node:stream/promises";
       import { runInNewContext } from "node:vm";
       import type { ApacheRequest } from "mod-ts";
       const block = (index: number) => { move(${megabyte}); return Buffer.alloc(${megabyte}, index); };
@@ -83,6 +94,18 @@ const apache = await startApache(t, {
           }));
         },
       };
+      const digestOf = async (body: AsyncIterable<Uint8Array>) => {
+        const hash = createHash("sha256");
+        for await (const chunk of body) { hash.update(chunk); move(chunk.length); }
+        return hash.digest("hex");
+      };
+      function* blocks() { for (written = 0; written < 100; written++) yield block(written); }
+      export const listener = async (req: IncomingMessage, res: ServerResponse) => {
+        if (req.method === "POST") res.end(await digestOf(req));
+        else await pipeline(Readable.from(blocks()), res);
+      };
+      export const fetch = async (request: Request) =>
+        new Response(request.body ? await digestOf(request.body) : ReadableStream.from(blocks()));
       export const handler = (req: ApacheRequest) => ways[req.uri.split("/").at(-1)!]!(req) as number;
     `,
   },
@@ -154,7 +177,13 @@ async function bounded(t: Test, run: () => Promise<Download>): Promise<Download>
 const upload = (): Readable => createReadStream(join(apache.folder, "large.bin"));
 
 const withLength = { "content-length": String(size) };
-const uploads = { body: withLength, "read chunked": {}, web: withLength };
+const uploads = {
+  body: withLength,
+  "read chunked": {},
+  web: withLength,
+  "node chunked": {},
+  fetch: withLength,
+};
 
 for (const [name, headers] of Object.entries(uploads)) {
   t.test(`upload read by ${name}`, async (t) => {
@@ -165,24 +194,26 @@ for (const [name, headers] of Object.entries(uploads)) {
   });
 }
 
-for (const way of ["write", "file", "response"]) {
+for (const way of ["write", "file", "response", "node", "fetch"]) {
   t.test(`download by ${way}`, async (t) => {
     const download = await bounded(t, () => transfer(way));
     t.match(download, { status: 200, length: size, digest });
   });
 }
 
-t.test("a handler waits for a client that does not read", async (t) => {
-  const client = connect(apache.port, "127.0.0.1").pause();
-  client.write("GET /large/write HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  let written = -1;
-  for (let unchanged = 0; unchanged < 10; await sleep(10)) {
-    const now = Number((await transfer("written")).text);
-    unchanged = now === written ? unchanged + 1 : 0;
-    written = now;
-  }
-  t.ok(written < 100, `${written} of 100 MB`);
-  let length = 0;
-  for await (const chunk of client as AsyncIterable<Buffer>) length += chunk.length;
-  t.ok(length > size, "all of it, with headers");
-});
+for (const way of ["write", "node", "fetch"]) {
+  t.test(`a handler waits for a client that does not read: ${way}`, async (t) => {
+    const client = connect(apache.port, "127.0.0.1").pause();
+    client.write(`GET /large/${way} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    let written = -1;
+    for (let unchanged = 0; unchanged < 10; await sleep(10)) {
+      const now = Number((await transfer("written")).text);
+      unchanged = now === written ? unchanged + 1 : 0;
+      written = now;
+    }
+    t.ok(written < 100, `${written} of 100 MB`);
+    let length = 0;
+    for await (const chunk of client as AsyncIterable<Buffer>) length += chunk.length;
+    t.ok(length > size, "all of it, with headers");
+  });
+}

@@ -1,6 +1,12 @@
 /** From a reference to a function, and from what it gave to an outcome. */
 import t from "tap";
-import { findHandler, lookupOf, toOutcome, withinLimit } from "../src/call-handler.ts";
+import {
+  findHandler,
+  isApplication,
+  lookupOf,
+  toOutcome,
+  withinLimit,
+} from "../src/call-handler.ts";
 import { parseReference } from "../src/directives.ts";
 import { phaseNames } from "../src/handler.ts";
 import { type ApacheRequest, internals } from "../src/request/request.ts";
@@ -72,6 +78,22 @@ t.test(
     t.equal(call(exports, "m.ts::bound.wave"), "wave hello once");
   },
 );
+
+t.test("a default export is an application in the content phase alone", async (t) => {
+  const module = moduleOf({ default: () => new Response() });
+  const isOne = (reference: string, phase: string, of = module) =>
+    isApplication(of, lookupOf(parseReference(reference), phase as "handler"));
+  t.ok(isOne("m.ts", "handler"));
+  t.equal(lookupOf(parseReference("m.ts"), "handler").asked, "handler|default");
+  for (const phase of phaseNames.filter((name) => name !== "handler")) {
+    t.notOk(isOne("m.ts", phase), phase);
+    t.throws(() => call(module.exports, "m.ts", phase), { code: "MODTS_MISSING_EXPORT" }, phase);
+  }
+  t.notOk(isOne("m.ts::default", "handler"), "a name is a handler's");
+  t.notOk(isOne("m.ts::handler", "handler"));
+  t.notOk(isOne("m.ts", "handler", moduleOf({ default: () => {}, handler: () => {} })));
+  t.notOk(isOne("m.ts", "handler", moduleOf({})));
+});
 
 t.test("what is missing, inherited or no function", async (t) => {
   const exports = { text: "text", nothing: null, nested: {}, list: [1], handler: undefined };

@@ -34,8 +34,11 @@ export function applicationUrl(req: ApacheRequest, base: string): ApplicationUrl
 }
 
 function pathOf(req: ApacheRequest): string {
-  const sent = parseUri(req.unparsedUri).path ?? "/";
-  if (sent === req.uri) return sent;
+  const target = req.unparsedUri;
+  const query = target.indexOf("?");
+  // Nearly every request: nothing is escaped, nothing was rewritten.
+  if (req.uri === (query < 0 ? target : target.slice(0, query))) return req.uri;
+  const sent = parseUri(target).path ?? "/";
   // What an escaped slash means depends on the directive AllowEncodedSlashes.
   if (/%2f/i.test(sent)) return canonicalPath(sent, req.uri);
   const isRewritten = decodePath(sent) !== req.uri;

@@ -45,13 +45,13 @@ export class FastifyVersions {
 
   /** A request that began before the save finds the newer instance, and must not bring the old one back. */
   #isWanted({ module: { exports, generation } }: FastifySource): boolean {
-    if ((this.#serving?.generation ?? 0) >= generation) return false;
+    if ((this.#serving?.generation ?? -1) >= generation) return false;
     return this.#failure?.exports !== exports || performance.now() - this.#failure.at > retryAfter;
   }
 
   #choose({ generation }: HeldModule, debug: boolean): FastifyApplication {
     const serving = this.#serving;
-    const isOlder = (serving?.generation ?? 0) < generation;
+    const isOlder = (serving?.generation ?? -1) < generation;
     // Who debugs wants to see why the save does not run, not the version before it.
     if (this.#failure && isOlder && (debug || !serving)) throw this.#failure.error;
     return serving as FastifyApplication;

@@ -11,7 +11,8 @@ import { type ApacheRequest, internals } from "../request/request.ts";
 import { logFailure } from "../respond.ts";
 import type { ApplicationUrl } from "./application-url.ts";
 import { ClientSocket } from "./client-socket.ts";
-import { aborted, createMessage, dropBody } from "./node-message.ts";
+import { aborted, MessageBody } from "./message-body.ts";
+import { createMessage } from "./node-message.ts";
 
 /** What says that a request is not its own, or that it failed. */
 export type Next = (error?: unknown) => void;
@@ -30,6 +31,7 @@ export function callListener(
 ): Promise<Outcome> {
   const socket = new ClientSocket(req);
   const message = createMessage(req, socket, url);
+  const body = new MessageBody(message, req);
   const response = createResponse(message, socket);
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const next: Next = (error) => {
@@ -59,7 +61,7 @@ export function callListener(
   return promise.finally(() => {
     req.signal.removeEventListener("abort", leave);
     response.off("close", cutOff);
-    dropBody(message);
+    body.drop();
     // The application hears of it as "close" of its response.
     socket.destroy();
   });

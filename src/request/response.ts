@@ -142,11 +142,13 @@ export class ResponseBuffer extends ResponseHead {
   /** Sends the buffer. Returns false when the peer is slower. */
   #send(): boolean {
     const { exchange } = this;
-    if (!exchange.begun) {
+    const isFirst = !exchange.begun;
+    if (isFirst) {
       this.#announced = this.declaredLength;
       this.sendHead(this.typeToSend(this.#buffer.hadText, true), this.#announced);
     }
-    if (this.#buffer.size === 0) return true;
+    // A head alone would wait in Node for the part that follows it: a page waits for the "open" of its event source.
+    if (this.#buffer.size === 0) return !isFirst || exchange.write("");
     const body = this.#encode(this.#buffer.take());
     if (this.headOnly || this.bodiless) return true;
     this.#sent += byteLength(body);

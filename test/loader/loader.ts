@@ -150,6 +150,40 @@ t.test("a save that lost an export in use", async (t) => {
   without.release();
 });
 
+t.test("one of several exports in use will do", async (t) => {
+  const project = await makeProject(t);
+  const names = async (text: string): Promise<unknown> => {
+    await project.save("a.ts", text);
+    const module = await project.load("a.ts", "handler|default");
+    module.release();
+    return module.failure?.message.replace(/.*it has/, "") ?? Object.keys(module.exports).join();
+  };
+  t.equal(await names("export const other = 1;"), "other");
+  t.equal(await names("export const handler = 1;"), "handler");
+  t.equal(await names("export default 1;"), "default");
+  t.match(await names("const text = 1;"), / lost its export "default", which is in use/);
+  t.equal(await names("export const handler = 2;"), "handler");
+});
+
+t.test("a version that is retained outlives its request", async (t) => {
+  const project = await makeProject(t);
+  const disposing = (name: string): string =>
+    `${answering(name)} export const dispose = () => (globalThis.disposed ??= []).push("${name}");`;
+  const disposed = (): unknown => Reflect.get(globalThis, "disposed");
+  await project.save("a.ts", disposing("one"));
+  const first = await project.load("a.ts");
+  const letGo = first.retain();
+  first.release();
+  await project.save("a.ts", disposing("two"));
+  t.equal(await project.request("a.ts"), "two");
+  await setImmediate();
+  t.equal(disposed(), undefined);
+  letGo();
+  letGo();
+  await setImmediate();
+  t.strictSame(disposed(), ["one"]);
+});
+
 const mistakes: Record<string, { text: string; line: number; reason: RegExp; code?: string }> = {
   "bad syntax": { text: "export const x = 1;\nlet = ;", line: 2, reason: /SyntaxError/ },
   "syntax that only V8 minds": { text: "\nexport const x = /(/;", line: 2, reason: /regular/ },

@@ -109,6 +109,22 @@ t.test("a Latin-1 header keeps its bytes next to a UTF-8 body", async (t) => {
   }
 });
 
+t.test("flush sends a head that nothing follows yet", async (t) => {
+  let release = (): void => {};
+  const server = await serve(t, async (req) => {
+    await req.flush();
+    await new Promise<void>((resolve) => (release = resolve));
+    req.write("later");
+  });
+  const socket = server.connect();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const [head] = await once(socket, "data");
+  t.match(String(head), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
+  release();
+  const [rest] = await once(socket, "data");
+  t.match(String(rest), "later");
+});
+
 t.test("flush sends, and closes the headers", async (t) => {
   const late: unknown[] = [];
   const server = await serve(t, async (req) => {

@@ -1,4 +1,6 @@
 import t from "tap";
+import { internals } from "../../src/request/request.ts";
+import { toWebRequest } from "../../src/request/web-request.ts";
 import { serve } from "../fixtures/exchange-server.ts";
 
 t.test("method, URL, headers, body", async (t) => {
@@ -33,4 +35,12 @@ t.test("one body, one reader; GET with a body has none", async (t) => {
   });
   await server.ask("POST /", "x");
   t.equal((await server.ask("GET /", "x")).body, "null x");
+});
+
+t.test("another path than the one that was sent", async (t) => {
+  const server = await serve(t, (req) => {
+    const request = toWebRequest(req, req[internals].body, "/b%2Fc?y");
+    req.write(request.url);
+  });
+  t.equal((await server.ask("GET /a/b%2Fc?x")).body, "http://www.example.com/b%2Fc?y");
 });

@@ -54,7 +54,7 @@ export class MessageBody {
       this.#source ??= this.#open();
       this.#source.resume();
     } catch (error) {
-      this.#message.destroy(error as Error);
+      this.#message.destroy(withStatus(error as Error));
     }
   }
 
@@ -72,6 +72,8 @@ export class MessageBody {
     this.#source?.destroy();
     // A body that is too large is answered by the application: its connection stays.
     if (!isModTsError(error)) return this.#destroyMessage.call(message, error, done);
+    // Body parsers wait for the end of the message, or of its socket, before they pass such an error on.
+    message.complete = true;
     done(message.listenerCount("error") > 0 ? error : null);
   }
 }

@@ -67,17 +67,24 @@ export function callListener(
   });
 }
 
+/** What a response here has of its own; its prototype may become that of a framework. */
+const own: PropertyDescriptorMap & ThisType<ServerResponse> = {
+  // Chunks, where they are needed, are made below, also for applications that ask for them.
+  chunkedEncoding: { get: () => false, set: () => {} },
+  // Node keeps it up to date from its own server alone.
+  writableNeedDrain: {
+    get() {
+      return !this.writableEnded && !this.destroyed && Boolean(this.socket?.writableNeedDrain);
+    },
+  },
+};
+
 /** Of Node's own class: frameworks set its prototype to theirs, which lead back to that one. */
 function createResponse(message: IncomingMessage, socket: ClientSocket): ServerResponse {
   const response = new ServerResponse(message);
   // Apache dates responses.
   response.sendDate = false;
-  // Chunks, where they are needed, are made below, also for applications that ask for them.
-  Object.defineProperty(response, "chunkedEncoding", { get: () => false, set: () => {} });
-  // Node keeps it up to date from its own server alone.
-  Object.defineProperty(response, "writableNeedDrain", {
-    get: () => !response.writableEnded && !response.destroyed && socket.writableNeedDrain,
-  });
+  Object.defineProperties(response, own);
   socket.message = response;
   socket.on("drain", () => response.writableEnded || response.emit("drain"));
   response.assignSocket(socket as unknown as Socket);

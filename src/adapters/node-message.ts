@@ -4,7 +4,7 @@
  */
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { ApacheRequest } from "../request/request.ts";
+import { type ApacheRequest, internals } from "../request/request.ts";
 import type { ApplicationUrl } from "./application-url.ts";
 import type { ClientSocket } from "./client-socket.ts";
 
@@ -27,13 +27,22 @@ export function createMessage(
   message.httpVersion = "1.1";
   message.httpVersionMajor = 1;
   message.httpVersionMinor = 1;
-  setHeaders(message, [...req.headersIn.raw()]);
+  setHeaders(message, headersOf(req));
   if (url.base) {
     message.baseUrl = url.base;
     message.originalUrl = url.whole;
   }
   message.apache = req;
   return message;
+}
+
+/** Middleware tells by its headers whether a request has a body, and how it is framed is not passed on by Apache. */
+function headersOf(req: ApacheRequest): string[] {
+  const { headersIn } = req;
+  const headers = [...headersIn.raw()];
+  const isFramed = headersIn.has("content-length") || headersIn.has("transfer-encoding");
+  if (req[internals].body.announced && !isFramed) headers.push("Transfer-Encoding", "chunked");
+  return headers;
 }
 
 /** As Node's parser does it, so that `headers` and `headersDistinct` are made by its own rules when somebody asks. */

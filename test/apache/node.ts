@@ -1,5 +1,5 @@
 /** Express applications and plain listeners of `node:http`, through a real Apache. */
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { startApache } from "../fixtures/httpd.ts";
@@ -42,6 +42,7 @@ const apache = await startApache(t, {
     </Location>
     ${journalConf}
   `,
+  config: { limits: { bodyBytes: 4_000_000 } },
   files: { "files/a.txt": "0123456789", "htdocs/app/plain.txt": "served by Apache's rules" },
   handlers: {
     "journal.ts": `${journalModule}
@@ -109,6 +110,7 @@ const apache = await startApache(t, {
     "listener.ts": `
       import type { IncomingMessage, ServerResponse } from "node:http";
       import { pipeline } from "node:stream/promises";
+      import { Busboy } from "@fastify/busboy";
       import { note } from "./journal.ts";
       type Way = (req: IncomingMessage, res: ServerResponse) => unknown;
       const all: Record<string, Way> = {
@@ -150,6 +152,18 @@ const apache = await startApache(t, {
         echo: async (req, res) => {
           res.setHeader("content-type", req.headers["content-type"] ?? "none");
           await pipeline(req, res);
+        },
+        upload: (req, res) => {
+          const seen: unknown[] = [];
+          const parser = new Busboy({ headers: req.headers as { "content-type": string } });
+          parser.on("file", (field, stream, filename) => {
+            let size = 0;
+            stream.on("data", (chunk: Buffer) => (size += chunk.length));
+            stream.on("end", () => seen.push([field, filename, size]));
+          });
+          parser.on("field", (field, value) => seen.push([field, value]));
+          parser.on("finish", () => res.end(JSON.stringify(seen)));
+          req.pipe(parser);
         },
         wrong: (_req, res) => { res.setHeader("Content-Length", 10); res.write("four"); setTimeout(() => res.end(), 10); },
         rejects: async () => { throw new Error("boom in a listener"); },
@@ -250,6 +264,16 @@ t.test("bodies", async (t) => {
 t.test("what body parsers refuse has their status and no stack", async (t) => {
   t.match(await post("/app/json", "{"), { status: 400, body: /JSON/ });
   t.match(await post("/app/json", `"${"x".repeat(2000)}"`), { status: 413 });
+  const large = Buffer.alloc(5_000_000);
+  t.match(await post("/app/raw", large), { status: 413 }, "limits.bodyBytes");
+  const unannounced = new RawClient(apache.port).head(
+    "POST /app/raw HTTP/1.1",
+    "Transfer-Encoding: chunked",
+    "Content-Type: text/plain",
+    "Connection: close",
+  );
+  unannounced.chunk(String(large)).send("0\r\n\r\n");
+  t.match(await unannounced.closed, /^HTTP\/1\.1 413 /);
   const expected = new RawClient(apache.port).head(
     "POST /app/json HTTP/1.1",
     "Content-Length: 9",
@@ -322,6 +346,20 @@ t.test("plain listeners", async (t) => {
   t.ok(echo.body === large.toString());
 });
 
+t.test("an upload, streamed through a parser", async (t) => {
+  const form = new FormData();
+  form.append("title", "a title");
+  form.append("file", new Blob(["x".repeat(1_000_000)]), "x.bin");
+  const response = await fetch(`${apache.url.replace(/\/$/, "")}/listener/upload`, {
+    method: "POST",
+    body: form,
+  });
+  t.strictSame(await response.json(), [
+    ["title", "a title"],
+    ["file", "x.bin", 1_000_000],
+  ]);
+});
+
 t.test("cookies of earlier handlers stay", async (t) => {
   const { headers } = await get("/cookies");
   t.strictSame(headers["set-cookie"]?.toSorted(), ["early=1", "late=2", "later=3"]);
@@ -369,4 +407,35 @@ t.test("a save is live, a broken one changes nothing", async (t) => {
   writeFileSync(file, "export default (_req: unknown, res: any) => {");
   t.match(await get("/wrong"), { body: "two" });
   await logHas(t, /MODTS_BUILD_FAILED.*generation \d+ goes on serving/);
+});
+
+t.test("requests that run while it is saved all get one version or the other", async (t) => {
+  const file = join(apache.folder, "handlers/saved.ts");
+  const seen = new Set<string>();
+  let isSaving = true;
+  const ask = async (): Promise<void> => {
+    while (isSaving) {
+      const { status, body } = await get("/wrong");
+      seen.add(status === 200 ? body.replace(/\d+/, "n") : `${status}`);
+    }
+  };
+  const asking = Promise.all([ask(), ask(), ask(), ask()]);
+  for (let version = 0; version < 20; version += 1) {
+    writeFileSync(
+      `${file}.new`,
+      `import express from "express";
+      const app = express();
+      app.get("/wrong", async (_req, res) => {
+        res.write("version ");
+        await new Promise((done) => setTimeout(done, 5));
+        res.end("${version}");
+      });
+      export default app;`,
+    );
+    renameSync(`${file}.new`, file);
+    t.equal((await get("/wrong")).body, `version ${version}`);
+  }
+  isSaving = false;
+  await asking;
+  t.strictSame([...seen], ["version n"]);
 });

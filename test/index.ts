@@ -24,6 +24,8 @@ const types = [
   "ApacheConnection",
   "ApacheRequest",
   "ApacheServer",
+  "ApplicationContext",
+  "ApplicationEnv",
   "ContentOptions",
   "FileInfo",
   "Form",

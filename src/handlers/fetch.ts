@@ -10,30 +10,16 @@
  * ```
  * @module
  */
-import { loadApplication } from "../adapters/application-module.ts";
-import { readApplication } from "../adapters/application-options.ts";
-import { applicationUrl } from "../adapters/application-url.ts";
+import { createApplicationHandler } from "../adapters/application-handler.ts";
 import { callFetch, fetchOf } from "../adapters/fetch-application.ts";
 import type { HandlerResult } from "../handler.ts";
-import { DECLINED } from "../outcome.ts";
-import { nameCulprit } from "../phase-runner.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import { oncePerSection } from "../section-options.ts";
 
 /** Makes the module that the reference `mod_ts/fetch` stands for. */
 export function createFetch(): { handler(req: ApacheRequest): Promise<HandlerResult> } {
-  const optionsOf = oncePerSection((values) => readApplication("fetch", values));
   return {
-    async handler(req) {
-      const { reference, base } = optionsOf(req.getOptions());
-      const url = applicationUrl(req, base);
-      if (!url) return DECLINED;
-      const fetch = fetchOf(await loadApplication(req, reference), reference.path);
-      try {
-        return await callFetch(req, fetch, url);
-      } catch (error) {
-        throw nameCulprit(error, "handler", `mod_ts/fetch ${reference.text}`);
-      }
-    },
+    handler: createApplicationHandler("fetch", ({ req, module, reference, url }) =>
+      callFetch(req, fetchOf(module, reference.path), url),
+    ),
   };
 }

@@ -412,9 +412,9 @@ t.test("a save is live, a broken one changes nothing", async (t) => {
 t.test("requests that run while it is saved all get one version or the other", async (t) => {
   const file = join(apache.folder, "handlers/saved.ts");
   const seen = new Set<string>();
-  let isSaving = true;
+  const over = new AbortController();
   const ask = async (): Promise<void> => {
-    while (isSaving) {
+    while (!over.signal.aborted) {
       const { status, body } = await get("/wrong");
       seen.add(status === 200 ? body.replace(/\d+/, "n") : `${status}`);
     }
@@ -435,7 +435,7 @@ t.test("requests that run while it is saved all get one version or the other", a
     renameSync(`${file}.new`, file);
     t.equal((await get("/wrong")).body, `version ${version}`);
   }
-  isSaving = false;
+  over.abort();
   await asking;
   t.strictSame([...seen], ["version n"]);
 });

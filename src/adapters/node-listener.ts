@@ -115,6 +115,7 @@ function toFailure(error: unknown, req: ApacheRequest): unknown {
   const outcome = Number(status ?? statusCode);
   if (!(outcome >= 400 && outcome <= 599)) return error;
   if (outcome >= 500) logFailure(error, req);
+  else req.logError(`the application refused with ${outcome}: ${error.message}`, "info");
   return new HttpError(outcome, {
     cause: error,
     ...(expose === true && { body: `${error.message}\n` }),

@@ -313,6 +313,7 @@ t.test("errors: the client learns nothing, the log all", async (t) => {
     body: "no tea\n",
     headers: { "x-tea": "no" },
   });
+  await logHas(t, /mod_ts:info\][^\n]*the application refused with 418: no tea/);
   t.match(await get("/app/handled"), { status: 409, body: "its own error page" });
   await t.rejects(get("/app/late"), "cut off");
   await logHas(t, /boom after the head/);

@@ -201,7 +201,7 @@ for (const way of ["write", "file", "response", "node", "fetch"]) {
   });
 }
 
-for (const way of ["write", "node", "fetch"]) {
+for (const way of ["write", "node"]) {
   t.test(`a handler waits for a client that does not read: ${way}`, async (t) => {
     const client = connect(apache.port, "127.0.0.1").pause();
     client.write(`GET /large/${way} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);

@@ -261,6 +261,7 @@ const registry = {
     level: "error",
     message: "an uploaded file cannot be kept in {folder}: {reason}",
   },
+  MODTS_BAD_COOKIE: { status: 500, level: "error", message: "cookie {name}: {reason}" },
   MODTS_BAD_ARGUMENT: { status: 500, level: "error", message: "{name}: {reason}" },
   // Loader
   MODTS_BUILD_FAILED: { status: 500, level: "error", message: "{file} cannot be loaded: {reason}" },

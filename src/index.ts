@@ -23,6 +23,16 @@ export type { OnFile } from "./request/multipart.ts";
 export type { FormOptions } from "./request/read-form.ts";
 export type { ContentOptions } from "./request/serve-content.ts";
 export { HeaderTable } from "./request/headers.ts";
+export type { Cookies } from "./request/cookies.ts";
+export type { CookieAttributes } from "./request/set-cookie.ts";
+export { CookieKeys } from "./request/cookie-keys.ts";
+export {
+  encryptedCookie,
+  signedCookie,
+  type CookieStatus,
+  type ProtectedCookie,
+  type ProtectedCookieOptions,
+} from "./request/protected-cookie.ts";
 export { redirect, type RedirectOptions } from "./request/redirect.ts";
 export type { ApacheConnection } from "./request/connection.ts";
 export type { ApacheServer } from "./request/server.ts";

@@ -20,6 +20,7 @@ const floors = [
     "version.ts",
     "closest.ts",
     "secret.ts",
+    "signed-token.ts",
     "section-options.ts",
   ],
   [

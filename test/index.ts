@@ -5,6 +5,7 @@ import t from "tap";
 import * as face from "../src/index.ts";
 
 const values = [
+  "CookieKeys",
   "DECLINED",
   "DONE",
   "HeaderTable",
@@ -14,10 +15,12 @@ const values = [
   "REMOTE_HOST",
   "REMOTE_NAME",
   "REMOTE_NOLOOKUP",
+  "encryptedCookie",
   "escapeHtml",
   "isHttpStatus",
   "reasonPhrase",
   "redirect",
+  "signedCookie",
 ];
 
 const types = [
@@ -27,6 +30,9 @@ const types = [
   "ApplicationContext",
   "ApplicationEnv",
   "ContentOptions",
+  "CookieAttributes",
+  "CookieStatus",
+  "Cookies",
   "FileInfo",
   "Form",
   "FormLimits",
@@ -39,6 +45,8 @@ const types = [
   "Outcome",
   "ParsedUri",
   "PhaseName",
+  "ProtectedCookie",
+  "ProtectedCookieOptions",
   "RedirectOptions",
   "RequestHandler",
   "RequestState",

@@ -4,7 +4,7 @@
  * Attack: a page of somebody else sends our form from the visitor's browser, to log him out, or in under the attacker's name.
  * @module
  */
-import { isEqual, TokenSigner } from "./signed-token.ts";
+import { isEqual, TokenSigner } from "../signed-token.ts";
 
 /** Seconds for which a page may lie open before it is sent. */
 const life = 3600 * 12;

@@ -5,7 +5,7 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { isEqual, TokenSigner } from "./signed-token.ts";
+import { isEqual, TokenSigner } from "../signed-token.ts";
 
 /** A user who is logged in. */
 export interface LoginSession {

@@ -16,7 +16,6 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { cookieName, cookieValues, formatCookie } from "../credentials/cookie.ts";
 import { accountPage, type LoginPage, loginPage, lostPage } from "../credentials/login-page.ts";
 import { type LoginFolders, LoginRealm } from "../credentials/login-realm.ts";
 import type { LoginSession } from "../credentials/login-session.ts";
@@ -257,14 +256,27 @@ function isSecure(req: ApacheRequest, { alwaysSecure }: LoginRealm): boolean {
   return alwaysSecure || req.isHttps();
 }
 
+/** At most four: a neighbouring host may have planted others beside ours. */
 function cookies(req: ApacheRequest, realm: LoginRealm, name: string): string[] {
-  return cookieValues(req.headersIn.get("cookie"), cookieName(name, isSecure(req, realm)));
+  return req.cookies.getAll(cookieName(name, isSecure(req, realm))).slice(0, 4);
 }
 
+/** With TLS, `__Host-`: no neighbouring host and no page over plain HTTP can set a cookie of this name. */
+function cookieName(name: string, secure: boolean): string {
+  return secure ? `__Host-${name}` : name;
+}
+
+/**
+ * For as long as the browser runs; an empty value removes the cookie. Scripts cannot read it, and other sites' forms do not
+ * send it.
+ */
 function setCookie(
   req: ApacheRequest,
   realm: LoginRealm,
   [name, value]: readonly [string, string],
 ): void {
-  req.errHeadersOut.add("Set-Cookie", formatCookie(name, value, isSecure(req, realm)));
+  const secure = isSecure(req, realm);
+  const end = value === "" ? { maxAge: 0 } : {};
+  const attributes = { path: "/", httpOnly: true, sameSite: "lax", secure, ...end } as const;
+  req.setCookie(cookieName(name, secure), value, attributes);
 }

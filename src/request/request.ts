@@ -8,6 +8,7 @@ import type { Readable } from "node:stream";
 import { ModTsError } from "../errors.ts";
 import { parseBasicAuth } from "./basic-auth.ts";
 import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
+import { Cookies } from "./cookies.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
 import type { Form } from "./form.ts";
 import { formLimits } from "./form-limits.ts";
@@ -20,6 +21,7 @@ import { ResponseBuffer } from "./response.ts";
 import { sendFile } from "./send-file.ts";
 import { type ContentOptions, serveContent, serveFile } from "./serve-content.ts";
 import { TemporaryFiles } from "./temporary-files.ts";
+import { addSetCookie, type CookieAttributes, formatSetCookie, wantsSecure } from "./set-cookie.ts";
 import { toWebRequest } from "./web-request.ts";
 
 export type { HandlerEntry, RequestInternals, RequestPhase } from "./internals.ts";
@@ -48,6 +50,7 @@ export class ApacheRequest extends RequestFacts {
   #state: RequestState | undefined;
   #webRequest: Request | undefined;
   #form: Promise<Form> | undefined;
+  #cookies: Cookies | undefined;
   #mtime = 0;
 
   constructor(context: RequestContext, exchange: Exchange) {
@@ -228,6 +231,24 @@ export class ApacheRequest extends RequestFacts {
   /** The request as the web knows it; asking again gives the same. It holds the body from then on. */
   toRequest(): Request {
     return (this.#webRequest ??= toWebRequest(this, this[internals].body));
+  }
+
+  /** The cookies that the browser sent. */
+  get cookies(): Cookies {
+    return (this.#cookies ??= new Cookies(this.headersIn.getAll("Cookie")));
+  }
+  /**
+   * Has the browser keep a cookie, in place of one of the same name, path and domain. It is among the {@link errHeadersOut}, so that
+   * redirects and errors carry it, too. Throws `MODTS_BAD_COOKIE` for what browsers would drop, `MODTS_HEADERS_SENT` when it is too late.
+   */
+  setCookie(name: string, value: string, attributes: CookieAttributes = {}): void {
+    addSetCookie(this.errHeadersOut, formatSetCookie(name, value, attributes));
+    this[internals].response.setsCookie = true;
+  }
+  /** Has the browser forget a cookie; path and domain must be those that it was set with. */
+  clearCookie(name: string, attributes: CookieAttributes = {}): void {
+    const secure = wantsSecure(name) ? { secure: true, httpOnly: true } : {};
+    this.setCookie(name, "", { ...secure, ...attributes, maxAge: 0, expires: new Date(0) });
   }
 
   /** Tells when the resource last changed, seconds since 1970; an older time than the known one is ignored. */

@@ -25,6 +25,8 @@ export class ResponseHead {
   #typeless = false;
   /** Whether `Expires` and `Cache-Control` shall forbid caches to keep the response. */
   noCache = false;
+  /** Whether a cookie is set that a cache must not hand to others. */
+  setsCookie = false;
   /** Methods for the `Allow` header of a 405 or 501. */
   allowed: readonly string[] = [];
 
@@ -166,6 +168,7 @@ export class ResponseHead {
     if (type !== undefined) headers.push("Content-Type", type);
     if (length !== undefined) headers.push("Content-Length", String(length));
     if (this.noCache) this.#forbidCaching();
+    if (this.setsCookie) this.#keepCookiesOutOfCaches();
     appendHeaders(headers, this.#headersOut, type);
     appendHeaders(headers, this.#errHeadersOut, type);
     this.#headersOut?.freeze();
@@ -176,6 +179,12 @@ export class ResponseHead {
   #forbidCaching(): void {
     this.headersOut.setDefault("Expires", new Date(0).toUTCString());
     this.headersOut.setDefault("Cache-Control", "no-cache");
+  }
+
+  /** Attack: a cache that several people share hands the cookie of one of them to all (RFC 9111, section 5.2.2.4). */
+  #keepCookiesOutOfCaches(): void {
+    if (this.#headersOut?.has("Cache-Control")) return;
+    this.errHeadersOut.setDefault("Cache-Control", 'no-cache="set-cookie"');
   }
 
   /** RFC 9110, section 15.5.6: a 405 must say what is allowed. */

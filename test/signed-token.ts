@@ -1,5 +1,5 @@
 import t from "tap";
-import { isEqual, TokenSigner } from "../../src/credentials/signed-token.ts";
+import { isEqual, TokenSigner } from "../src/signed-token.ts";
 
 const signer = new TokenSigner("m".repeat(32), "test");
 

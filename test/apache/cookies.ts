@@ -1,0 +1,88 @@
+/** Cookies through a real Apache: there and back, on redirects and errors, and what a hostile client sends. */
+import t from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+
+const apache = await startApache(t, {
+  conf: `
+    LimitRequestFieldSize 65536
+    <Location />
+      Use TsHandler cookies.ts
+    </Location>
+  `,
+  config: { limits: { headerBytes: 131_072 } },
+  handlers: {
+    "cookies.ts": `
+      import { CookieKeys, encryptedCookie, OK, redirect, signedCookie, type ApacheRequest } from "mod-ts";
+      const keys = new CookieKeys(["0123456789abcdef0123456789abcdef"]);
+      const cart = signedCookie<string[]>("cart", keys, { maxAge: 3600 });
+      const secret = encryptedCookie<string[]>("secret", keys);
+      const answers: Record<string, (req: ApacheRequest) => unknown> = {
+        set: (req) => { req.setCookie("a", "ü; x=1", { httpOnly: true }); req.setCookie("b", "2"); return OK; },
+        cached: (req) => { req.headersOut.set("Cache-Control", "private"); req.setCookie("a", "1"); return OK; },
+        error: (req) => { req.setCookie("a", "1"); return 404; },
+        redirect: (req) => { req.setCookie("a", "1"); redirect(req, "/elsewhere"); },
+        response: (req) => { req.setCookie("a", "1"); return new Response("x", { headers: { "Set-Cookie": "b=2" } }); },
+        inject: (req) => { req.setCookie("a", "1", { path: decodeURIComponent(req.args ?? "") }); return OK; },
+        late: async (req) => { req.write("x"); await req.flush(); req.setCookie("a", "1"); return OK; },
+        prefix: (req) => { req.setCookie("__Host-a", "1"); return OK; },
+        remember: (req) => { cart.set(req, ["1", "2"]); secret.set(req, ["3"]); return OK; },
+        recall: (req) => { req.write(JSON.stringify([cart.get(req), secret.get(req), cart.status(req)])); return OK; },
+        list: (req) => { req.write(JSON.stringify([req.cookies.size, ...req.cookies].slice(0, 8))); return OK; },
+      };
+      export const handler = (req: ApacheRequest) => answers[req.uri.slice(1)]!(req) as number;
+    `,
+  },
+});
+
+const get = (path: string, cookie?: string | string[]) =>
+  apache.request(path, cookie === undefined ? {} : { headers: { cookie } });
+
+t.test("set, kept out of shared caches, and read again", async (t) => {
+  const reply = await get("/set");
+  t.strictSame(reply.headers["set-cookie"], [
+    "a=%C3%BC%3B%20x%3D1; Path=/; HttpOnly",
+    "b=2; Path=/",
+  ]);
+  t.equal(reply.headers["cache-control"], 'no-cache="set-cookie"');
+  t.equal((await get("/list", "a=%C3%BC%3B%20x%3D1; b=2")).body, '[2,["a","ü; x=1"],["b","2"]]');
+  t.equal((await get("/cached")).headers["cache-control"], "private");
+});
+
+t.test("on errors, redirects, and beside those of a Response", async (t) => {
+  t.match(await get("/error"), { status: 404, headers: { "set-cookie": ["a=1; Path=/"] } });
+  t.match(await get("/redirect"), { status: 302, headers: { "set-cookie": ["a=1; Path=/"] } });
+  const { headers } = await get("/response");
+  t.strictSame(headers["set-cookie"]?.toSorted(), ["a=1; Path=/", "b=2"]);
+});
+
+t.test("signed and encrypted", async (t) => {
+  const set = (await get("/remember")).headers["set-cookie"] ?? [];
+  const pairs = set.map((cookie) => cookie.split(";")[0] ?? "");
+  t.equal((await get("/recall", pairs.join("; "))).body, '[["1","2"],["3"],"valid"]');
+  const changed = pairs.map((pair) => pair.replace(/=./, "=_"));
+  t.equal((await get("/recall", changed.join("; "))).body, '[null,null,"tampered"]');
+});
+
+t.test("what cannot be set is an error, and no header", async (t) => {
+  for (const path of ["/inject?/x%0D%0AX-Evil:1", "/inject?/x%3B%20Domain=evil", "/prefix"]) {
+    const reply = await get(path);
+    t.equal(reply.status, 500, path);
+    t.notOk(reply.headers["set-cookie"] ?? reply.headers["x-evil"], path);
+  }
+  t.match(apache.sidecarLog(), /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/);
+  t.match(apache.sidecarLog(), /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/);
+  await t.rejects(get("/late"), "the answer is cut off");
+  t.match(apache.sidecarLog(), /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/);
+});
+
+t.test("malformed ones, a hundred of a name, and as many as Apache lets in", async (t) => {
+  t.equal(
+    (await get("/list", '=; ;"; a; __proto__=1; b="2"')).body,
+    '[2,["__proto__","1"],["b","2"]]',
+  );
+  t.match((await get("/list", "a=1; ".repeat(100))).body, /^\[100,/);
+  t.equal((await get("/list", ["a=1", "b=2"])).body, '[2,["a","1"],["b","2"]]');
+  const large = `big=${"x".repeat(64_000)}; last=1`;
+  t.match((await get("/list", large)).body, /^\[2,\["big","xx.*\["last","1"\]\]$/);
+  t.equal((await get("/list", `a=${"x".repeat(70_000)}`)).status, 400, "Apache's own limit");
+});

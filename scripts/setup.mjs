@@ -19,6 +19,7 @@ if (process.argv.includes("--test")) {
   buildTap();
   provideHttpd();
   provideServer("MariaDB", "/usr/sbin/mariadbd", "mariadb-server");
+  provideServer("Redis", "/usr/bin/redis-server", "redis-server");
   provideServer("nginx", "/usr/sbin/nginx", "nginx-light");
 }
 

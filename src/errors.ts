@@ -263,6 +263,29 @@ const registry = {
   },
   MODTS_BAD_COOKIE: { status: 500, level: "error", message: "cookie {name}: {reason}" },
   MODTS_BAD_ARGUMENT: { status: 500, level: "error", message: "{name}: {reason}" },
+  // Sessions
+  MODTS_SESSION_STORE: {
+    status: 503,
+    level: "error",
+    message: "session store {store} failed: {reason}",
+  },
+  MODTS_SESSION_LOCKED: {
+    status: 503,
+    level: "warn",
+    message:
+      "the session is locked by another request for {age} s; this one gave up after {limit} s",
+  },
+  MODTS_SESSION_LOST: { status: 503, level: "error", message: "session cannot be saved: {reason}" },
+  MODTS_SESSION_DATA: {
+    status: 500,
+    level: "error",
+    message: "session cannot hold {path}: {reason}",
+  },
+  MODTS_SESSION_CORRUPT: {
+    status: 0,
+    level: "error",
+    message: "session store {store} has a record that is no session ({reason}); a new one begins",
+  },
   // Loader
   MODTS_BUILD_FAILED: { status: 500, level: "error", message: "{file} cannot be loaded: {reason}" },
   MODTS_BUILD_TIMEOUT: {

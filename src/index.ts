@@ -25,6 +25,7 @@ export type { ContentOptions } from "./request/serve-content.ts";
 export { HeaderTable } from "./request/headers.ts";
 export type { Cookies } from "./request/cookies.ts";
 export type { CookieAttributes } from "./request/set-cookie.ts";
+export type { Session, SessionData, SessionOptions } from "./request/session.ts";
 export { CookieKeys } from "./request/cookie-keys.ts";
 export {
   encryptedCookie,

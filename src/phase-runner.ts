@@ -190,8 +190,11 @@ export class PhaseRunner implements ModuleSource {
     return (await this.#find(reference, lookup)) as unknown as WebSocketHandler;
   }
 
-  /** Lets go of the module versions. */
+  /** The request is over: lets go of the module versions and of what handlers left open. */
   release(): void {
+    const state = this.#req[internals];
+    state.isOver = true;
+    state.settling?.close();
     for (const module of this.held) module.release();
   }
 }

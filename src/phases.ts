@@ -31,6 +31,7 @@ import {
 import { isHttpError } from "./http-error.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
 import { nameCulprit, PhaseRunner, type PhaseRunnerOptions } from "./phase-runner.ts";
+import type { Settling } from "./request/internals.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 import { type Ending, logFailure, respond } from "./respond.ts";
 
@@ -108,7 +109,7 @@ class Run {
       serve = await this.#phases.findSocketHandler();
       return { outcome: OK };
     });
-    if (serve) {
+    if (serve && !("error" in ending)) {
       return async (socket) => {
         if (socket) await this.#serveSocket(socket, serve as WebSocketHandler);
         await this.#conclude();
@@ -129,6 +130,7 @@ class Run {
       passed = true;
       return { outcome: OK };
     });
+    if ("error" in ending) passed = false;
     if (!passed) await this.#respond(ending);
     await this.#conclude();
     return passed;
@@ -136,18 +138,21 @@ class Run {
 
   /** The phases before content, then `content`; whatever is thrown becomes an ending here. */
   async #ending(content: () => Promise<Ending>): Promise<Ending> {
+    let ending: Ending | undefined;
     try {
       for (const phase of beforeContent) {
         if (!this.#phases.has(phase)) continue;
         const outcome = await this.#phases.run(phase);
-        if (outcome !== OK && outcome !== DECLINED) return { outcome: outcome as Outcome };
+        if (outcome === OK || outcome === DECLINED) continue;
+        ending = { outcome: outcome as Outcome };
+        break;
       }
-      return await content();
+      ending ??= await content();
     } catch (error) {
-      return isHttpError(error)
-        ? { outcome: error.outcome, thrown: error }
-        : { outcome: 500, error };
+      ending = endingOf(error);
     }
+    const { settling } = this.#req[internals];
+    return settling ? settled(settling, ending) : ending;
   }
 
   async #content(): Promise<Ending> {
@@ -211,5 +216,19 @@ class Run {
       }
     }
     await this.#afterwards("cleanup");
+  }
+}
+
+function endingOf(error: unknown): Ending {
+  return isHttpError(error) ? { outcome: error.outcome, thrown: error } : { outcome: 500, error };
+}
+
+/** A session that cannot be kept is a failure, whatever the handler made of the request. */
+async function settled(settling: Settling, ending: Ending): Promise<Ending> {
+  try {
+    await settling.settle(!("error" in ending));
+    return ending;
+  } catch (error) {
+    return "error" in ending ? ending : { outcome: 500, error };
   }
 }

@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { ModTsError } from "./errors.ts";
+import { isAlive, startTime } from "./process-identity.ts";
 
 /** A runtime folder that is ours. */
 export interface RunFolder {
@@ -75,21 +76,6 @@ function owner(text: string | undefined): number | undefined {
   const pid = Number(first);
   if (!Number.isSafeInteger(pid) || pid < 1 || pid === process.pid) return undefined;
   return isAlive(pid) && startTime(pid) === started ? pid : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** Clock ticks from boot to the start of a process: field 22 of `/proc/<pid>/stat`, proc(5). Empty where there is no such file. */
-function startTime(pid: number): string {
-  const stat = read(`/proc/${pid}/stat`) ?? "";
-  // Field 2, the name, stands in parentheses and may hold spaces and parentheses itself.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
 function read(file: string): string | undefined {

@@ -26,6 +26,7 @@ import { log, subscribeLog } from "./log.ts";
 import { createEngine, type Engine } from "./phases.ts";
 import { sweepTemporaryFiles } from "./request/temporary-files.ts";
 import { createResolver, requireInside } from "./resolver.ts";
+import { Sessions } from "./sessions/sessions.ts";
 import { version } from "./version.ts";
 import type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
 
@@ -54,6 +55,8 @@ export async function createParts({
   sweepTemporaryFiles(temporary);
   const stores = new Stores(config.folder);
   const fastify = createFastify();
+  const { folder, run } = config;
+  const sessions = new Sessions({ folder, run, workers: config.pools[pool]?.workers ?? 1 });
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const resolve = createResolver({
@@ -76,7 +79,7 @@ export async function createParts({
     resolve,
     fallback: serveFile,
     handlerTimeout: config.limits.handlerTimeout,
-    toolkit: { temporary },
+    toolkit: { temporary, openSession: (req, options) => sessions.open(req, options) },
     ...(refresh && { pageTail: refresh.script }),
   });
   const door = { engine, interpreter: pool, secret: config.secret ?? "" };
@@ -89,7 +92,7 @@ export async function createParts({
   });
   const close = async (): Promise<void> => {
     await fastify.close();
-    await Promise.all([loader.close(), stores.close()]);
+    await Promise.all([loader.close(), stores.close(), sessions.close()]);
   };
   return { engine, gateway, authorizer, close };
 }

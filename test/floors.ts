@@ -21,6 +21,7 @@ const floors = [
     "closest.ts",
     "secret.ts",
     "signed-token.ts",
+    "process-identity.ts",
     "section-options.ts",
   ],
   [

@@ -52,6 +52,9 @@ const types = [
   "RequestState",
   "Upload",
   "UploadHead",
+  "Session",
+  "SessionData",
+  "SessionOptions",
   "WebSocketHandler",
 ];
 

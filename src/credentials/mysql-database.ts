@@ -7,15 +7,15 @@ import { loadPackage } from "./optional-package.ts";
 import {
   databaseConnections,
   databaseTimeout,
+  type ServerOptions,
   type SqlDatabase,
   withinTimeout,
 } from "./sql-database.ts";
-import type { SqlOptions } from "./sql-options.ts";
 
 /** Connects when it is first asked. */
-export function openMysql({ source }: SqlOptions): SqlDatabase {
+export function openMysql({ source, queueLimit = 100 }: ServerOptions): SqlDatabase {
   let pool: Promise<Pool> | undefined;
-  const open = (): Promise<Pool> => (pool ??= createPool(source));
+  const open = (): Promise<Pool> => (pool ??= createPool(source, queueLimit));
   const execute = async (statement: string, parameters: readonly string[]): Promise<unknown> => {
     const connection = await (await open()).getConnection();
     return run(connection, statement, parameters);
@@ -23,7 +23,8 @@ export function openMysql({ source }: SqlOptions): SqlDatabase {
   return {
     select: async (statement, parameters) =>
       (await execute(statement, parameters)) as Record<string, unknown>[],
-    change: async (statement, parameters) => void (await execute(statement, parameters)),
+    change: async (statement, parameters) =>
+      ((await execute(statement, parameters)) as { affectedRows: number }).affectedRows,
     close: async () => {
       const ending = pool;
       pool = undefined;
@@ -32,7 +33,7 @@ export function openMysql({ source }: SqlOptions): SqlDatabase {
   };
 }
 
-async function createPool(uri: string): Promise<Pool> {
+async function createPool(uri: string, queueLimit: number): Promise<Pool> {
   const mysql = await loadPackage<typeof import("mysql2/promise")>(
     "mysql2/promise",
     "a database of MariaDB or MySQL",
@@ -42,7 +43,7 @@ async function createPool(uri: string): Promise<Pool> {
     connectionLimit: databaseConnections,
     connectTimeout: databaseTimeout,
     // Requests beyond fail at once; waiting would only make the line of those who wait longer.
-    queueLimit: 100,
+    queueLimit,
     multipleStatements: false,
   });
 }

@@ -2,25 +2,29 @@
  * PostgreSQL by the package `pg`.
  * @module
  */
-import type { Pool } from "pg";
+import type { Pool, QueryResult } from "pg";
 import { log } from "../log.ts";
 import { loadPackage } from "./optional-package.ts";
-import { databaseConnections, databaseTimeout, type SqlDatabase } from "./sql-database.ts";
-import type { SqlOptions } from "./sql-options.ts";
+import {
+  databaseConnections,
+  databaseTimeout,
+  type ServerOptions,
+  type SqlDatabase,
+} from "./sql-database.ts";
 
 /** Connects when it is first asked. */
-export function openPostgres({ source, title }: SqlOptions): SqlDatabase {
+export function openPostgres({ source, title }: ServerOptions): SqlDatabase {
   let pool: Promise<Pool> | undefined;
   const execute = async (
     statement: string,
     parameters: readonly string[],
-  ): Promise<Record<string, unknown>[]> => {
-    const { query } = { query: await (pool ??= createPool(source, title)) };
-    return (await query.query(numbered(statement), [...parameters])).rows;
+  ): Promise<QueryResult<Record<string, unknown>>> => {
+    const open = await (pool ??= createPool(source, title));
+    return open.query(numbered(statement), [...parameters]);
   };
   return {
-    select: execute,
-    change: async (statement, parameters) => void (await execute(statement, parameters)),
+    select: async (statement, parameters) => (await execute(statement, parameters)).rows,
+    change: async (statement, parameters) => (await execute(statement, parameters)).rowCount ?? 0,
     close: async () => {
       const ending = pool;
       pool = undefined;

@@ -9,6 +9,16 @@ export const databaseTimeout = 2000;
 /** Connections of one process to one database. */
 export const databaseConnections = 4;
 
+/** A server to connect to. */
+export interface ServerOptions {
+  /** URL for the driver. */
+  readonly source: string;
+  /** For messages: the source without the password. */
+  readonly title: string;
+  /** Questions that may wait for a connection; further ones fail. MySQL alone. */
+  readonly queueLimit?: number;
+}
+
 /** Each method rejects with whatever the driver says, within {@link databaseTimeout} or little more. */
 export interface SqlDatabase {
   /** Rows as objects by column. `?` in the statement stands for the parameters in turn. */
@@ -16,8 +26,8 @@ export interface SqlDatabase {
     statement: string,
     parameters: readonly string[],
   ): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  /** Runs a statement that changes rows. */
-  change(statement: string, parameters: readonly string[]): Promise<void>;
+  /** Runs a statement that changes rows. Gives how many it found to change. */
+  change(statement: string, parameters: readonly string[]): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -31,4 +41,11 @@ export async function withinTimeout<T>(work: Promise<T>, onTimeout: () => void):
     }, databaseTimeout);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** What a driver says, in words. A refused connection comes as an AggregateError without a message of its own, one error for each address. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
 }

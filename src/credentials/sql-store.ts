@@ -8,7 +8,7 @@ import { schemeOf, strangerHash } from "./password-hash.ts";
 import { openPostgres } from "./postgres-database.ts";
 import { type Dictionary, readSqlOptions, type SqlOptions } from "./sql-options.ts";
 import { openSqlite } from "./sqlite-database.ts";
-import type { SqlDatabase } from "./sql-database.ts";
+import { reasonOf, type SqlDatabase } from "./sql-database.ts";
 import type { UserStore } from "./user-store.ts";
 
 const openers = { sqlite: openSqlite, mysql: openMysql, postgres: openPostgres } as const;
@@ -64,8 +64,8 @@ class SqlStore implements UserStore {
     return scheme !== undefined;
   }
 
-  update(statement: string, parameters: readonly string[]): Promise<void> {
-    return this.#guard(() => this.#database.change(statement, parameters));
+  async update(statement: string, parameters: readonly string[]): Promise<void> {
+    await this.#guard(() => this.#database.change(statement, parameters));
   }
 
   close(): Promise<void> {
@@ -91,11 +91,4 @@ function text(value: unknown): string | undefined {
 
 function answer(reason: string): ModTsError {
   return new ModTsError("MODTS_DATABASE_ANSWER", { reason });
-}
-
-/** A refused connection comes as an AggregateError without a message of its own, one error for each address. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
-  const { message, code } = error as NodeJS.ErrnoException;
-  return message || code || String(error);
 }

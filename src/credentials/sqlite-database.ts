@@ -19,9 +19,8 @@ export function openSqlite(options: SqlOptions): SqlDatabase {
   return {
     select: async (statement, parameters) =>
       (await file.prepare(statement)).all(...parameters) as Record<string, unknown>[],
-    change: async (statement, parameters) => {
-      (await file.prepare(statement)).run(...parameters);
-    },
+    change: async (statement, parameters) =>
+      Number((await file.prepare(statement)).run(...parameters).changes),
     close: async () => file.close(),
   };
 }

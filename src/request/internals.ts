@@ -58,6 +58,17 @@ export interface ModuleSource {
   load(file: string, exportName: string): HeldModule | Promise<HeldModule>;
 }
 
+/** What handlers have begun and the engine completes for them. */
+export interface Settling {
+  /**
+   * Called when the handlers before the response are done: what they changed is kept before the client hears that all went well. A rejection
+   * takes the place of the response. `isGood` is false when a handler failed.
+   */
+  settle(isGood: boolean): Promise<void>;
+  /** Called when the request is over; never throws. */
+  close(): void;
+}
+
 /** Reached as `req[internals]`. `Added` is what `addHandler` takes. */
 export class RequestInternals<Added = unknown> {
   readonly context: RequestContext;
@@ -71,6 +82,10 @@ export class RequestInternals<Added = unknown> {
   modules: ModuleSource | undefined;
   /** What the process lends to its requests. Set by the engine. */
   toolkit: Toolkit | undefined;
+  /** Sessions that are open. */
+  settling: Settling | undefined;
+  /** Whether the request is over: what is opened from now on would never be closed. */
+  isOver = false;
   /** Callbacks of `registerCleanup`; the last one runs first. */
   readonly cleanups: (() => unknown)[] = [];
   #added: Map<RequestPhase, Added[]> | undefined;

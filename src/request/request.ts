@@ -21,6 +21,7 @@ import { ResponseBuffer } from "./response.ts";
 import { sendFile } from "./send-file.ts";
 import { type ContentOptions, serveContent, serveFile } from "./serve-content.ts";
 import { TemporaryFiles } from "./temporary-files.ts";
+import type { Session, SessionOptions } from "./session.ts";
 import { addSetCookie, type CookieAttributes, formatSetCookie, wantsSecure } from "./set-cookie.ts";
 import { toWebRequest } from "./web-request.ts";
 
@@ -249,6 +250,20 @@ export class ApacheRequest extends RequestFacts {
   clearCookie(name: string, attributes: CookieAttributes = {}): void {
     const secure = wantsSecure(name) ? { secure: true, httpOnly: true } : {};
     this.setCookie(name, "", { ...secure, ...attributes, maxAge: 0, expires: new Date(0) });
+  }
+
+  /**
+   * The session of the browser, a new one if it has none; again in the same request, the same object. Its cookie is among the
+   * {@link errHeadersOut}. It is locked for other requests, and saved if {@link Session.data} has changed, until the handlers are done.
+   * Rejects with `MODTS_SESSION_LOCKED`, `MODTS_SESSION_STORE`, and for a new one with `MODTS_HEADERS_SENT` when it is too late.
+   */
+  async session(options?: SessionOptions): Promise<Session> {
+    const { toolkit } = this[internals];
+    if (!toolkit?.openSession) {
+      const reason = "there are no sessions in this process";
+      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "req.session", reason });
+    }
+    return toolkit.openSession(this, options);
   }
 
   /** Tells when the resource last changed, seconds since 1970; an older time than the known one is ignored. */

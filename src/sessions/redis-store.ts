@@ -1,0 +1,121 @@
+/**
+ * Sessions in Redis, by the package `ioredis`: a hash for each, which Redis removes when it has expired.
+ * @module
+ */
+import type { Redis } from "ioredis";
+import { loadPackage } from "../credentials/optional-package.ts";
+import { log } from "../log.ts";
+import {
+  abandonedAfter,
+  type Found,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+} from "./session-store.ts";
+
+/** Milliseconds to connect and to answer. */
+const patience = 2000;
+
+const fields = "'lock', 'created', 'accessed', 'timeout', 'expires', 'data'";
+
+/** Each is one step for all other clients. */
+const scripts = {
+  take: `local found = redis.call('HMGET', KEYS[1], ${fields})
+    if not found[1] then return nil end
+    if found[1] == '' then redis.call('HSET', KEYS[1], 'lock', ARGV[1]); found[1] = ARGV[1] end
+    return found`,
+  /** ARGV: the lock that is expected, or `*`; when Redis may remove the record, or nothing; then fields and values. */
+  update: `local lock = redis.call('HGET', KEYS[1], 'lock')
+    if not lock or (ARGV[1] ~= '*' and lock ~= ARGV[1]) then return 0 end
+    if #ARGV > 2 then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
+    if ARGV[2] ~= '' then redis.call('EXPIREAT', KEYS[1], ARGV[2]) end
+    return 1`,
+  rename: `if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    redis.call('RENAME', KEYS[1], KEYS[2])
+    return 1`,
+} as const;
+
+interface Scripts {
+  modtsTake(key: string, lock: string): Promise<(string | null)[] | null>;
+  modtsUpdate(key: string, ...values: string[]): Promise<number>;
+  modtsRename(key: string, to: string): Promise<number>;
+}
+
+/** Connects in the background; a command waits for the connection, but not for long. */
+export async function openRedisStore(source: string): Promise<SessionStore> {
+  const ioredis = await loadPackage<typeof import("ioredis")>("ioredis", "sessions in Redis");
+  const redis = new ioredis.Redis(source, {
+    connectTimeout: patience,
+    commandTimeout: patience,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (times) => Math.min(times * 100, patience),
+    scripts: {
+      modtsTake: { lua: scripts.take, numberOfKeys: 1 },
+      modtsUpdate: { lua: scripts.update, numberOfKeys: 1 },
+      modtsRename: { lua: scripts.rename, numberOfKeys: 2 },
+    },
+  });
+  // Without a listener it writes to the console; each request that cannot be served says so itself.
+  redis.on("error", (error) => log("debug", `Redis: ${error.message}`));
+  return new RedisStore(redis as Redis & Scripts);
+}
+
+class RedisStore implements SessionStore {
+  readonly expiresItself = true;
+  readonly #redis: Redis & Scripts;
+
+  constructor(redis: Redis & Scripts) {
+    this.#redis = redis;
+  }
+
+  async take(key: string, lock: string): Promise<Found | undefined> {
+    return foundIn(await this.#redis.modtsTake(nameOf(key), lock));
+  }
+
+  async load(key: string): Promise<Found | undefined> {
+    const names = ["lock", "created", "accessed", "timeout", "expires", "data"];
+    return foundIn(await this.#redis.hmget(nameOf(key), ...names));
+  }
+
+  async insert(key: string, record: SessionRecord, lock: string): Promise<void> {
+    const name = nameOf(key);
+    const added = this.#redis.multi().hset(name, { ...record, lock });
+    const results = await added.expireat(name, record.expires + abandonedAfter).exec();
+    for (const [error] of results ?? []) if (error) throw error;
+  }
+
+  async update(key: string, change: SessionChange, expected: string | undefined): Promise<boolean> {
+    const pairs = Object.entries(change).filter(([, value]) => value !== undefined);
+    const until = change.expires === undefined ? "" : String(change.expires + abandonedAfter);
+    const values = pairs.flatMap(([name, value]) => [name, String(value)]);
+    return (await this.#redis.modtsUpdate(nameOf(key), expected ?? "*", until, ...values)) === 1;
+  }
+
+  async rename(key: string, to: string): Promise<boolean> {
+    return (await this.#redis.modtsRename(nameOf(key), nameOf(to))) === 1;
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#redis.del(nameOf(key));
+  }
+
+  sweep(): boolean {
+    return false;
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+}
+
+function nameOf(key: string): string {
+  return `mod_ts:session:${key}`;
+}
+
+function foundIn(row: readonly (string | null)[] | null): Found | undefined {
+  const [lock, created, accessed, timeout, expires, data] = row ?? [];
+  if (typeof lock !== "string") return undefined;
+  const [from, used, span, until] = [created, accessed, timeout, expires].map(Number);
+  const record = { created: from, accessed: used, timeout: span, expires: until, data: data ?? "" };
+  return { lock, record: record as SessionRecord };
+}

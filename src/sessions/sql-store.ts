@@ -1,0 +1,146 @@
+/**
+ * Sessions in a table of MariaDB, MySQL or PostgreSQL, by the drivers of `credentials/`.
+ * @module
+ */
+import { openMysql } from "../credentials/mysql-database.ts";
+import { openPostgres } from "../credentials/postgres-database.ts";
+import type { SqlDatabase } from "../credentials/sql-database.ts";
+import {
+  abandonedAfter,
+  type Found,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+} from "./session-store.ts";
+import type { StoreAddress } from "./store-address.ts";
+
+/** Rows that a step of the clean-up removes. */
+const batch = 200;
+/** Requests that may wait for a connection: they are many and short. */
+const queueLimit = 5000;
+
+const columns = ["lease", "created", "accessed", "timeout", "expires", "data"] as const;
+
+/** Connects, and makes the table when it is missing. Where we may not, an administrator makes it: docs/sessions.md. */
+export async function openSqlStore({
+  kind,
+  source,
+  title,
+  table,
+}: StoreAddress): Promise<SessionStore> {
+  const open = kind === "mysql" ? openMysql : openPostgres;
+  const database = open({ source, title, queueLimit });
+  try {
+    await database
+      .select(`SELECT id FROM ${table} WHERE id = ''`, [])
+      .catch(() => create(database, kind, table));
+    return new SqlStore(database, table);
+  } catch (error) {
+    await database.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function create(
+  database: SqlDatabase,
+  kind: StoreAddress["kind"],
+  table: string,
+): Promise<void> {
+  const ascii = kind === "mysql" ? "CHARACTER SET ascii COLLATE ascii_bin" : "";
+  const data = kind === "mysql" ? "MEDIUMTEXT CHARACTER SET utf8mb4" : "TEXT";
+  await database.change(
+    `CREATE TABLE IF NOT EXISTS ${table} (
+      id VARCHAR(43) ${ascii} NOT NULL PRIMARY KEY,
+      lease TEXT ${ascii} NOT NULL,
+      created BIGINT NOT NULL, accessed BIGINT NOT NULL, timeout BIGINT NOT NULL, expires BIGINT NOT NULL,
+      data ${data} NOT NULL)`,
+    [],
+  );
+  const index = `${table.replace(".", "_")}_expires`;
+  await database.change(`CREATE INDEX ${index} ON ${table} (expires)`, []).catch(() => {
+    // Another worker has made it at the same moment.
+  });
+}
+
+class SqlStore implements SessionStore {
+  readonly expiresItself = false;
+  readonly #database: SqlDatabase;
+  readonly #table: string;
+
+  constructor(database: SqlDatabase, table: string) {
+    this.#database = database;
+    this.#table = table;
+  }
+
+  /** The order matters: what is read before the lock is ours may be old. */
+  async take(key: string, lock: string): Promise<Found | undefined> {
+    await this.update(key, { lock }, "");
+    return this.load(key);
+  }
+
+  async load(key: string): Promise<Found | undefined> {
+    const sql = `SELECT ${columns.join(", ")} FROM ${this.#table} WHERE id = ?`;
+    const [row] = await this.#database.select(sql, [key]);
+    if (!row) return undefined;
+    const [lock, created, accessed, timeout, expires, data] = columns.map((name) => row[name]);
+    const [from, used, span, until] = [created, accessed, timeout, expires].map(Number);
+    const record = { created: from, accessed: used, timeout: span, expires: until };
+    return { lock: String(lock), record: { ...record, data: String(data) } as SessionRecord };
+  }
+
+  async insert(key: string, record: SessionRecord, lock: string): Promise<void> {
+    const sql = `INSERT INTO ${this.#table} (id, ${columns.join(", ")}) VALUES (?, ?, ?, ?, ?, ?, ?)`;
+    const { created, accessed, timeout, expires, data } = record;
+    const numbers = [created, accessed, timeout, expires].map(String);
+    await this.#database.change(sql, [key, lock, ...numbers, data]);
+  }
+
+  async update(
+    key: string,
+    { lock, ...rest }: SessionChange,
+    expected: string | undefined,
+  ): Promise<boolean> {
+    const pairs = Object.entries({ lease: lock, ...rest }).filter(
+      ([, value]) => value !== undefined,
+    );
+    const set = pairs.map(([name]) => `${name} = ?`).join(", ");
+    const where = expected === undefined ? "id = ?" : "id = ? AND lease = ?";
+    const values = [...pairs.map(([, value]) => value), key, expected];
+    const changed = await this.#database.change(
+      `UPDATE ${this.#table} SET ${set} WHERE ${where}`,
+      values.filter((value) => value !== undefined).map(String),
+    );
+    return changed === 1;
+  }
+
+  async rename(key: string, to: string): Promise<boolean> {
+    const sql = `UPDATE ${this.#table} SET id = ? WHERE id = ?`;
+    return (await this.#database.change(sql, [to, key])) === 1;
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#database.change(`DELETE FROM ${this.#table} WHERE id = ?`, [key]);
+  }
+
+  async sweep(now: number): Promise<boolean> {
+    const expired = "expires <= ? AND (lease = '' OR expires <= ?)";
+    const times = [String(now), String(now - abandonedAfter)];
+    const rows = await this.#database.select(
+      `SELECT id FROM ${this.#table} WHERE ${expired} LIMIT ${batch}`,
+      times,
+    );
+    if (rows.length === 0) return false;
+    const marks = rows.map(() => "?").join(", ");
+    const ids = rows.map(({ id }) => String(id));
+    // It may have been used again since it was looked at.
+    await this.#database.change(
+      `DELETE FROM ${this.#table} WHERE id IN (${marks}) AND ${expired}`,
+      [...ids, ...times],
+    );
+    return rows.length === batch;
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Sessions in a SQLite file, by `node:sqlite`: all workers of a machine share it, and it survives restarts.
+ * @module
+ */
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  abandonedAfter,
+  type Found,
+  type Maybe,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+} from "./session-store.ts";
+
+/** Milliseconds to wait for another process inside of SQLite, where this whole process waits along: a write takes a fraction of one. */
+const shortWait = 5;
+/** Milliseconds to wait for it outside. */
+const longWait = 2000;
+/** Rows that a step of the clean-up looks at. */
+const batch = 500;
+
+/** No index on `expires`: every request would have to keep it up, for the sake of a clean-up that can as well read on from where it was. */
+const schema = `CREATE TABLE IF NOT EXISTS session (
+  id TEXT NOT NULL PRIMARY KEY,
+  lock TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  accessed INTEGER NOT NULL,
+  timeout INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  data TEXT NOT NULL
+) STRICT`;
+
+const columns = "lock, created, accessed, timeout, expires, data";
+
+/** Opens the file, made when it is missing, for our user alone. */
+export async function openSqliteStore(path: string): Promise<SessionStore> {
+  const { DatabaseSync: Database } = await import("node:sqlite");
+  mkdirSync(dirname(path), { recursive: true });
+  // SQLite would make it with the mode that umask leaves, for everybody to read; its other two files get the mode of this one.
+  closeSync(openSync(path, "a", 0o600));
+  const database = new Database(path, { timeout: shortWait });
+  try {
+    await whenFree(() => {
+      // NORMAL: a power cut may cost the last seconds, never the file.
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+      database.exec(schema);
+    });
+    return new SqliteStore(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+type Row = SessionRecord & { lock: string };
+
+class SqliteStore implements SessionStore {
+  readonly expiresItself = false;
+  readonly #database: DatabaseSync;
+  readonly #take: StatementSync;
+  readonly #load: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #updateLocked: StatementSync;
+  readonly #rename: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #step: StatementSync;
+  readonly #sweep: StatementSync;
+  /** Where the next step of the clean-up begins. */
+  #position = 0;
+
+  constructor(database: DatabaseSync) {
+    const prepare = (sql: string): StatementSync => database.prepare(sql);
+    const set = `UPDATE session SET lock = coalesce(?, lock), accessed = coalesce(?, accessed),
+      timeout = coalesce(?, timeout), expires = coalesce(?, expires), data = coalesce(?, data) WHERE id = ?`;
+    this.#database = database;
+    this.#take = prepare(
+      `UPDATE session SET lock = ? WHERE id = ? AND lock = '' RETURNING ${columns}`,
+    );
+    this.#load = prepare(`SELECT ${columns} FROM session WHERE id = ?`);
+    this.#insert = prepare(`INSERT INTO session (id, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#update = prepare(set);
+    this.#updateLocked = prepare(`${set} AND lock = ?`);
+    this.#rename = prepare("UPDATE session SET id = ? WHERE id = ?");
+    this.#delete = prepare("DELETE FROM session WHERE id = ?");
+    this.#step = prepare(
+      "SELECT rowid FROM session WHERE rowid > ? ORDER BY rowid LIMIT 1 OFFSET ?",
+    );
+    this.#sweep = prepare(`DELETE FROM session WHERE rowid > ? AND rowid <= ? AND expires <= ?
+      AND (lock = '' OR expires <= ?)`);
+  }
+
+  take(key: string, lock: string): Maybe<Found | undefined> {
+    return whenFree(() => foundIn(this.#take.all(lock, key)) ?? foundIn(this.#load.all(key)));
+  }
+
+  load(key: string): Maybe<Found | undefined> {
+    return whenFree(() => foundIn(this.#load.all(key)));
+  }
+
+  insert(key: string, record: SessionRecord, lock: string): Maybe<void> {
+    const { created, accessed, timeout, expires, data } = record;
+    return whenFree(() => {
+      this.#insert.run(key, lock, created, accessed, timeout, expires, data);
+    });
+  }
+
+  update(key: string, change: SessionChange, expected: string | undefined): Maybe<boolean> {
+    const { lock = null, accessed = null, timeout = null, expires = null, data = null } = change;
+    return whenFree(() => {
+      const { changes } =
+        expected === undefined
+          ? this.#update.run(lock, accessed, timeout, expires, data, key)
+          : this.#updateLocked.run(lock, accessed, timeout, expires, data, key, expected);
+      return changes === 1;
+    });
+  }
+
+  rename(key: string, to: string): Maybe<boolean> {
+    return whenFree(() => this.#rename.run(to, key).changes === 1);
+  }
+
+  delete(key: string): Maybe<void> {
+    return whenFree(() => void this.#delete.run(key));
+  }
+
+  sweep(now: number): Maybe<boolean> {
+    return whenFree(() => {
+      const from = this.#position;
+      const last = this.#step.get(from, batch) as { rowid: number } | undefined;
+      this.#sweep.run(from, last?.rowid ?? Number.MAX_SAFE_INTEGER, now, now - abandonedAfter);
+      this.#position = last?.rowid ?? 0;
+      return last !== undefined;
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function foundIn([row]: readonly unknown[]): Found | undefined {
+  if (!row) return undefined;
+  const { lock, ...record } = row as Row;
+  return { record, lock };
+}
+
+/** Runs `work` at once if it can; where another process writes for longer than usual, waits without holding up this one. */
+function whenFree<T>(work: () => T): Maybe<T> {
+  try {
+    return work();
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return retry(work, Date.now() + longWait);
+  }
+}
+
+async function retry<T>(work: () => T, deadline: number): Promise<T> {
+  for (;;) {
+    await sleep(5 + Math.random() * 20);
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/** SQLITE_BUSY and SQLITE_LOCKED, and their extended codes (sqlite.org/rescode.html). */
+function isBusy(error: unknown): boolean {
+  const code = Number((error as { errcode?: number }).errcode) & 0xff;
+  return code === 5 || code === 6;
+}

@@ -61,14 +61,8 @@ t.test("mistakes, without the value: it may hold a password", async (t) => {
     "secret",
   ];
   for (const store of bad) {
-    t.throws(() => read({ store }), {
-      code: "MODTS_BAD_OPTION",
-      message: /store: it must be sqlite/,
-    });
-    t.throws(
-      () => read({ store }),
-      (error: Error) => !error.message.includes("secret"),
-    );
+    const message = /^(?!.*secret).*store: it must be sqlite/;
+    t.throws(() => read({ store }), { code: "MODTS_BAD_OPTION", message }, store);
   }
   for (const table of ["a b", "a;b", "a.b.c", "", '"a"', "1a", "x".repeat(64)]) {
     t.throws(

@@ -50,11 +50,11 @@ const types = [
   "RedirectOptions",
   "RequestHandler",
   "RequestState",
-  "Upload",
-  "UploadHead",
   "Session",
   "SessionData",
   "SessionOptions",
+  "Upload",
+  "UploadHead",
   "WebSocketHandler",
 ];
 

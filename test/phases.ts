@@ -10,7 +10,9 @@ import {
   OK,
   type PhaseName,
 } from "../src/index.ts";
+import { ModTsError } from "../src/errors.ts";
 import { phaseNames } from "../src/handler.ts";
+import { internals } from "../src/request/request.ts";
 import { defaultNames } from "../src/call-handler.ts";
 import { type GatewayReply, type Peer, startEngine } from "./fixtures/gateway.ts";
 
@@ -382,3 +384,37 @@ t.test("a WebSocket handshake that a phase refuses is answered like a request", 
   t.equal(missing.status, 500);
   t.match(target.log(), "no export named webSocketHandler");
 });
+
+t.test(
+  "what handlers have begun is settled before the answer, and its failure is the answer",
+  async (t) => {
+    const settling = (name: string, error?: Error) => (req: ApacheRequest) => {
+      const settle = async (isGood: boolean): Promise<void> => {
+        trace.push(`${name} ${isGood} ${req.headersSent}`);
+        if (error) throw error;
+      };
+      req[internals].settling = { settle, close: () => {} };
+      req.write("content");
+      return OK;
+    };
+    const target = await startEngine(t, {
+      m: {
+        ...module,
+        good: settling("good"),
+        lost: settling("lost", new ModTsError("MODTS_SESSION_LOST", { reason: "gone" })),
+      },
+    });
+    t.match(await runOn(target, "handler m::good"), { status: 200, body: "content" });
+    t.strictSame(trace, ["good true false"]);
+    await turn();
+    trace = [];
+    t.equal((await target.ask(["fixup m::good", "handler m::fails"])).status, 500);
+    t.strictSame(trace.slice(0, 2), ["fails", "good false false"]);
+    t.equal((await target.ask(["fixup m::good", "handler m::forbidden"])).status, 403);
+    t.ok(trace.includes("good true false"), "a refusal is no failure");
+    const lost = await target.ask(["handler m::lost"]);
+    t.equal(lost.status, 503);
+    t.notMatch(lost.body, "content");
+    t.match(target.log(), "MODTS_SESSION_LOST: session cannot be saved: gone");
+  },
+);

@@ -3,8 +3,9 @@
  * @module
  */
 import { ModTsError } from "../errors.ts";
-import { log, textOf } from "../log.ts";
+import { textOf } from "../log.ts";
 import type { Settling } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
 import type { LiveSession } from "./live-session.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
@@ -15,12 +16,16 @@ export type OpenSession = (
 ) => Promise<LiveSession>;
 
 export class RequestSessions implements Settling {
+  readonly #req: ApacheRequest;
   readonly #start: OpenSession;
   readonly #sessions = new Map<string, LiveSession>();
   #tail: Promise<unknown> | undefined;
   #isOver = false;
+  /** Whether no handler has failed. */
+  #isGood = true;
 
-  constructor(start: OpenSession) {
+  constructor(req: ApacheRequest, start: OpenSession) {
+    this.#req = req;
     this.#start = start;
   }
 
@@ -32,6 +37,7 @@ export class RequestSessions implements Settling {
   }
 
   async settle(isGood: boolean): Promise<void> {
+    this.#isGood = isGood;
     const results = await Promise.allSettled(
       [...this.#sessions.values()].map((session) => session.finish(isGood)),
     );
@@ -42,8 +48,15 @@ export class RequestSessions implements Settling {
   close(): void {
     this.#isOver = true;
     for (const session of this.#sessions.values()) {
-      if (session.isOpen) session.finish(true).catch(report);
+      if (session.isOpen) session.finish(this.#isGood).catch((error) => this.#report(error));
     }
+  }
+
+  /** The response has left: nobody else will hear of it. */
+  #report(error: unknown): void {
+    const isOurs = error instanceof ModTsError;
+    const message = isOurs ? `${error.code}: ${error.message}` : textOf(error);
+    this.#req.logError(message, isOurs ? error.level : "error");
   }
 
   async #open(settings: SessionSettings): Promise<LiveSession> {
@@ -69,9 +82,4 @@ export class RequestSessions implements Settling {
       throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "req.session", reason });
     }
   }
-}
-
-function report(error: unknown): void {
-  if (error instanceof ModTsError) log(error.level, error.message, { code: error.code });
-  else log("error", textOf(error), { error });
 }

@@ -61,7 +61,7 @@ export class Sessions {
   /** Serves `req.session()`. */
   async open(req: ApacheRequest, options?: SessionOptions): Promise<Session> {
     const state = req[internals];
-    const sessions = (state.settling ??= new RequestSessions((settings, id) =>
+    const sessions = (state.settling ??= new RequestSessions(req, (settings, id) =>
       this.#open(req, settings, id),
     )) as Settling & RequestSessions;
     const { settings } = this.#sectionOf(req.getOptions());

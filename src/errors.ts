@@ -160,11 +160,7 @@ const registry = {
       "Apache asked for interpreter {asked}, but this is {actual}; check the order of Use TsInterpreter",
   },
   // Built-in handlers
-  MODTS_BAD_OPTION: {
-    status: 500,
-    level: "error",
-    message: "Use TsOption {name}: {reason}",
-  },
+  MODTS_BAD_OPTION: { status: 500, level: "error", message: "Use TsOption {name}: {reason}" },
   MODTS_PACKAGE_MISSING: {
     status: 500,
     level: "error",
@@ -175,11 +171,7 @@ const registry = {
     level: "error",
     message: "{module} exports {type}, not {expected}",
   },
-  MODTS_NO_RESPONSE: {
-    status: 500,
-    level: "error",
-    message: "the application gave no Response",
-  },
+  MODTS_NO_RESPONSE: { status: 500, level: "error", message: "the application gave no Response" },
   MODTS_APPLICATION_FAILED: {
     status: 500,
     level: "error",
@@ -299,11 +291,7 @@ const registry = {
     message: "handlers cannot be loaded: start Node with --experimental-vm-modules",
   },
   // Supervisor, configuration, command line
-  MODTS_CONFIG_INVALID: {
-    status: 0,
-    level: "crit",
-    message: "{file}: mistakes: {count}\n{list}",
-  },
+  MODTS_CONFIG_INVALID: { status: 0, level: "crit", message: "{file}: mistakes: {count}\n{list}" },
   MODTS_CONFIG_UNREADABLE: { status: 0, level: "crit", message: "{file} cannot be read: {reason}" },
   MODTS_SECRET_REQUIRED: {
     status: 0,
@@ -316,21 +304,13 @@ const registry = {
     level: "crit",
     message: "cannot listen on {address}: {reason}",
   },
-  MODTS_HTTPD_MISSING: {
-    status: 0,
-    level: "crit",
-    message: "no Apache httpd found: {reason}",
-  },
+  MODTS_HTTPD_MISSING: { status: 0, level: "crit", message: "no Apache httpd found: {reason}" },
   MODTS_CONF_CHANGED: {
     status: 0,
     level: "crit",
     message: "{file} is there with another text; --force overwrites it",
   },
-  MODTS_HTTPD_FAILED: {
-    status: 0,
-    level: "crit",
-    message: "{binary} did not start: {reason}",
-  },
+  MODTS_HTTPD_FAILED: { status: 0, level: "crit", message: "{binary} did not start: {reason}" },
   MODTS_HTTPD_MODULE: {
     status: 0,
     level: "crit",
@@ -357,11 +337,7 @@ const registry = {
     level: "crit",
     message: "a supervisor with process id {pid} uses {folder} already",
   },
-  MODTS_NOT_RUNNING: {
-    status: 0,
-    level: "error",
-    message: "no supervisor uses {folder}",
-  },
+  MODTS_NOT_RUNNING: { status: 0, level: "error", message: "no supervisor uses {folder}" },
   MODTS_RUN_FOLDER: {
     status: 0,
     level: "crit",

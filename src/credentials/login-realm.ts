@@ -18,7 +18,7 @@ import type { Verifier } from "./verifier.ts";
 export interface LoginFolders {
   /** Where relative file names start. */
   readonly folder: string;
-  /** Where the key and the list of ended sessions are kept. */
+  /** Where the key and the list of ended sessions are kept, unless `mod_ts.login.state` names another folder. */
   readonly run: string;
 }
 
@@ -30,6 +30,7 @@ const keys = [
   "max_lifetime",
   "attempts",
   "key_file",
+  "state",
   "secure",
 ];
 
@@ -70,9 +71,10 @@ export class LoginRealm {
     const attempts = options.number("attempts", 10, [1, 1000]);
     this.#byUser = new RateLimit(attempts, userRefill);
     this.#byAddress = new RateLimit(attempts * clientsPerAddress, addressRefill);
+    const state = resolve(folder, options.text("state") ?? run);
     const keyFile = options.text("key_file");
-    this.#key = new KeyFile(resolve(folder, keyFile ?? join(run, "login.key")), !keyFile);
-    this.ended = new EndedSessions(join(run, "ended-sessions"));
+    this.#key = new KeyFile(resolve(folder, keyFile ?? join(state, "login.key")), !keyFile);
+    this.ended = new EndedSessions(join(state, "ended-sessions"));
   }
 
   /** @throws ModTsError `MODTS_USERS_UNREADABLE` when there is no key */

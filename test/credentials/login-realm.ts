@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { LoginRealm } from "../../src/credentials/login-realm.ts";
 import { Stores } from "../../src/credentials/stores.ts";
 
-function realmOf(t: Test, more: Record<string, string> = {}): LoginRealm {
+function realmOf(t: Test, more: Record<string, string> = {}, run = "run"): LoginRealm {
   const folder = t.testdirName ?? "";
   const options = {
     "mod_ts.login.location": "/login",
@@ -11,7 +11,7 @@ function realmOf(t: Test, more: Record<string, string> = {}): LoginRealm {
     "mod_ts.htpasswd.file": "users",
     ...more,
   };
-  return new LoginRealm(options, new Stores(folder), { folder, run: join(folder, "run") });
+  return new LoginRealm(options, new Stores(folder), { folder, run: join(folder, run) });
 }
 
 t.test("a session is found while nothing speaks against it", async (t) => {
@@ -29,6 +29,18 @@ t.test("a session is found while nothing speaks against it", async (t) => {
   t.equal(await others.findSession([cookie]), undefined, "with another store");
   realm.ended.add(session.id, realm.sessions.lastMoment(session));
   t.equal(await realm.findSession([cookie]), undefined);
+});
+
+t.test("sidecars that share a folder share sessions and their ends", async (t) => {
+  t.testdir({ users: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n" });
+  const state = { "mod_ts.login.state": "state" };
+  const [one, two] = [realmOf(t, state, "one"), realmOf(t, state, "two")];
+  const session = one.sessions.begin("john", (await one.verifier.verify("john", "secret")) ?? "");
+  const cookie = one.sessions.format(session);
+  t.equal((await two.findSession([cookie]))?.user, "john");
+  t.equal(await realmOf(t, {}, "two").findSession([cookie]), undefined, "without: a key each");
+  one.ended.add(session.id, one.sessions.lastMoment(session));
+  t.equal(await two.findSession([cookie]), undefined);
 });
 
 t.test("attempts: by user, by address, and a good one does not count for the user", async (t) => {

@@ -2,7 +2,7 @@
  * Completes package-lock.json: `npm ci` refuses a lock file that lacks an optional package, and npm writes none for a package that the
  * registry at hand does not have, as mirrors often lack the binaries of platforms that nobody there uses.
  *
- * node scripts/complete-lock.mjs [file …]   after `npm install`, when test/docker/images.ts says so
+ * node scripts/complete-lock.ts [file …]   after `npm install`, when test/docker/images.ts says so
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,9 +10,28 @@ import { fileURLToPath } from "node:url";
 const systems = ["android", "darwin", "freebsd", "linux", "openharmony", "win32"];
 const processors = ["arm64", "arm", "ia32", "loong64", "ppc64", "riscv64", "s390x", "x64"];
 
+/** What is read of package-lock.json. */
+export interface Lock {
+  packages: Record<string, Entry>;
+}
+
+interface Entry {
+  version?: string;
+  optionalDependencies?: Record<string, string>;
+  dev?: boolean;
+  license?: string;
+  engines?: Record<string, string>;
+}
+
+interface Platform {
+  os: string;
+  cpu: string;
+  libc?: string;
+}
+
 /** Entries that a parsed lock file lacks, by their key in `packages`; without a checksum, as nobody here has the package. */
-export function missingEntries(lock) {
-  const missing = {};
+export function missingEntries(lock: Lock): Record<string, object> {
+  const missing: Record<string, object> = {};
   for (const { optionalDependencies = {}, dev, license, engines } of Object.values(lock.packages)) {
     for (const [name, version] of Object.entries(optionalDependencies)) {
       const key = `node_modules/${name}`;
@@ -26,7 +45,7 @@ export function missingEntries(lock) {
 }
 
 /** What such a package is for stands in its name, e.g. `@node-rs/bcrypt-linux-x64-musl`. */
-function platformOf(name) {
+function platformOf(name: string): Platform {
   const os = systems.find((one) => name.includes(one));
   const cpu = processors.find((one) => name.includes(`-${one}`));
   if (!os || !cpu) throw new Error(`${name}: for which platform?`);
@@ -34,16 +53,17 @@ function platformOf(name) {
   return { os, cpu, libc: name.includes("musl") ? "musl" : "glibc" };
 }
 
-function complete(file) {
-  const lock = JSON.parse(readFileSync(file, "utf8"));
+function complete(file: string): void {
+  const lock = JSON.parse(readFileSync(file, "utf8")) as Lock;
   const missing = missingEntries(lock);
-  const [own, ...rest] = Object.entries({ ...lock.packages, ...missing });
-  lock.packages = Object.fromEntries([own, ...rest.toSorted(byName)]);
-  writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+  // The project itself, under the empty name, sorts first.
+  const all = Object.entries<object>({ ...lock.packages, ...missing }).toSorted(byName);
+  const packages = Object.fromEntries(all);
+  writeFileSync(file, `${JSON.stringify({ ...lock, packages }, null, 2)}\n`);
   process.stdout.write(`${file}: ${Object.keys(missing).length} entries added\n`);
 }
 
-function byName([a], [b]) {
+function byName([a]: [string, object], [b]: [string, object]): number {
   return a.localeCompare(b, "en");
 }
 

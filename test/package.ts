@@ -1,0 +1,141 @@
+/** The package as it is published: what is in it, and that it works where it is installed. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import t from "tap";
+import { unprivilegedUser } from "../src/httpd/identity.ts";
+import { defaultModules, writeServerRoot } from "../src/httpd/server-root.ts";
+import { requireHttpd, temporaryFolder } from "./fixtures/httpd.ts";
+import { until } from "./fixtures/until.ts";
+
+const project = join(import.meta.dirname, "..");
+const folder = temporaryFolder(t);
+const app = join(folder, "app");
+// With the Node that runs this for `#!/usr/bin/env node`.
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+// tap gives child processes a preload, under which tsc does not start and nothing is as it is for users.
+const plain = ["--unset=NODE_OPTIONS"];
+// Fetched once for this checkout; packages need not come over the network again.
+const quiet = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+
+const packed = execFileSync(
+  "env",
+  [...plain, "npm", "pack", "--json", "--pack-destination", folder],
+  {
+    encoding: "utf8",
+    cwd: project,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  },
+);
+// What the build prints comes before.
+const report = JSON.parse(packed.slice(packed.search(/^[[{]$/m))) as
+  | Report[]
+  | Record<string, Report>;
+const [tarball] = Object.values(report);
+if (!tarball) throw new Error("npm packed nothing");
+const files = tarball.files.map(({ path }) => path);
+
+interface Report {
+  filename: string;
+  size: number;
+  files: { path: string }[];
+}
+
+t.test("what is in it", async (t) => {
+  const top = new Set(files.map((path) => path.split("/")[0] ?? ""));
+  const wanted = ["CHANGELOG.md", "LICENSE", "README.md", "apache-conf", "dist", "docs"];
+  t.same([...top].toSorted(), [...wanted, "examples", "package.json"]);
+  for (const path of files) {
+    t.notMatch(path, /(^|\/)(test|bench|node_modules|\.mod-ts|secrets)\/|\.(map|tgz|log)$/, path);
+    if (path.startsWith("dist/")) t.match(path, /(\.js|\.d\.ts)$/, path);
+  }
+  const built = files.filter((path) => /^dist\/.*(?<!\.d)\.js$/.test(path));
+  for (const path of built) {
+    const source = path.replace(/^dist/, "src").replace(/js$/, "ts");
+    t.ok(existsSync(join(project, source)), `${path} has a source`);
+  }
+  t.ok(built.includes("dist/cli.js") && built.includes("dist/worker.js"));
+  t.ok(tarball.size < 1_000_000, `${tarball.size} bytes`);
+});
+
+t.test("it is installed into an empty folder, and works there", async (t) => {
+  mkdirSync(app);
+  writeFileSync(join(app, "package.json"), '{ "private": true, "type": "module" }');
+  const file = join(folder, tarball.filename);
+  execFileSync("env", [...plain, "npm", "install", file, ...quiet], {
+    cwd: app,
+    env,
+    stdio: "ignore",
+  });
+  const command = join(app, "node_modules/.bin/mod-ts");
+  const run = (...words: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync("env", [...plain, command, ...words], { cwd: app, env, encoding: "utf8" });
+
+  const { version } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as {
+    version: string;
+  };
+  t.match(run("--version"), { status: 0, stdout: `${version}\n` });
+
+  const init = run("init");
+  t.equal(init.status, 0, { init });
+  for (const name of ["hello.ts", "mod-ts.config.ts", "apache.conf"]) {
+    t.ok(existsSync(join(app, name)), name);
+  }
+  t.match(run("run", "hello.ts"), { status: 0, stdout: "Hello from mod_ts!" });
+
+  await t.test("check", async (t) => {
+    const httpd = await requireHttpd();
+    const conf = run("conf");
+    t.equal(conf.status, 0);
+    // An httpd as the documentation would have it: all modules, and what `mod-ts conf` prints.
+    const root = { folder: join(folder, "httpd"), httpd, host: "127.0.0.1", port: 1 };
+    const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined;
+    writeServerRoot({ ...root, modules: defaultModules, user, conf: conf.stdout });
+    const words = ["--httpd", httpd.binary, "--config", join(root.folder, "httpd.conf")];
+    const check = run("check", ...words);
+    t.equal(check.status, 0, { check });
+    t.match(check.stdout, "ok    the source of a handler is not served");
+    t.notMatch(check.stdout, /^bad/m);
+  });
+
+  await t.test("dev", async (t) => {
+    const words = [...plain, command, "dev"];
+    const child = spawn("env", words, { cwd: app, env, stdio: ["ignore", "pipe", "pipe"] });
+    const said = listen(child);
+    t.teardown(() => child.kill("SIGKILL"));
+    const address = /http:\/\/127\.0\.0\.1:\d+/;
+    const [url = ""] = address.exec(await until(said, address)) ?? [];
+    const ask = async (): Promise<string> => (await fetch(`${url}/hello`)).text();
+    t.equal(await ask(), "Hello from mod_ts!\n", { said: said() });
+    const hello = join(app, "hello.ts");
+    writeFileSync(hello, readFileSync(hello, "utf8").replace("Hello from mod_ts!", "Saved."));
+    t.equal(await ask(), "Saved.\n");
+    const ended = once(child, "exit");
+    child.kill("SIGINT");
+    t.same(await ended, [0, null], { said: said() });
+  });
+
+  await t.test("the types are there for a handler of one's own", async (t) => {
+    const options = ["--noEmit", "--strict", "--module", "nodenext", "--skipLibCheck", "false"];
+    // Theirs come with the package, as what is public mentions `ws` and Node.
+    const more = ["--types", "node"];
+    const tsc = join(project, "node_modules/.bin/tsc");
+    const names = ["hello.ts", "mod-ts.config.ts"];
+    const { status, stdout } = spawnSync("env", [...plain, tsc, ...options, ...more, ...names], {
+      cwd: app,
+      env,
+      encoding: "utf8",
+    });
+    t.equal(status, 0, { stdout });
+  });
+});
+
+function listen(child: ChildProcess): () => string {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  }
+  return () => text;
+}

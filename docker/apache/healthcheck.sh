@@ -1,0 +1,14 @@
+#!/bin/bash
+# Well is who answers a page of a handler that another handler has let us see: both doors, through httpd. The image has no curl.
+set -eu
+exec 3<>/dev/tcp/127.0.0.1/8080
+printf 'GET /.mod-ts/health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+read -r status <&3
+case $status in
+*" 200 "*) ;;
+*)
+    echo "$status"
+    exit 1
+    ;;
+esac
+grep -q '^well$' <&3

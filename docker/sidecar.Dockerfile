@@ -1,0 +1,48 @@
+# The sidecar. Built from the top folder:   docker build -f docker/sidecar.Dockerfile --target demo .
+
+FROM node:24.20.0-bookworm-slim AS build
+WORKDIR /srv/mod-ts
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src src
+RUN npm run build
+
+# What runs, and nothing else. The packages of handlers lie where handlers and mod_ts both find them.
+FROM node:24.20.0-bookworm-slim AS packages
+WORKDIR /srv/mod-ts
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+WORKDIR /srv
+COPY docker/sidecar/package.json docker/sidecar/package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+# Handlers come with a volume at /srv/handlers.
+FROM node:24.20.0-bookworm-slim AS demo
+ENV NODE_ENV=production
+COPY --from=packages /srv /srv
+COPY --from=build /srv/mod-ts/dist /srv/mod-ts/dist
+COPY apache-conf /srv/mod-ts/apache-conf
+COPY docker/sidecar/mod-ts.config.ts docker/sidecar/entrypoint.sh docker/sidecar/healthcheck.ts /srv/
+COPY docker/sidecar/health /srv/health
+# Volumes begin with the owner that these folders have: the user node, and the group of httpd.
+RUN chmod -R a+rX /srv \
+    && chmod 755 /srv/mod-ts/dist/cli.js \
+    && ln -s /srv/mod-ts/dist/cli.js /usr/local/bin/mod-ts \
+    && mkdir -p /srv/handlers /run/mod-ts /var/lib/mod-ts \
+    && chown 1000:33 /run/mod-ts /var/lib/mod-ts \
+    && chmod 750 /run/mod-ts /var/lib/mod-ts
+USER 1000:33
+WORKDIR /srv
+EXPOSE 9701
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/srv/healthcheck.ts"]
+ENTRYPOINT ["/bin/sh", "/srv/entrypoint.sh"]
+CMD ["start", "/srv"]
+
+# With the handlers in the image:   --target production --build-arg HANDLERS=examples
+FROM demo AS production
+ARG HANDLERS=examples
+USER 0
+COPY ${HANDLERS} /srv/handlers
+RUN chmod -R a+rX /srv/handlers
+USER 1000:33

@@ -1,0 +1,100 @@
+/**
+ * The health check of the sidecar's container: asks through both doors as Apache would, with a handler of its own, and ends with 0
+ * when both answer well. Half a sidecar is none: a page that Apache can fetch and not protect must not be served.
+ */
+import { readFileSync } from "node:fs";
+import { request } from "node:http";
+import { connect } from "node:net";
+
+/** Milliseconds for each door; compose gives the whole check 5 seconds. */
+const timeout = 2000;
+const file = "/srv/health/health.ts";
+const { env } = process;
+const socketPath = `${env["MOD_TS_RUN"] ?? "/run/mod-ts"}/main.sock`;
+const secret = readFileSync(env["MOD_TS_SECRET_FILE"] ?? "", "utf8").trim();
+
+try {
+  await Promise.all([askGateway(), askAuthorizer()]);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
+
+/** The HTTP door. The fields are those that the macro TsHandler of mod_ts.conf writes, in its order. */
+function askGateway(): Promise<void> {
+  const [uri, line, host] = ["/health", "GET /health HTTP/1.1", "localhost"].map(base64);
+  const before = [1, secret, "http", 80, "127.0.0.1", 1, "127.0.0.1", "", "HTTP/1.1"];
+  const after = [line, base64(file), "", uri, "", "", "", host, "", "", "", "", "", "", "", ""];
+  const headers = {
+    "Mod-Ts-Context": [...before, ...after].join(";"),
+    "Mod-Ts-Config": `handler ${file}`,
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string): void => reject(new Error(`gateway, ${socketPath}: ${reason}`));
+    const asked = request({ socketPath, path: "/health", headers, timeout }, (response) => {
+      response.resume();
+      response.once("error", (error) => fail(error.message));
+      response.once("end", () =>
+        response.statusCode === 200 ? resolve() : fail(`status ${response.statusCode}`),
+      );
+    });
+    asked.once("timeout", () => asked.destroy(new Error("no answer")));
+    asked.once("error", (error) => fail(error.message));
+    asked.end();
+  });
+}
+
+/** The FastCGI door. Source: FastCGI Specification 1.0, sections 3.3 and 6.3; the parameters are those of TsAskAuthorizer. */
+function askAuthorizer(): Promise<void> {
+  const parameters = {
+    FCGI_APACHE_ROLE: "AUTHENTICATOR",
+    FCGI_ROLE: "AUTHORIZER",
+    MOD_TS_VERSION: "1",
+    MOD_TS_SECRET: secret,
+    MOD_TS_ASK: "1",
+    MOD_TS_ACCESS: file,
+    MOD_TS_FILENAME: file,
+    SCRIPT_FILENAME: file,
+    MOD_TS_URI: "/health",
+    REQUEST_URI: "/health",
+    REQUEST_METHOD: "GET",
+    REQUEST_SCHEME: "http",
+    SERVER_PROTOCOL: "HTTP/1.1",
+    SERVER_NAME: "localhost",
+    SERVER_PORT: "80",
+    REMOTE_ADDR: "127.0.0.1",
+  };
+  const authorizer = Buffer.from([0, 2, 0, 0, 0, 0, 0, 0]);
+  const pairs = Buffer.concat(Object.entries(parameters).map(pair));
+  const question = [record(1, authorizer), record(4, pairs), record(4), record(5)];
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string): void => reject(new Error(`authorizer, port 9701: ${reason}`));
+    const socket = connect({ host: "127.0.0.1", port: 9701, timeout });
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => (answer += chunk));
+    socket.once("timeout", () => socket.destroy(new Error("no answer")));
+    socket.once("error", (error) => fail(error.message));
+    socket.once("end", () =>
+      answer.includes("Status: 200") ? resolve() : fail(/Status: .*/.exec(answer)?.[0] ?? "closed"),
+    );
+    socket.write(Buffer.concat(question));
+  });
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+function record(type: number, content: Buffer = Buffer.alloc(0)): Buffer {
+  const header = Buffer.from([1, type, 0, 1, 0, 0, 0, 0]);
+  header.writeUInt16BE(content.length, 4);
+  return Buffer.concat([header, content]);
+}
+
+/** Lengths in the form of four bytes are right for every length. */
+function pair([name, value]: [string, string]): Buffer {
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE((name.length | 0x80000000) >>> 0, 0);
+  lengths.writeUInt32BE((value.length | 0x80000000) >>> 0, 4);
+  return Buffer.concat([lengths, Buffer.from(name + value)]);
+}

@@ -21,6 +21,8 @@ if (process.argv.includes("--test")) {
   provideServer("MariaDB", "/usr/sbin/mariadbd", "mariadb-server");
   provideServer("Redis", "/usr/bin/redis-server", "redis-server");
   provideServer("nginx", "/usr/sbin/nginx", "nginx-light");
+  provideServer("Redis", "/usr/bin/redis-server", "redis-server");
+  provideServer("docker-compose", "/usr/bin/docker-compose", "docker-compose");
 }
 
 /** npm's own record of what it installed tells whether package-lock.json has changed since. */

@@ -22,6 +22,7 @@ if (process.argv.includes("--test")) {
   provideServer("Redis", "/usr/bin/redis-server", "redis-server");
   provideServer("nginx", "/usr/sbin/nginx", "nginx-light");
   provideServer("Redis", "/usr/bin/redis-server", "redis-server");
+  provideServer("iproute2", "/usr/sbin/ip", "iproute2");
   provideServer("docker-compose", "/usr/bin/docker-compose", "docker-compose");
 }
 

@@ -8,7 +8,7 @@ import t from "tap";
 import { parse } from "yaml";
 import { readStages } from "../fixtures/dockerfile.ts";
 import { project } from "../fixtures/build-context.ts";
-import { type ComposeFile, readCompose, type Service } from "../fixtures/stack.ts";
+import { type ComposeFile, readCompose, type Service } from "../fixtures/compose-file.ts";
 import { sections, tableRows } from "../fixtures/markdown.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 

@@ -47,8 +47,6 @@ export interface HandlerModule extends HeldModule {
   readonly file: string;
   /** Counts the builds of this module in this process, from 1; 0 for a built-in. */
   readonly generation: number;
-  /** Why the newest save could not be loaded, while this older version goes on serving. */
-  readonly failure?: Error | undefined;
   /** Called once by each request that holds the version: the last one lets `dispose` run. */
   release(): void;
 }

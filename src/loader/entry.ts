@@ -66,8 +66,13 @@ export class Entry {
     return false;
   }
 
-  /** Notes that a caller is going to look up an export. */
+  /**
+   * Notes that a caller is going to look up an export. Attack: the name may come from a URL, and each that is made up would stay
+   * here for ever; one that is not there cannot be lost either.
+   */
   ask(exportName: string): void {
+    if (this.current && !has(this.current.exports, exportName)) return;
+    if (!this.current) this.#asked.clear();
     this.#asked.set(exportName, performance.now());
   }
 

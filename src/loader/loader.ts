@@ -71,6 +71,8 @@ export interface LoaderOptions {
 export interface LoadedModule {
   /** What the module exports: its namespace object. */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** Names of the exports that the module declares itself, not those that it passes on; without `default`. */
+  readonly declared: ReadonlySet<string>;
   /** Absolute path, as it was asked for. */
   readonly file: string;
   /** Counts the good builds of this entry in this process, from 1. */
@@ -223,18 +225,39 @@ class ModuleLoader implements Loader {
 
 /** Throws the failure of an entry that never had a good version. */
 function hold(entry: Entry): LoadedModule {
-  const { current, file, failure } = entry;
+  const { current, failure } = entry;
   if (!current) throw failure as Error;
-  const retain = (): (() => void) => holdOnce(current);
-  const { exports, generation } = current;
-  return { exports, file, generation, failure, retain, release: retain() };
+  return new Hold(entry.file, current, failure);
 }
 
-function holdOnce(version: Version): () => void {
-  version.hold();
-  let isHeld = true;
-  return () => {
-    if (isHeld) version.release();
-    isHeld = false;
-  };
+class Hold implements LoadedModule {
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly file: string;
+  readonly generation: number;
+  readonly failure: Error | undefined;
+  readonly #version: Version;
+  #isHeld = true;
+
+  constructor(file: string, version: Version, failure: Error | undefined) {
+    this.exports = version.exports;
+    this.file = file;
+    this.generation = version.generation;
+    this.failure = failure;
+    this.#version = version;
+    version.hold();
+  }
+
+  get declared(): ReadonlySet<string> {
+    return this.#version.record.ownExports;
+  }
+
+  release(): void {
+    if (this.#isHeld) this.#version.release();
+    this.#isHeld = false;
+  }
+
+  retain(): () => void {
+    const more = new Hold(this.file, this.#version, this.failure);
+    return () => more.release();
+  }
 }

@@ -9,6 +9,7 @@ import { BuildError, escapePattern, locate, positionAt, withoutFrames } from "./
 import { compile, type CompiledCode } from "./compile.ts";
 import { DeadlineError, withDeadline } from "./deadline.ts";
 import type { Input } from "./disk.ts";
+import { ownExports } from "./own-exports.ts";
 import { rememberSource } from "./stack.ts";
 
 /** An import of a local file. */
@@ -85,6 +86,9 @@ export class ModuleRecord {
   importDynamic: DynamicImport;
   /** Set once the `dispose` hook was called. */
   disposed: boolean = false;
+  /** The string that V8 keeps anyway; undefined for JSON. */
+  readonly #code: string | undefined;
+  #ownExports: ReadonlySet<string> | undefined;
 
   /** Throws a {@link BuildError} for what the compiler let pass and V8 does not, and for bad JSON. */
   constructor(options: RecordOptions) {
@@ -94,6 +98,7 @@ export class ModuleRecord {
     this.epoch = options.epoch;
     this.state = options.state;
     this.importDynamic = options.importDynamic;
+    this.#code = compiled?.code;
     this.module = compiled ? createCode(options, compiled) : createJson(file, text);
     records.set(this.module, this);
   }
@@ -103,6 +108,11 @@ export class ModuleRecord {
     return this.module instanceof vm.SourceTextModule
       ? (this.module.moduleRequests as readonly ImportRequest[])
       : [];
+  }
+
+  /** Names that the code declares and exports itself; found out when first asked for. */
+  get ownExports(): ReadonlySet<string> {
+    return (this.#ownExports ??= ownExports(this.#code ?? ""));
   }
 
   /** Whether the top level was run; it may still wait for something. */

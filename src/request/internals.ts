@@ -37,6 +37,8 @@ export interface HandlerEntry {
 export interface HeldModule {
   /** What the module exports. */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** Names of the exports that it declares itself, not those that it passes on; absent for what is no user module. */
+  readonly declared?: ReadonlySet<string>;
   /** Absolute path. */
   readonly file: string;
   /** Counts the builds of this module in this process, from 1. */
@@ -46,6 +48,8 @@ export interface HeldModule {
    * gives lets go. Missing where there is nothing to hold.
    */
   retain?(): () => void;
+  /** Why the newest save could not be loaded, while this older version goes on serving. */
+  readonly failure?: Error | undefined;
 }
 
 /** Finds modules on behalf of a request. */

@@ -59,3 +59,22 @@ t.test("two paths to one file are two entries of one instance", async (t) => {
   await project.save("a.ts", "let n = 10; export const handler = () => n++;");
   t.same([await project.request("b.ts"), await project.request("a.ts")], [10, 11]);
 });
+
+t.test(
+  "an export that was never there cannot be lost, however often it is asked for",
+  async (t) => {
+    const project = await makeProject(t);
+    const load = async (name: string): Promise<number> => {
+      const module = await project.load("a.ts", name);
+      module.release();
+      return module.generation;
+    };
+    await project.save("a.ts", "export const a = 1;");
+    t.equal(await load("a"), 1);
+    t.equal(await load("b"), 1);
+    await project.save("a.ts", "export const a = 1, b = 2;");
+    t.equal(await load("a"), 2);
+    await project.save("a.ts", "export const a = 1;");
+    t.equal(await load("a"), 3, "nobody has asked for b since it was there");
+  },
+);

@@ -341,3 +341,17 @@ t.test("a loader without handlers closes", async () => {
 function slow(text: string): string {
   return `await new Promise((resolve) => setTimeout(resolve, 30));\n${answering(text)}`;
 }
+
+t.test("a module tells which of its exports are its own", async (t) => {
+  const project = await makeProject(t);
+  await project.save("h.ts", "export const helper = 1;");
+  await project.save("data.json", "{}");
+  await project.save("a.ts", 'export { helper } from "./h.ts"; export const own = 1;');
+  const module = await project.load("a.ts");
+  t.strictSame([...module.declared], ["own"]);
+  t.ok("helper" in module.exports);
+  module.release();
+  const json = await project.load("data.json");
+  t.equal(json.declared.size, 0);
+  json.release();
+});

@@ -1,0 +1,71 @@
+/**
+ * What a module exports of its own, which its namespace object does not tell: there a function that was imported and passed
+ * on looks like any other.
+ * @module
+ */
+import {
+  type ExportNamedDeclaration,
+  type Identifier,
+  type ImportDeclaration,
+  type Literal,
+  parse,
+  type Pattern,
+} from "acorn";
+
+/**
+ * Names that compiled code declares and exports itself: no `export … from`, no `export *`, no imported binding, not `default`.
+ * Throws a `SyntaxError` for code that is newer than the parser.
+ */
+export function ownExports(code: string): ReadonlySet<string> {
+  const { body } = parse(code, { ecmaVersion: "latest", sourceType: "module" });
+  const imported = new Set<string>();
+  const own = new Map<string, string>();
+  for (const node of body) {
+    if (node.type === "ImportDeclaration") for (const name of bindings(node)) imported.add(name);
+    else if (node.type === "ExportNamedDeclaration" && !node.source) collect(node, own);
+  }
+  const names = [...own].filter(([name, local]) => name !== "default" && !imported.has(local));
+  return new Set(names.map(([name]) => name));
+}
+
+function bindings({ specifiers }: ImportDeclaration): string[] {
+  return specifiers.map(({ local }) => local.name);
+}
+
+/** Adds the exports of one statement: exported name to local name. */
+function collect({ declaration, specifiers }: ExportNamedDeclaration, own: Map<string, string>) {
+  for (const { exported, local } of specifiers) own.set(textOf(exported), textOf(local));
+  if (!declaration) return;
+  if (declaration.type !== "VariableDeclaration") {
+    own.set(declaration.id.name, declaration.id.name);
+    return;
+  }
+  for (const { id } of declaration.declarations) {
+    for (const name of namesIn(id)) own.set(name, name);
+  }
+}
+
+/** `export { a as "any text" }` */
+function textOf(name: Identifier | Literal): string {
+  return name.type === "Identifier" ? name.name : String(name.value);
+}
+
+/** The variables of `const { a, b: [c, ...d] } = …`. */
+function namesIn(pattern: Pattern | null): string[] {
+  switch (pattern?.type) {
+    case "Identifier":
+      return [pattern.name];
+    case "ObjectPattern":
+      return pattern.properties.flatMap((property) =>
+        namesIn(property.type === "Property" ? property.value : property.argument),
+      );
+    case "ArrayPattern":
+      return pattern.elements.flatMap(namesIn);
+    case "AssignmentPattern":
+      return namesIn(pattern.left);
+    case "RestElement":
+      return namesIn(pattern.argument);
+    default:
+      return [];
+  }
+}

@@ -207,6 +207,10 @@ const registry = {
     level: "warn",
     message: "{limit} passwords wait to be checked; further ones are refused until there are fewer",
   },
+  MODTS_BAD_PARAMETERS: { status: 500, level: "error", message: "parameters of {name}: {reason}" },
+  MODTS_BAD_SCHEMA: { status: 500, level: "error", message: "schema of {name}: {reason}" },
+  MODTS_BAD_RESULT: { status: 500, level: "error", message: "result of {name}: {reason}" },
+  MODTS_BAD_PASSWORD_LIST: { status: 500, level: "error", message: "auth of {user}: {reason}" },
   MODTS_UNHANDLED_REJECTION: {
     status: 0,
     level: "error",

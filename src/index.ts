@@ -15,6 +15,19 @@ export {
   type WebSocketHandler,
 } from "./handler.ts";
 
+// Published modules
+export {
+  published,
+  type Access,
+  type Auth,
+  type JsonSchema,
+  type ParametersSchema,
+  type PublishedFunction,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+} from "./published.ts";
+
 // Request
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
 export type { Form, FormValue } from "./request/form.ts";

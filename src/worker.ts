@@ -16,6 +16,7 @@ import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createJwt } from "./handlers/jwt.ts";
 import { createLogin } from "./handlers/login.ts";
 import { createNode } from "./handlers/node.ts";
+import { createPublisher } from "./handlers/publisher.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
@@ -72,6 +73,7 @@ export async function createParts({
       fetch: createFetch(),
       node: createNode(),
       fastify: fastify.module,
+      publisher: createPublisher(),
       ...(refresh && { refresh: refresh.module }),
     },
   });

@@ -37,7 +37,7 @@ const floors = [
     "run-folder.ts",
     "worker-process.ts",
   ],
-  ["handler.ts", "sessions", "pages"],
+  ["handler.ts", "published.ts", "sessions", "pages"],
   [
     "directives.ts",
     "notes.ts",

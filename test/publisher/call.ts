@@ -1,0 +1,65 @@
+/** From a target to an answer; the rest is in test/apache/publisher-arguments.ts. */
+import t from "tap";
+import { answerWith } from "../../src/publisher/call.ts";
+import { Target } from "../../src/publisher/traverse.ts";
+import { serve, type Answer } from "../fixtures/exchange-server.ts";
+
+interface Case {
+  readonly owner?: object;
+  readonly parameters?: unknown;
+  readonly head?: string;
+}
+
+async function ask(value: unknown, { owner, parameters, head }: Case = {}): Promise<Answer> {
+  const module = { exports: { parameters }, file: "/m.ts", generation: 1 };
+  const target = new Target(module, ["fn"], { value, owner, guarded: [] });
+  const server = await serve(t, (req) => answerWith(req, target));
+  return server.ask(head);
+}
+
+t.test("a function that takes nothing answers at once, with its owner", async (t) => {
+  const owner = {
+    name: "owner",
+    fn() {
+      return this.name;
+    },
+  };
+  t.match(await ask(owner.fn, { owner }), { body: "owner" });
+  t.match(
+    await ask(function (this: unknown) {
+      return String(this);
+    }),
+    { body: "undefined" },
+  );
+});
+
+t.test("fields by name, the request by its own", async (t) => {
+  t.match(await ask((x: string) => `x is ${x}`), { body: "x is 1" });
+  t.match(await ask((y: string) => y), { status: 400, body: "y: is missing\n" });
+  t.match(await ask(async (req: { method: string }) => req.method), { body: "GET" });
+});
+
+t.test("a schema of the module, of the function, and which one counts", async (t) => {
+  const schema = { properties: { x: { type: "integer" } } };
+  const call = (parameters: object): object => ({ parameters });
+  t.match(await ask(call, { parameters: { fn: schema } }), { body: '{"parameters":{"x":1}}' });
+  t.match(
+    await ask(call, { parameters: { fn: schema }, owner: {} }),
+    { status: 400 },
+    "not below an export",
+  );
+  t.match(await ask(call, { parameters: { other: schema } }), { status: 400 });
+  const own = Object.assign((parameters: object) => parameters, { parameters: schema });
+  t.match(await ask(own, { parameters: { fn: { required: ["never"] } } }), { body: '{"x":1}' });
+});
+
+t.test("values, and what is none", async (t) => {
+  t.match(await ask("text"), { body: "text" });
+  t.match(await ask({ a: [1] }), { body: '{"a":[1]}' });
+  t.match(await ask(new Map()), { status: 403 });
+  t.match(await ask(Map), { status: 403 }, "a class");
+  t.match(await ask("text", { head: "DELETE /" }), {
+    status: 405,
+    headers: { allow: "GET, HEAD, POST" },
+  });
+});

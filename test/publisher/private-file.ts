@@ -1,0 +1,15 @@
+/** Files that are nobody's to call. */
+import t from "tap";
+import { isPrivateFile } from "../../src/publisher/private-file.ts";
+
+t.test("by the name, the package, the hidden folder", async (t) => {
+  const is = (file: string, uri = "/a"): boolean => isPrivateFile(file, () => uri);
+  t.ok(is("/srv/pub/_a.ts"));
+  t.ok(is("/srv/pub/node_modules/a/b.js"));
+  t.ok(is("/srv/pub/.git/a.js", "/pub/.git/a"));
+  t.notOk(is("/srv/.sites/pub/a.ts", "/pub/a"), "hidden above what is published");
+  t.notOk(is("/srv/pub/.well-known/a.ts", "/.well-known/a"));
+  t.ok(is("/srv/pub/.well-known-not/a.ts", "/.well-known-not/a"));
+  t.notOk(is("/srv/_pub/a.ts"));
+  t.notOk(is("/srv/pub/a_b.ts"));
+});

@@ -21,6 +21,7 @@ const day = 24 * 60 * minute;
 const config: Check = shape({
   handlers: list(text()),
   run: text(),
+  state: text(),
   listen: shape({ host: text(), port: integer(1, 65_535) }, ["host", "port"]),
   authorizer: shape({ host: text(), port: integer(1, 65_535) }, ["port"]),
   socketGroup: text(),

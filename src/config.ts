@@ -27,6 +27,12 @@ export interface Config {
    */
   run?: string;
   /**
+   * Folder for what has to outlive a restart of the machine: sessions on SQLite, the key of the login form and its list of ended
+   * sessions. Made when missing.
+   * @default the one that systemd names (`StateDirectory=`), else {@link run}
+   */
+  state?: string;
+  /**
    * TCP address in place of the Unix sockets: `port` for the pool main, the next ports for the other pools in the order of
    * their names. Anything but loopback needs a {@link secret}.
    */
@@ -110,6 +116,8 @@ export interface ResolvedConfig {
   handlers: string[];
   /** Absolute path. */
   run: string;
+  /** Absolute path. */
+  state: string;
   /** Where each pool listens, in the order of their names, main first. */
   listeners: ConfigListener[];
   /** Undefined: sockets keep the group of the process. */
@@ -170,6 +178,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     folder,
     handlers: (input.handlers ?? defaults.handlers).map((name) => resolve(folder, name)),
     run,
+    state: resolve(folder, input.state ?? process.env["STATE_DIRECTORY"] ?? run),
     listeners: [
       ...listeners(Object.keys(pools), input.listen, run),
       ...authorizers(input.authorizer),

@@ -56,8 +56,8 @@ export async function createParts({
   sweepTemporaryFiles(temporary);
   const stores = new Stores(config.folder);
   const fastify = createFastify();
-  const { folder, run } = config;
-  const sessions = new Sessions({ folder, run, workers: config.pools[pool]?.workers ?? 1 });
+  const { folder, state } = config;
+  const sessions = new Sessions({ folder, state, workers: config.pools[pool]?.workers ?? 1 });
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const resolve = createResolver({

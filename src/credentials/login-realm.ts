@@ -19,7 +19,7 @@ export interface LoginFolders {
   /** Where relative file names start. */
   readonly folder: string;
   /** Where the key and the list of ended sessions are kept, unless `mod_ts.login.state` names another folder. */
-  readonly run: string;
+  readonly state: string;
 }
 
 const keys = [
@@ -55,7 +55,7 @@ export class LoginRealm {
   #signers: { key: string; sessions: LoginSessions; tokens: FormTokens } | undefined;
 
   /** @throws ModTsError `MODTS_BAD_OPTION` */
-  constructor(values: Dictionary, stores: Stores, { folder, run }: LoginFolders) {
+  constructor(values: Dictionary, stores: Stores, folders: LoginFolders) {
     const options = new SectionOptions(values, "login");
     options.allowOnly(...keys);
     const location = options.required("location", "the path of the login page, e.g. /login");
@@ -71,7 +71,8 @@ export class LoginRealm {
     const attempts = options.number("attempts", 10, [1, 1000]);
     this.#byUser = new RateLimit(attempts, userRefill);
     this.#byAddress = new RateLimit(attempts * clientsPerAddress, addressRefill);
-    const state = resolve(folder, options.text("state") ?? run);
+    const { folder } = folders;
+    const state = resolve(folder, options.text("state") ?? folders.state);
     const keyFile = options.text("key_file");
     this.#key = new KeyFile(resolve(folder, keyFile ?? join(state, "login.key")), !keyFile);
     this.ended = new EndedSessions(join(state, "ended-sessions"));

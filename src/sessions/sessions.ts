@@ -27,7 +27,7 @@ export interface SessionsOptions {
   /** Absolute; relative file names in options start here. */
   readonly folder: string;
   /** Absolute; where the SQLite file is by default. */
-  readonly run: string;
+  readonly state: string;
   /** Worker processes of the pool. */
   readonly workers: number;
   /** Milliseconds since 1970; for tests. */

@@ -28,14 +28,14 @@ const servers: Readonly<Record<string, StoreAddress["kind"]>> = {
 
 interface Installation {
   readonly folder: string;
-  readonly run: string;
+  readonly state: string;
   readonly workers: number;
 }
 
 /** @throws ModTsError `MODTS_BAD_OPTION` */
 export function readStoreAddress(
   values: Readonly<Record<string, string>>,
-  { folder, run, workers }: Installation,
+  { folder, state, workers }: Installation,
 ): StoreAddress {
   const options = new SectionOptions(values, "session");
   const text = readText(options, folder);
@@ -48,7 +48,7 @@ export function readStoreAddress(
   }
   const [, file] = /^sqlite(?::(?:\/\/(?=\/))?(.+))?$/s.exec(text) ?? [];
   if (file !== undefined || text === "sqlite") {
-    const source = file === undefined ? join(run, "sessions.db") : resolve(folder, file);
+    const source = file === undefined ? join(state, "sessions.db") : resolve(folder, file);
     return { kind: "sqlite", source, title: source, table };
   }
   return serverAddress(options, text, table);

@@ -11,7 +11,7 @@ function realmOf(t: Test, more: Record<string, string> = {}, run = "run"): Login
     "mod_ts.htpasswd.file": "users",
     ...more,
   };
-  return new LoginRealm(options, new Stores(folder), { folder, run: join(folder, run) });
+  return new LoginRealm(options, new Stores(folder), { folder, state: join(folder, run) });
 }
 
 t.test("a session is found while nothing speaks against it", async (t) => {

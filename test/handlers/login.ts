@@ -6,7 +6,7 @@ import { startEngine } from "../fixtures/gateway.ts";
 
 const folder = t.testdir({ users: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n" });
 const peer = await startEngine(t, {
-  login: createLogin(new Stores(folder), { folder, run: folder }),
+  login: createLogin(new Stores(folder), { folder, state: folder }),
   page: { handler: () => 0 },
 });
 const options = [

@@ -6,7 +6,7 @@ const read = (values: Record<string, string>, workers = 1): StoreAddress => {
   const options = Object.entries(values).map(([key, value]) => [`mod_ts.session.${key}`, value]);
   return readStoreAddress(Object.fromEntries(options), {
     folder: "/etc/site",
-    run: "/run/x",
+    state: "/run/x",
     workers,
   });
 };

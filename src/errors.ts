@@ -211,6 +211,9 @@ const registry = {
   MODTS_BAD_SCHEMA: { status: 500, level: "error", message: "schema of {name}: {reason}" },
   MODTS_BAD_RESULT: { status: 500, level: "error", message: "result of {name}: {reason}" },
   MODTS_BAD_PASSWORD_LIST: { status: 500, level: "error", message: "auth of {user}: {reason}" },
+  MODTS_PAGE_FAILED: { status: 500, level: "error", message: "{page} failed; {file} is shown" },
+  MODTS_ERROR_PAGE_FAILED: { status: 500, level: "error", message: "error page {file} failed" },
+  MODTS_PAGE_CACHE: { status: 0, level: "warn", message: "page cache {folder}: {reason}" },
   MODTS_UNHANDLED_REJECTION: {
     status: 0,
     level: "error",

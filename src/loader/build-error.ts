@@ -73,6 +73,15 @@ export function locate(
   return index < 0 ? { line: 0, column: 0 } : positionAt(source, index);
 }
 
+/** Where a specifier stands in a source. An include of a page may be written without the `./` of an import. */
+export function locateImport(
+  source: string,
+  specifier: string,
+): Pick<SourcePosition, "line" | "column"> {
+  const place = locate(source, specifier);
+  return place.line > 0 ? place : locate(source, specifier.replace(/^\.\//, ""));
+}
+
 /** Makes text stand for itself in a pattern for {@link locate}. */
 export function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");

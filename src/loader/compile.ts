@@ -6,19 +6,25 @@ import { extname } from "node:path";
 import type { SourceMapPayload } from "node:module";
 import { transformSync, type OxcError, type TransformOptions } from "oxc-transform";
 import { BuildError, positionAt } from "./build-error.ts";
+import { type Columns, sourceColumn } from "./columns.ts";
 
 /** JavaScript with the way back to the source. */
 export interface CompiledCode {
   code: string;
   /** Kept beside the code: an inline map would double the text that V8 keeps. */
   map: SourceMapPayload | undefined;
+  /** For a file of another language: the way from the columns that the map knows to those of the file. */
+  columns?: Columns;
 }
 
-/**
- * Another language that is written in TypeScript, by extension: gives the TypeScript of a file, each line of which stands in the
- * line of the source it came from, so that stack traces and messages need no second map. Throws a {@link BuildError}.
- */
-export type Languages = Readonly<Record<string, (file: string, source: string) => string>>;
+/** TypeScript in place of another language: each line stands in the line of the source that it came from. */
+export interface Translation {
+  code: string;
+  columns: Columns;
+}
+
+/** Other languages that are written in TypeScript, by extension. Each throws a {@link BuildError}. */
+export type Languages = Readonly<Record<string, (file: string, source: string) => Translation>>;
 
 type Lang = NonNullable<TransformOptions["lang"]>;
 
@@ -50,19 +56,31 @@ export const compiledExtensions: readonly string[] = [
 export function compile(file: string, source: string, languages: Languages = {}): CompiledCode {
   const extension = extname(file);
   const translate = languages[extension];
-  if (translate) return compileScript(file, translate(file, source), "ts", source);
+  if (translate) return compileTranslation(file, source, translate(file, source));
   const lang = langs[extension];
-  if (lang !== undefined) return compileScript(file, source, lang, source);
+  if (lang !== undefined) return compileScript(file, { script: source, source }, lang);
   const reason = `"${extension}" is not an extension of TypeScript or JavaScript`;
   throw new BuildError(reason, { file, line: 0, column: 0 });
 }
 
+function compileTranslation(file: string, source: string, translation: Translation): CompiledCode {
+  const { code: script, columns } = translation;
+  return { ...compileScript(file, { script, source, columns }, "ts"), columns };
+}
+
 /** `source` is what the author wrote, `script` what is compiled. */
-function compileScript(file: string, script: string, lang: Lang, source: string): CompiledCode {
+interface Texts {
+  script: string;
+  source: string;
+  columns?: Columns;
+}
+
+function compileScript(file: string, texts: Texts, lang: Lang): CompiledCode {
+  const { script } = texts;
   const result = transformSync(file, script, { lang, sourceType: "module", sourcemap: true });
   // An error can come together with code that runs ("return" outside of a function): never trust the code alone.
   const error = result.errors.find(({ severity }) => severity === "Error");
-  if (error) throw toBuildError(error, file, { script, source });
+  if (error) throw toBuildError(error, file, texts);
   return { code: result.code, map: toPayload(result.map, file) };
 }
 
@@ -76,13 +94,11 @@ function toPayload(
   return { version, names, mappings, file, sources: [file], sourcesContent: [], sourceRoot: "" };
 }
 
-function toBuildError(
-  error: OxcError,
-  file: string,
-  { script, source }: { script: string; source: string },
-): BuildError {
+function toBuildError(error: OxcError, file: string, texts: Texts): BuildError {
+  const { script, source, columns = [] } = texts;
   const offset = error.labels[0]?.start;
   const position = offset === undefined ? { line: 0, column: 0 } : positionOfByte(script, offset);
+  position.column = sourceColumn(columns, position.line, position.column);
   const reason = `SyntaxError: ${error.message}`;
   return new BuildError(reason, { file, ...position }, { source });
 }

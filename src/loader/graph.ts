@@ -3,6 +3,8 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { extname } from "node:path";
+import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
 import { dispose } from "./dispose.ts";
@@ -20,6 +22,7 @@ export interface GraphOptions {
   builtins: Readonly<Record<string, object>>;
   approve: (file: string) => void;
   languages: Languages;
+  cache: CompileCache | undefined;
 }
 
 /** The modules of one loader. */
@@ -32,6 +35,7 @@ export class Graph implements Workshop {
   epoch: number = 0;
   readonly #disposeTimeout: number;
   readonly #languages: Languages;
+  readonly #cache: CompileCache | undefined;
   readonly #compiled = new Map<string, { text: string; compiled: CompiledCode }>();
   readonly #generations = new Map<string, number>();
   readonly #alive = new Set<ModuleRecord>();
@@ -47,6 +51,7 @@ export class Graph implements Workshop {
     this.approve = options.approve;
     this.#disposeTimeout = options.disposeTimeout;
     this.#languages = options.languages;
+    this.#cache = options.cache;
   }
 
   /** Every module that a version of an entry reaches, be it replaced but still held. */
@@ -64,6 +69,10 @@ export class Graph implements Workshop {
   /** Resolves when no build is under way. */
   async idle(): Promise<void> {
     await this.#tail;
+  }
+
+  isTranslated(path: string): boolean {
+    return Object.hasOwn(this.#languages, extname(path));
   }
 
   createRecord(file: string, text: string, importDynamic: DynamicImport): ModuleRecord {
@@ -159,8 +168,16 @@ export class Graph implements Workshop {
   #compile(file: string, text: string): CompiledCode {
     const known = this.#compiled.get(file);
     if (known?.text === text) return known.compiled;
-    const compiled = compile(file, text, this.#languages);
+    const compiled = this.isTranslated(file) ? this.#compileKept(file, text) : compile(file, text);
     this.#compiled.set(file, { text, compiled });
+    return compiled;
+  }
+
+  #compileKept(file: string, text: string): CompiledCode {
+    const kept = this.#cache?.get(file, text);
+    if (kept) return kept;
+    const compiled = compile(file, text, this.#languages);
+    this.#cache?.set(file, text, compiled);
     return compiled;
   }
 

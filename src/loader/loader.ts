@@ -14,6 +14,7 @@ import { resolve } from "node:path";
 import vm from "node:vm";
 import { ModTsError } from "../errors.ts";
 import { log } from "../log.ts";
+import type { CompileCache } from "./compile-cache.ts";
 import type { Languages } from "./compile.ts";
 import { Entry, type Change } from "./entry.ts";
 import { Graph } from "./graph.ts";
@@ -60,8 +61,13 @@ export interface LoaderOptions {
    */
   languages?: Languages;
   /**
+   * Keeps what files of {@link languages} compile to over the life of the process.
+   * @default none
+   */
+  cache?: CompileCache | undefined;
+  /**
    * Asked before the code of an entry runs, with its path without symlinks; throws for a file that must not be one.
-   * Files that an entry imports are its own affair.
+   * Modules that an entry imports are its own affair, but for those of {@link languages}: they are asked about, too.
    * @default every file may
    */
   approve?: (file: string) => void;
@@ -138,8 +144,9 @@ class ModuleLoader implements Loader {
   constructor(options: LoaderOptions) {
     const { freshness = "request", watch = true } = options;
     const { evaluateTimeout = 10_000, disposeTimeout = 5_000, builtins = {} } = options;
-    const { approve = () => undefined, languages = {} } = options;
-    this.#graph = new Graph({ evaluateTimeout, disposeTimeout, builtins, approve, languages });
+    const { approve = () => undefined, languages = {}, cache } = options;
+    const limits = { evaluateTimeout, disposeTimeout };
+    this.#graph = new Graph({ ...limits, builtins, approve, languages, cache });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {
       const interval = watch === true ? undefined : watch.poll;

@@ -177,7 +177,7 @@ function createCode(options: RecordOptions, compiled: CompiledCode): SourceTextM
       initializeImportMeta: (meta, self) => fillMeta(meta, records.get(self) as ModuleRecord),
       importModuleDynamically: importDynamically as never,
     });
-    rememberSource(identifier, { file, text, map: compiled.map });
+    rememberSource(identifier, { file, text, compiled });
     return module;
   } catch (error) {
     throw explain(error, file, text);

@@ -9,6 +9,8 @@
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { BuildError, type SourcePosition } from "./build-error.ts";
+import { type Columns, sourceColumn } from "./columns.ts";
+import type { CompiledCode } from "./compile.ts";
 
 /** A place in a user module, with the lines around it, for the error page. */
 export interface SourceFrame extends SourcePosition {
@@ -21,6 +23,7 @@ interface VersionSource {
   file: string;
   text: string;
   payload: SourceMapPayload | undefined;
+  columns: Columns;
   map?: SourceMap | undefined;
 }
 
@@ -41,9 +44,15 @@ const positions = new WeakMap<object, UserPosition>();
 /** Registers what is going to run under an identifier. The oldest version of the file beyond three is forgotten. */
 export function rememberSource(
   identifier: string,
-  source: { file: string; text: string; map: SourceMapPayload | undefined },
+  source: { file: string; text: string; compiled: CompiledCode },
 ): void {
-  versions.set(identifier, { file: source.file, text: source.text, payload: source.map });
+  const { file, text, compiled } = source;
+  versions.set(identifier, {
+    file,
+    text,
+    payload: compiled.map,
+    columns: compiled.columns ?? [],
+  });
   const kept = identifiers.get(source.file) ?? [];
   identifiers.set(source.file, kept);
   kept.push(identifier);
@@ -122,7 +131,13 @@ function mapPosition(version: VersionSource, line: number, column: number): Sour
   if (version.payload) version.map ??= new SourceMap(version.payload);
   const entry = version.map?.findEntry(line - 1, column - 1);
   if (!entry || !("originalLine" in entry)) return { file: version.file, line, column };
-  return { file: version.file, line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+  const { file, columns } = version;
+  const original = entry.originalLine + 1;
+  return {
+    file,
+    line: original,
+    column: sourceColumn(columns, original, entry.originalColumn + 1),
+  };
 }
 
 /** Reading the property is what makes V8 format it; a library may have left anything there. */

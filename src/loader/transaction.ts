@@ -6,7 +6,7 @@
 import { extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SyntheticModule } from "node:vm";
-import { BuildError, locate } from "./build-error.ts";
+import { BuildError, locateImport } from "./build-error.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Disk, Input } from "./disk.ts";
 import { packageFolders, type ExternalModules } from "./external.ts";
@@ -25,6 +25,10 @@ export interface Workshop {
   readonly epoch: number;
   /** Milliseconds that the top level of a module, and the loading of its packages, may take. */
   readonly evaluateTimeout: number;
+  /** Whether a path names a file of another language. */
+  isTranslated(path: string): boolean;
+  /** Throws for a file that must not be run. */
+  approve(file: string): void;
   /** Compiles a file; throws a {@link BuildError}. */
   createRecord(file: string, text: string, importDynamic: DynamicImport): ModuleRecord;
   /** Makes a record the newest of its file. */
@@ -121,7 +125,9 @@ export class Transaction {
       return externals.imported({ ...request, specifier: pathToFileURL(file).href });
     }
     try {
-      const target = this.#visit(file ?? this.#missing(specifier, importer));
+      const found = file ?? this.#missing(specifier, importer);
+      this.#approve(specifier, found, importer);
+      const target = this.#visit(found);
       await this.#run(target);
       // Not before: a second import() of the same would find a module that is not linked yet.
       importer.edges.set(specifier, { file, target });
@@ -186,7 +192,23 @@ export class Transaction {
     if (isNative(file)) {
       return this.#connectExternal(record, request, pathToFileURL(file).href);
     }
+    this.#approve(specifier, file, record);
     record.edges.set(specifier, { file, target: this.#visit(file) });
+  }
+
+  /**
+   * Attack: a page includes ../../../etc/private.tsp, or a link of an innocent name that leads there. Code may import what it likes,
+   * but an include looks harmless, and who writes pages need not be who may run any file.
+   */
+  #approve(specifier: string, file: string, importer: ModuleRecord): void {
+    if (!this.#workshop.isTranslated(specifier)) return;
+    try {
+      this.#workshop.approve(file);
+    } catch (cause) {
+      const { file: from, text } = importer;
+      const place = { file: from, ...locateImport(text, specifier) };
+      throw new BuildError((cause as Error).message, place, { source: text });
+    }
   }
 
   #connectExternal(
@@ -262,7 +284,7 @@ export class Transaction {
 
   #missing(specifier: string, importer: ModuleRecord): never {
     const { file, text } = importer;
-    const place = { file, ...locate(text, specifier) };
+    const place = { file, ...locateImport(text, specifier) };
     throw new BuildError(`"${specifier}" leads to no file`, place, { source: text });
   }
 }

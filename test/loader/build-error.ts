@@ -4,6 +4,7 @@ import {
   escapePattern,
   formatPosition,
   locate,
+  locateImport,
   positionAt,
   withoutFrames,
 } from "../../src/loader/build-error.ts";
@@ -49,4 +50,11 @@ t.test("frames that name only our insides", (t) => {
   t.equal(withoutFrames(new TypeError("x")).stack, "TypeError: x");
   t.equal(withoutFrames("x"), "x");
   t.end();
+});
+
+t.test("an import stands where its specifier does, with or without ./", async (t) => {
+  const source = 'import "./a.ts";\n<%@ include file="b.tsp" %>';
+  t.same(locateImport(source, "./a.ts"), { line: 1, column: 9 });
+  t.same(locateImport(source, "./b.tsp"), { line: 2, column: 19 });
+  t.same(locateImport(source, "./c.tsp"), { line: 0, column: 0 });
 });

@@ -50,3 +50,21 @@ t.test("other extensions are not taken", (t) => {
   t.match(failure("", "/a.txt").message, /"\.txt" is not an extension/);
   t.end();
 });
+
+t.test(
+  "another language is compiled as its translation, and mistakes go back to its columns",
+  (t) => {
+    const languages = {
+      ".shout": (_file: string, source: string) => ({
+        code: `export const a = ${source.toLowerCase()}`,
+        columns: [[1, 17, 0]] as const,
+      }),
+    };
+    t.match(compile("/a.shout", "ASK(1);", languages), {
+      code: /export const a = ask\(1\)/,
+      columns: [[1, 17, 0]],
+    });
+    t.throws(() => compile("/a.shout", "1 +;", languages), /\(\/a\.shout:1:4\)/);
+    t.end();
+  },
+);

@@ -1,7 +1,9 @@
 import { appendFile, mkdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { ModTsError } from "../../src/errors.ts";
+import type { CompiledCode } from "../../src/loader/compile.ts";
 import { createLoader, type Change } from "../../src/loader/loader.ts";
 import { answering, makeProject, type Project } from "../fixtures/loader/project.ts";
 
@@ -355,3 +357,39 @@ t.test("a module tells which of its exports are its own", async (t) => {
   t.equal(json.declared.size, 0);
   json.release();
 });
+
+t.test(
+  "a module of another language is asked about wherever it is imported, and compiled once for all processes",
+  async (t) => {
+    const kept = new Map<string, CompiledCode>();
+    const asked: string[] = [];
+    const project = await makeProject(t, {
+      watch: false,
+      languages: { ".shout": (_file, source) => ({ code: source.toLowerCase(), columns: [] }) },
+      approve: (file) => {
+        asked.push(basename(file));
+        if (file.endsWith("bad.shout")) throw new Error("not here");
+      },
+      cache: {
+        get: (file, source) => kept.get(file + source),
+        set: (file, source, compiled) => void kept.set(file + source, compiled),
+      },
+    });
+    await project.save("good.shout", "EXPORT CONST TEXT = 'GOOD';");
+    await project.save("bad.shout", "EXPORT CONST TEXT = 'BAD';");
+    await project.save(
+      "a.ts",
+      `import { text } from "./good.shout";\n${answering("${text}").replaceAll('"', "`")}`,
+    );
+    t.equal(await project.request("a.ts"), "good");
+    t.same(asked, ["a.ts", "good.shout"]);
+    t.equal(kept.size, 1, "TypeScript itself is not kept");
+    await project.save("b.ts", 'import "./bad.shout";');
+    await t.rejects(project.request("b.ts"), /b\.ts cannot be loaded: not here \(\S+b\.ts:1:9\)/);
+    await project.save(
+      "c.ts",
+      'export const handler = () => import("./bad.shout").then(String, String);',
+    );
+    t.match(await project.request("c.ts"), /not here/);
+  },
+);

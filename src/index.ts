@@ -90,6 +90,10 @@ export {
   M_VERSION_CONTROL,
 } from "./request/methods.ts";
 
+// Pages
+export { Page } from "./pages/page.ts";
+export type { PageRendering, PageTools } from "./pages/page-rendering.ts";
+
 // Errors
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";
 

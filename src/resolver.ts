@@ -47,7 +47,9 @@ export function requireInside(file: string, roots: readonly string[]): void {
 
 function findFile(name: string, roots: readonly string[]): string {
   const candidates = isAbsolute(name) ? [resolve(name)] : roots.map((root) => resolve(root, name));
-  const allowed = candidates.filter((file) => roots.some((root) => isInside(file, root)));
+  // A page knows its own folder by the real path, which a folder that is a link does not begin with.
+  const folders = [...roots, ...roots.map(realPath)];
+  const allowed = candidates.filter((file) => folders.some((root) => isInside(file, root)));
   if (allowed.length === 0) throw outside(candidates[0] ?? name, roots);
   const found = allowed.find((file) => existsSync(file));
   if (found) return found;

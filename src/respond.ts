@@ -84,6 +84,8 @@ function respondToOutcome(req: ApacheRequest, ending: Ending): void {
     return response.finish();
   }
   const status = thrown?.status ?? outcome;
+  // What a handler knew of its own failure when it chose the answer.
+  if (thrown?.cause !== undefined && status >= 500) logFailure(thrown.cause, req);
   if (response.begun) {
     if (status === req.status) return response.finish();
     // Another status comes too late: the connection is going to be broken off, and the log must say why.

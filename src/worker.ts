@@ -14,6 +14,7 @@ import { createFetch } from "./handlers/fetch.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
 import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createJwt } from "./handlers/jwt.ts";
+import { createPages } from "./handlers/pages.ts";
 import { createLogin } from "./handlers/login.ts";
 import { createNode } from "./handlers/node.ts";
 import { createPublisher } from "./handlers/publisher.ts";
@@ -22,12 +23,15 @@ import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
 import { type ErrorCode, ModTsError } from "./errors.ts";
 import * as face from "./index.ts";
+import { createCompileCache } from "./loader/compile-cache.ts";
 import { createLoader } from "./loader/loader.ts";
 import { log, subscribeLog } from "./log.ts";
 import { createEngine, type Engine } from "./phases.ts";
 import { sweepTemporaryFiles } from "./request/temporary-files.ts";
 import { createResolver, requireInside } from "./resolver.ts";
 import { Sessions } from "./sessions/sessions.ts";
+import { pagesFingerprint } from "./pages/fingerprint.ts";
+import { translatePage } from "./pages/translate.ts";
 import { version } from "./version.ts";
 import type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
 
@@ -51,6 +55,8 @@ export async function createParts({
     evaluateTimeout: config.limits.evaluateTimeout,
     approve: (file) => requireInside(file, roots),
     builtins: { "mod-ts": face },
+    languages: { ".tsp": translatePage },
+    cache: createCompileCache(join(config.run, "cache"), pagesFingerprint),
   });
   const temporary = join(config.run, "tmp");
   sweepTemporaryFiles(temporary);
@@ -74,6 +80,7 @@ export async function createParts({
       node: createNode(),
       fastify: fastify.module,
       publisher: createPublisher(),
+      pages: createPages(),
       ...(refresh && { refresh: refresh.module }),
     },
   });

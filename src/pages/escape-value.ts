@@ -1,0 +1,25 @@
+/**
+ * What a page writes for a value.
+ * @module
+ */
+import { escapeHtml } from "../html.ts";
+
+const special = /[&<>"']/;
+
+/** `<%= value %>`: the value as text that is safe in element content and in quoted attribute values. Null and undefined are nothing. */
+export function escapeValue(value: unknown): string {
+  if (typeof value === "string") return special.test(value) ? escapeHtml(value) : value;
+  if (typeof value === "number") return `${value}`;
+  const text = valueText(value);
+  return special.test(text) ? escapeHtml(text) : text;
+}
+
+/** `<%- value %>`: the value as it is. Null and undefined are nothing; a promise that nobody waits for is a mistake. */
+export function valueText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value === null || value === undefined) return "";
+  if (typeof (value as { then?: unknown }).then === "function") {
+    throw new TypeError("this value is a promise; write await before it");
+  }
+  return String(value);
+}

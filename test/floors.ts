@@ -54,6 +54,7 @@ const floors = [
     "adapters",
     "origin",
     "handlers",
+    "type-check",
   ],
   ["gateway", "authorizer"],
   ["config-shape.ts", "config.ts", "config-file.ts", "config-child.ts", "worker.ts"],

@@ -8,12 +8,14 @@ import { findHttpd } from "../httpd/find.ts";
 import type { Finding } from "../httpd/finding.ts";
 import { probeServer } from "../httpd/probe.ts";
 import { prove } from "../httpd/prove.ts";
+import { checkTypes } from "../type-check/check-types.ts";
 import { parseCommand, UsageError } from "./command.ts";
 
 export const usage = "check [folder] [--url <url>]";
 
 export const summary = `Checks the configuration, Apache's and the sidecar's, and proves by requests that it is safe.
 
+Handlers and pages are type-checked when TypeScript is installed beside them.
 The requests go to a private Apache that lives for a second; with --url also to the server that runs.
 Exit code 1 when something is bad.`;
 
@@ -37,6 +39,7 @@ export async function run(argv: string[]): Promise<number> {
   const findings: Finding[] = [
     { level: "ok", what: "the sidecar's configuration has no mistakes", where: config.file },
   ];
+  findings.push(...(await checkTypes(config.handlers)));
   const httpd = await findHttpd(values.httpd ?? process.env["MOD_TS_HTTPD"]);
   if (httpd) {
     const { limits, keepAlive, secret } = config;

@@ -11,6 +11,7 @@ import { createGateway, type Gateway } from "./gateway/server.ts";
 import { serveFile } from "./handlers/default.ts";
 import { createFastify } from "./handlers/fastify.ts";
 import { createFetch } from "./handlers/fetch.ts";
+import { createCgi } from "./handlers/cgi.ts";
 import { createForwardAuth } from "./handlers/forward-auth.ts";
 import { createHtpasswd } from "./handlers/htpasswd.ts";
 import { createJwt } from "./handlers/jwt.ts";
@@ -66,12 +67,14 @@ export async function createParts({
   const sessions = new Sessions({ folder, state, workers: config.pools[pool]?.workers ?? 1 });
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
+  const cgi = createCgi({ roots, handlerTimeout: config.limits.handlerTimeout });
   const resolve = createResolver({
     roots,
     load: (file, exportName) => loader.load(file, exportName),
     builtins: {
       "test-page": createTestPage(facts),
       "forward-auth": createForwardAuth(),
+      cgi: cgi.module,
       jwt: createJwt(config.folder),
       htpasswd: createHtpasswd(stores),
       sql: createSql(stores),
@@ -101,7 +104,7 @@ export async function createParts({
   });
   const close = async (): Promise<void> => {
     await fastify.close();
-    await Promise.all([loader.close(), stores.close(), sessions.close()]);
+    await Promise.all([loader.close(), stores.close(), sessions.close(), cgi.close()]);
   };
   return { engine, gateway, authorizer, close };
 }

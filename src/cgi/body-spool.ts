@@ -1,0 +1,113 @@
+/**
+ * The request body on its way to a script that reads it when it likes, or never.
+ *
+ * mod_proxy_http looks at no answer before it has sent the whole body. A script that answers more than fits into the pipes before it has
+ * read all (`cat`, or one that does not care for its input) would wait for Apache, and Apache for the script, for ever. So the
+ * body is always taken, and what the script has not read yet lies in a file: memory is bounded here, the file by `limits.bodyBytes`.
+ * @module
+ */
+import { mkdir, open, type FileHandle, unlink } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+
+/** Bytes that are kept in memory; what comes on top goes to the file. */
+const memoryLimit = 262_144;
+const readSize = 65_536;
+
+/** Takes a stream at its own pace, and gives the chunks in their order at the reader's. */
+export class BodySpool implements AsyncIterable<Buffer> {
+  readonly #folder: string;
+  readonly #chunks: Buffer[] = [];
+  #held = 0;
+  #file: FileHandle | undefined;
+  #written = 0;
+  #read = 0;
+  #state: "open" | "complete" | "closed" = "open";
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  readonly #filled: Promise<void>;
+
+  /** @param folder where the file is made, when one is needed */
+  constructor(source: Readable, folder: string) {
+    this.#folder = folder;
+    this.#filled = this.#fill(source);
+  }
+
+  /** What the body failed with. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Ends with the body; throws what the body failed with. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    for (;;) {
+      const chunk = this.#chunks.shift() ?? (await this.#readFile());
+      if (chunk) {
+        if (this.#file === undefined) this.#held -= chunk.length;
+        yield chunk;
+        continue;
+      }
+      if (this.#failure) throw this.#failure;
+      if (this.#state !== "open") return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Forgets what was not read; the rest of the body is taken and thrown away. */
+  async close(): Promise<void> {
+    this.#state = "closed";
+    this.#wake?.();
+    await this.#filled;
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async #fill(source: Readable): Promise<void> {
+    try {
+      for await (const chunk of source as AsyncIterable<Buffer>) {
+        // The stream is left here, which makes it swallow the rest by itself.
+        if (this.#state === "closed") break;
+        await this.#keep(chunk);
+        this.#wake?.();
+      }
+    } catch (error) {
+      this.#failure = error;
+    }
+    if (this.#state === "open") this.#state = "complete";
+    this.#wake?.();
+  }
+
+  async #keep(chunk: Buffer): Promise<void> {
+    if (this.#file === undefined && this.#held + chunk.length <= memoryLimit) {
+      this.#chunks.push(chunk);
+      this.#held += chunk.length;
+      return;
+    }
+    this.#file ??= await openUnnamed(this.#folder);
+    await this.#file.write(chunk, 0, chunk.length, this.#written);
+    this.#written += chunk.length;
+  }
+
+  async #readFile(): Promise<Buffer | undefined> {
+    const wanted = Math.min(readSize, this.#written - this.#read);
+    if (!this.#file || wanted === 0) return undefined;
+    const { bytesRead, buffer } = await this.#file.read(
+      Buffer.allocUnsafe(wanted),
+      0,
+      wanted,
+      this.#read,
+    );
+    this.#read += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Its name is taken away at once: whatever happens to this process, nothing is left behind. */
+async function openUnnamed(folder: string): Promise<FileHandle> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `cgi-${randomUUID()}`);
+  const file = await open(path, "wx+", 0o600);
+  await unlink(path);
+  return file;
+}

@@ -1,0 +1,88 @@
+/**
+ * A script as a process of its own: real CGI.
+ * @module
+ */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { dirname } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { ModTsError } from "../errors.ts";
+import { killGrace, type ScriptEnd, type ScriptRun } from "./script-run.ts";
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** Leaders of the process groups that run. */
+const groups = new Set<number>();
+
+/** Whoever ends this process takes its scripts along; after SIGKILL nobody can, and they end when they find their pipes broken. */
+process.on("exit", () => {
+  for (const group of groups) signalGroup(group, "SIGKILL");
+});
+
+/**
+ * Starts a program, without a shell. No arguments are made of a query without `=` (RFC 3875, section 4.4, lets a server leave that): `?-s`
+ * would be an option of the interpreter (CVE-2012-1823).
+ */
+export function startProcess(file: string, env: Record<string, string>): ScriptRun {
+  let child: Child;
+  try {
+    // Detached: a group of its own, so that what the script starts can be ended with it.
+    child = spawn(file, [], { cwd: dirname(file), env, detached: true, stdio: "pipe" });
+  } catch (cause) {
+    throw notStarted(file, cause);
+  }
+  // A script that does not read its input breaks the pipe, and may.
+  child.stdin.on("error", () => {});
+  const { stdin, stdout, stderr } = child;
+  return { stdin, stdout, stderr, ended: waitFor(child, file), kill: watchGroup(child) };
+}
+
+function waitFor(child: Child, file: string): Promise<ScriptEnd> {
+  const { promise, resolve } = Promise.withResolvers<ScriptEnd>();
+  child.once("error", (error) => {
+    if (child.pid !== undefined) return;
+    resolve({ kind: "broken", reason: "no start", error: notStarted(file, error) });
+  });
+  child.once("exit", (code, signal) => {
+    const kind = signal ? "broken" : code === 0 ? "done" : "failed";
+    resolve({ kind, reason: signal ? `signal ${signal}` : `exit code ${code}` });
+  });
+  return promise;
+}
+
+/**
+ * Gives what ends the whole group. One that its leader has left is known as long as somebody holds its pipes; who has closed them
+ * is in the background by the script's own will, and stays.
+ */
+function watchGroup(child: Child): () => void {
+  const { pid: group } = child;
+  if (group === undefined) return () => {};
+  groups.add(group);
+  const forget = (): boolean => groups.delete(group);
+  child.once("close", forget);
+  return () => {
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    if (!groups.has(group)) return;
+    child.off("close", forget);
+    signalGroup(group, "SIGTERM");
+    setTimeout(() => {
+      if (forget()) signalGroup(group, "SIGKILL");
+    }, killGrace).unref();
+  };
+}
+
+function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+function notStarted(file: string, cause: unknown): ModTsError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const reason =
+    code === "ENOENT"
+      ? "the interpreter that its first line names does not exist"
+      : ((cause as Error).message ?? String(cause));
+  return new ModTsError("MODTS_CGI_NOT_STARTED", { script: file, reason }, { cause });
+}

@@ -1,0 +1,96 @@
+/**
+ * Runs the scripts of sections with the same bounds: one after the other through the gate, each with its streams connected, none
+ * longer than its request.
+ * @module
+ */
+import { tmpdir } from "node:os";
+import { basename } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OK, type Outcome } from "../outcome.ts";
+import { type ApacheRequest, internals } from "../request/request.ts";
+import { BodySpool } from "./body-spool.ts";
+import { deliver, type Delivery } from "./deliver.ts";
+import { cgiEnvironment } from "./environment.ts";
+import { logErrorLines } from "./error-lines.ts";
+import { Gate } from "./gate.ts";
+import { startProcess } from "./process-run.ts";
+import { killGrace, type ScriptRun } from "./script-run.ts";
+import type { Script } from "./script.ts";
+import type { CgiSettings } from "./settings.ts";
+import { ThreadPool } from "./thread-pool.ts";
+
+/** One for each set of bounds. */
+export class ScriptHost {
+  readonly #timeout: number;
+  readonly #threads: ThreadPool;
+  readonly #gates: Readonly<Record<Script["kind"], Gate>>;
+  readonly #running = new Set<ScriptRun>();
+
+  constructor({ threads, processes, queue, timeout, memory }: CgiSettings) {
+    this.#timeout = timeout;
+    this.#threads = new ThreadPool(memory);
+    this.#gates = { thread: new Gate(threads, queue), process: new Gate(processes, queue) };
+  }
+
+  /** Answers a request with what the script writes. Rejects with a `ModTsError`. */
+  async serve(req: ApacheRequest, script: Script): Promise<Outcome> {
+    const leave = await this.#gates[script.kind].enter(req.signal);
+    const run = await this.#start(req, script).catch((error: unknown) => {
+      leave();
+      throw error;
+    });
+    this.#running.add(run);
+    void run.ended.then(() => {
+      this.#running.delete(run);
+      leave();
+    });
+    // The client goes, or the engine does not wait any longer: both end the script.
+    req.signal.addEventListener("abort", run.kill, { once: true });
+    req.registerCleanup(run.kill);
+    if (req.signal.aborted) run.kill();
+    return serveRun({ req, run, script: script.file, timeout: this.#timeout });
+  }
+
+  /** Ends what runs, and waits for it as long as a process may take to end. */
+  async close(): Promise<void> {
+    const ends = [...this.#running].map((run) => run.ended);
+    for (const run of this.#running) run.kill();
+    await Promise.race([Promise.all([this.#threads.close(), ...ends]), sleep(2 * killGrace)]);
+  }
+
+  async #start(req: ApacheRequest, { kind, file }: Script): Promise<ScriptRun> {
+    const env = cgiEnvironment(req);
+    if (kind === "process") return startProcess(file, env);
+    return this.#threads.run({ file, env, childTimeout: this.#timeout });
+  }
+}
+
+async function serveRun(delivery: Delivery): Promise<Outcome> {
+  const { req, run, script } = delivery;
+  const name = basename(script);
+  void logErrorLines(run.stderr, (line) => req.logError(`${name}: ${line}`, "warn"));
+  const body = req[internals].body;
+  const spool = body.announced
+    ? new BodySpool(body.claim("mod_ts/cgi"), req[internals].toolkit?.temporary ?? tmpdir())
+    : undefined;
+  const fed = feed(run, spool);
+  try {
+    return await deliver(delivery);
+  } catch (error) {
+    // Nobody is there to be told.
+    if (req.signal.aborted) return OK;
+    throw (await Promise.race([fed, undefined])) ?? error;
+  } finally {
+    run.kill();
+    await spool?.close();
+  }
+}
+
+/** Gives the script its input, and its end. Resolves with what is wrong with the body, which ends the script. */
+async function feed(run: ScriptRun, spool: BodySpool | undefined): Promise<unknown> {
+  if (!spool) return void run.stdin.end();
+  await pipeline(spool, run.stdin).catch(() => {});
+  if (spool.failure !== undefined) run.kill();
+  return spool.failure;
+}

@@ -1,0 +1,134 @@
+/** Scripts in any language, as processes of their own, through Apache: what they get, how they end, and that none stays. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { startCgi } from "../fixtures/cgi.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
+import { until } from "../fixtures/until.ts";
+
+const type = "echo 'Content-Type: text/plain'\necho";
+
+const apache = await startCgi(
+  t,
+  {
+    "env.sh": `#!/bin/sh\n${type}\nenv\n`,
+    "where.sh": `#!/bin/sh\n${type}\npwd\necho "$#"\n`,
+    "cat.sh": `#!/bin/sh\n${type}\ncat\n`,
+    "form.pl": `#!/usr/bin/perl
+      read(STDIN, my $body, $ENV{CONTENT_LENGTH});
+      print "Status: 201 Made\\r\\nContent-Type: text/plain\\r\\nX-Perl: yes\\r\\n\\r\\n[$body]";
+    `,
+    "ignores.sh": `#!/bin/sh\n${type}\nhead -c 2000000 /dev/zero\n`,
+    "grep.sh": `#!/bin/sh\n${type}\necho whole\nfalse\n`,
+    "killed.sh": `#!/bin/sh\n${type}\necho part\nkill -SEGV $$\n`,
+    "error.sh": `#!/bin/sh\necho oops >&2\nexit 4\n`,
+    "no-interpreter.sh": "#!/no/such/interpreter\n",
+    "nph-old.sh": `#!/bin/sh\n${type}\n`,
+    "hang.sh": `#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $$ $! > hang.pid\nwait\nwait\n`,
+    "left.sh": `#!/bin/sh\n${type}\necho $$ > left.pid\nwhile :; do echo more; sleep 0.05; done\n`,
+    "background.sh": `#!/bin/sh\n${type}\nsleep 5 &\necho $! > background.pid\necho done\n`,
+  },
+  { conf: "SetEnv FROM_CONF yes\nUse TsPassEnv FROM_CONF\nUse TsOption mod_ts.cgi.timeout 1000" },
+);
+
+const pidsIn = (name: string): number[] =>
+  readFileSync(join(apache.folder, "handlers/cgi", name), "utf8")
+    .trim()
+    .split(" ")
+    .map(Number);
+
+function isAlive(pid: number): boolean {
+  try {
+    // A zombie has ended, too; in a container nobody may be there to bury it.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+const gone = (pids: number[]): Promise<string> =>
+  until(() => pids.map(isAlive).join(), /^(?:false,?)+$/);
+
+t.test("exactly the variables of CGI, PATH, and what the configuration passes", async (t) => {
+  const { body } = await apache.request("/cgi/env.sh/info?x=1", { headers: { "X-A": "b" } });
+  const names = body
+    .split("\n")
+    .map((line) => line.split("=")[0])
+    .filter(Boolean);
+  const own =
+    /^(?:HTTP|SERVER|REQUEST|REMOTE|CONTEXT|SCRIPT|PATH)_\w+$|^(?:PATH|QUERY_STRING|DOCUMENT_ROOT|GATEWAY_INTERFACE|UNIQUE_ID|FROM_CONF)$/;
+  // What a shell sets by itself, and the test runner for all child processes.
+  const runner = /^(?:PWD|OLDPWD|SHLVL|_|NODE_OPTIONS|_TAPJS_\w+|\/.*)$/;
+  const strange = names.filter((name = "") => !own.test(name) && !runner.test(name));
+  t.strictSame(strange, []);
+  t.match(body, /^FROM_CONF=yes$/m);
+  t.match(body, /^QUERY_STRING=x=1$/m);
+  t.match(body, /^HTTP_X_A=b$/m);
+});
+
+t.test("the folder of the script, and no arguments, whatever the query says", async (t) => {
+  const { body } = await apache.request("/cgi/where.sh?-s");
+  t.equal(body, `${apache.folder}/handlers/cgi\n0\n`);
+});
+
+t.test(
+  "a form in Perl",
+  { skip: existsSync("/usr/bin/perl") ? false : "there is no perl" },
+  async (t) => {
+    const reply = await apache.request("/cgi/form.pl", { method: "POST", body: "a=1" });
+    t.match(reply, { status: 201, body: "[a=1]", headers: { "x-perl": "yes" } });
+  },
+);
+
+t.test("a large body both ways, also by a script that does not read it", async (t) => {
+  const body = Buffer.alloc(5_000_000, "x");
+  const echoed = await fetch(`${apache.url}/cgi/cat.sh`, { method: "POST", body });
+  t.ok(Buffer.from(await echoed.arrayBuffer()).equals(body));
+  const ignored = await fetch(`${apache.url}/cgi/ignores.sh`, { method: "POST", body });
+  t.equal((await ignored.arrayBuffer()).byteLength, 2_000_000);
+});
+
+t.test("how a process ends", async (t) => {
+  t.match(await apache.request("/cgi/grep.sh"), { status: 200, body: "whole\n" });
+  await until(apache.sidecarLog, /MODTS_CGI_EXIT: \S+grep\.sh answered, then ended: exit code 1/);
+  const killed = await apache.request("/cgi/killed.sh").catch(() => undefined);
+  t.not(killed?.status, 200, "cut off, if it has begun");
+  t.equal((await apache.request("/cgi/error.sh")).status, 500);
+  t.equal((await apache.request("/cgi/no-interpreter.sh")).status, 500);
+  t.equal((await apache.request("/cgi/nph-old.sh")).status, 500);
+  const log = apache.sidecarLog();
+  t.match(log, /MODTS_CGI_EXIT: \S+grep\.sh/);
+  t.match(log, /MODTS_CGI_DIED: \S+killed\.sh died: signal SIGSEGV/);
+  t.match(log, /mod_ts:warn.* error\.sh: oops/);
+  t.match(log, /MODTS_CGI_BAD_HEADER: \S+error\.sh .*exit code 4/);
+  t.match(log, /MODTS_CGI_NOT_STARTED: \S+no-interpreter\.sh .*interpreter/);
+  t.match(log, /MODTS_CGI_NPH: \S+nph-old\.sh/);
+});
+
+t.test("one that never ends is killed with its children, SIGTERM or not", async (t) => {
+  t.equal((await apache.request("/cgi/hang.sh")).status, 504);
+  const pids = pidsIn("hang.pid");
+  t.equal(pids.length, 2);
+  t.match(await gone(pids), /^false,false$/);
+  t.match(apache.sidecarLog(), /MODTS_CGI_TIMEOUT: \S+hang\.sh/);
+});
+
+t.test("so is one whose client leaves", async (t) => {
+  const client = new RawClient(apache.port).head("GET /cgi/left.sh HTTP/1.1");
+  await client.until(/more\n/);
+  client.leave();
+  t.match(await gone(pidsIn("left.pid")), /^false$/);
+});
+
+t.test("what a script leaves in the background does not hold up its answer", async (t) => {
+  t.match(await apache.request("/cgi/background.sh"), { status: 200, body: "done\n" });
+});
+
+t.test("a worker that ends takes its scripts along", async (t) => {
+  const client = new RawClient(apache.port).head("GET /cgi/left.sh HTTP/1.1");
+  await client.until(/more\n/);
+  const [pid = 0] = pidsIn("left.pid");
+  t.ok(isAlive(pid));
+  process.kill(apache.sidecarPid, "SIGKILL");
+  t.match(await gone([pid]), /^false$/);
+});

@@ -1,0 +1,54 @@
+/** A body that is taken at once and given when it is wanted. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import t from "tap";
+import { BodySpool } from "../../src/cgi/body-spool.ts";
+import { scriptFolder } from "../fixtures/script.ts";
+
+const folder = join(scriptFolder(t), "tmp");
+const blocks = Array.from({ length: 40 }, (_, index) => Buffer.alloc(30_000, index));
+
+t.test("a small one needs no file", async (t) => {
+  const spool = new BodySpool(Readable.from([Buffer.from("ab"), Buffer.from("cd")]), folder);
+  t.equal(String(await buffer(spool)), "abcd");
+  await spool.close();
+  t.throws(() => readdirSync(folder), { code: "ENOENT" });
+});
+
+t.test("a large one is taken whole before anybody reads, and comes in order", async (t) => {
+  const source = Readable.from(blocks);
+  const ended = new Promise((resolve) => source.once("end", resolve));
+  const spool = new BodySpool(source, folder);
+  await ended;
+  t.same(readdirSync(folder), [], "its file has no name");
+  t.ok((await buffer(spool)).equals(Buffer.concat(blocks)));
+  await spool.close();
+});
+
+t.test("reader and writer at the same pace", async (t) => {
+  const spool = new BodySpool(Readable.from(blocks), folder);
+  t.ok((await buffer(spool)).equals(Buffer.concat(blocks)));
+  await spool.close();
+});
+
+t.test("what is not read is forgotten", async (t) => {
+  const source = new Readable({ read() {} });
+  const spool = new BodySpool(source, folder);
+  const closed = spool.close();
+  source.push("x");
+  await closed;
+  t.ok(source.destroyed);
+  t.equal(String(await buffer(spool)), "");
+});
+
+t.test("a failure of the body is one of the reader", async (t) => {
+  const source = new Readable({ read() {} });
+  const spool = new BodySpool(source, folder);
+  const read = buffer(spool);
+  source.destroy(new Error("gone"));
+  await t.rejects(read, { message: "gone" });
+  t.match(spool.failure, { message: "gone" });
+  await spool.close();
+});

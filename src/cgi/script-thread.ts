@@ -15,13 +15,17 @@ const entry = new URL(`./thread-main${extension}`, import.meta.url).href;
 const face = new URL(`../index${extension}`, import.meta.url).href;
 let code: Record<string, string> | undefined;
 
-/** Serves our modules from memory, where they are TypeScript, and begins. */
+/**
+ * Serves our modules from memory, where they are TypeScript, and begins. A text that is evaluated finds `require` and its kin among the
+ * globals, where a script would find them, too.
+ */
 const starter = `
 const { registerHooks } = require("node:module");
 const { code, entry } = require("node:worker_threads").workerData;
 const load = (url, context, next) =>
   Object.hasOwn(code, url) ? { format: "module", source: code[url], shortCircuit: true } : next(url, context);
 if (Object.hasOwn(code, entry)) registerHooks({ load });
+for (const name of ["require", "module", "exports", "__filename", "__dirname"]) delete globalThis[name];
 import(entry);
 `;
 

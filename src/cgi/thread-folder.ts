@@ -35,12 +35,21 @@ export function adoptFolder(folder: string, childTimeout: number): void {
   };
   const absolute = (path: unknown): unknown =>
     typeof path === "string" && path !== "" && !isAbsolute(path) ? join(current, path) : path;
-  for (const api of [fs, fs.promises] as unknown as Functions[]) replacePaths(api, absolute);
+  for (const api of [fs, fs.promises] as unknown as Functions[]) {
+    replacePaths(api, pathArguments, absolute);
+  }
+  for (const api of [fs.realpath, fs.realpathSync] as unknown as Functions[]) {
+    replacePaths(api, [["native", [0]]], absolute);
+  }
   replaceChildren(childProcess as unknown as Functions, () => current, childTimeout);
 }
 
-function replacePaths(api: Functions, absolute: (path: unknown) => unknown): void {
-  for (const [names, indexes] of pathArguments) {
+function replacePaths(
+  api: Functions,
+  functions: typeof pathArguments,
+  absolute: (path: unknown) => unknown,
+): void {
+  for (const [names, indexes] of functions) {
     for (const name of names.split(" ").flatMap((one) => [one, `${one}Sync`])) {
       replaceFunction(api, name, (original, args) => {
         for (const index of indexes) args[index] = absolute(args[index]);

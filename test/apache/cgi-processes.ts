@@ -26,9 +26,11 @@ const apache = await startCgi(
     "nph-old.sh": `#!/bin/sh\n${type}\n`,
     "hang.sh": `#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $$ $! > hang.pid\nwait\nwait\n`,
     "left.sh": `#!/bin/sh\n${type}\necho $$ > left.pid\nwhile :; do echo more; sleep 0.05; done\n`,
+    "quiet.sh": `#!/bin/sh\n${type}\necho begun\nsleep 1000 &\necho $$ $! > quiet.pid\nwait\n`,
+    "spin.ts": `console.log("Content-Type: text/plain\\n\\npid=" + process.pid); setTimeout(() => { for (;;); }, 50);`,
     "background.sh": `#!/bin/sh\n${type}\nsleep 5 &\necho $! > background.pid\necho done\n`,
   },
-  { conf: "SetEnv FROM_CONF yes\nUse TsPassEnv FROM_CONF\nUse TsOption mod_ts.cgi.timeout 1000" },
+  { conf: "SetEnv FROM_CONF yes\nUse TsPassEnv FROM_CONF\nUse TsOption mod_ts.cgi.timeout 1500" },
 );
 
 const pidsIn = (name: string): number[] =>
@@ -124,11 +126,16 @@ t.test("what a script leaves in the background does not hold up its answer", asy
   t.match(await apache.request("/cgi/background.sh"), { status: 200, body: "done\n" });
 });
 
-t.test("a worker that ends takes its scripts along", async (t) => {
-  const client = new RawClient(apache.port).head("GET /cgi/left.sh HTTP/1.1");
-  await client.until(/more\n/);
-  const [pid = 0] = pidsIn("left.pid");
-  t.ok(isAlive(pid));
-  process.kill(apache.sidecarPid, "SIGKILL");
-  t.match(await gone([pid]), /^false$/);
-});
+t.test(
+  "a worker whose supervisor dies takes its scripts along, and ends in spite of its threads",
+  async (t) => {
+    const quiet = new RawClient(apache.port).head("GET /cgi/quiet.sh HTTP/1.1");
+    await quiet.until(/begun/);
+    const spin = new RawClient(apache.port).head("GET /cgi/spin.ts HTTP/1.1");
+    const [, worker = ""] = /pid=(\d+)/.exec(await spin.until(/pid=\d+\n/)) ?? [];
+    const pids = [Number(worker), ...pidsIn("quiet.pid")];
+    t.same(pids.map(isAlive), [true, true, true]);
+    process.kill(apache.sidecarPid, "SIGKILL");
+    t.equal(await gone(pids), "false,false,false");
+  },
+);

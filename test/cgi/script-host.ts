@@ -1,0 +1,68 @@
+/** The scripts of a section: their places, their end with the request. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { ScriptHost } from "../../src/cgi/script-host.ts";
+import { readSettings } from "../../src/cgi/settings.ts";
+import { serve } from "../fixtures/exchange-server.ts";
+import { scriptFolder } from "../fixtures/script.ts";
+import { until } from "../fixtures/until.ts";
+
+async function start(t: Test, code: string, options: Record<string, string>) {
+  const folder = scriptFolder(t);
+  const file = join(folder, "run");
+  writeFileSync(file, `#!/bin/sh\necho 'Content-Type: text/plain'\necho\n${code}`, { mode: 0o755 });
+  const host = new ScriptHost(readSettings(options, 60_000));
+  t.teardown(() => host.close());
+  const filename = join(folder, "x");
+  const server = await serve(t, (req) => host.serve(req, { file, kind: "process" }), {
+    filename,
+    pathInfo: "",
+  });
+  return { ...server, folder, host };
+}
+
+t.test("one place, one who waits, the third is refused", async (t) => {
+  const options = { "mod_ts.cgi.processes": "1", "mod_ts.cgi.queue": "1" };
+  const { ask, folder } = await start(
+    t,
+    "until test -e go; do sleep 0.01; done; echo done",
+    options,
+  );
+  const answers = [ask(), ask(), ask()];
+  const first = await Promise.race(answers);
+  t.match(first, { body: "MODTS_CGI_BUSY" });
+  writeFileSync(join(folder, "go"), "");
+  const bodies = (await Promise.all(answers)).map(({ body }) => body).toSorted();
+  t.same(bodies, ["MODTS_CGI_BUSY", "done\n", "done\n"]);
+});
+
+t.test("the place of a client that leaves is free again", async (t) => {
+  const { ask, connect } = await start(
+    t,
+    'if test "$HTTP_X" = hang; then echo hangs; sleep 100; fi; echo done',
+    { "mod_ts.cgi.processes": "1" },
+  );
+  const socket = connect();
+  let seen = "";
+  socket.on("data", (data: Buffer) => (seen += String(data)));
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\nX: hang\r\n\r\n");
+  t.match(await until(() => seen, "hangs"), /hangs/);
+  const waiting = ask();
+  socket.destroy();
+  t.match(await waiting, { status: 200, body: "done\n" });
+});
+
+t.test("input goes to the script, also more than it reads", async (t) => {
+  const { ask } = await start(t, "head -c 3", {});
+  t.match(await ask("POST /", "abcdef"), { status: 200, body: "abc" });
+  t.match(await ask("POST /", Buffer.alloc(1_000_000, "x")), { status: 200, body: "xxx" });
+});
+
+t.test("at its end all scripts end", async (t) => {
+  const { ask, host } = await start(t, "echo begun; sleep 100", {});
+  const answer = ask();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await host.close();
+  t.match(await answer, { complete: false });
+});

@@ -1,0 +1,41 @@
+/** `mod_ts/cgi` in the engine. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { createCgi } from "../../src/handlers/cgi.ts";
+import { startEngine } from "../fixtures/gateway.ts";
+import { scriptFolder } from "../fixtures/script.ts";
+
+const folder = scriptFolder(t);
+mkdirSync(join(folder, "cgi"));
+const script = `console.log("Content-Type: text/plain\\n\\n" + process.env.QUERY_STRING);`;
+writeFileSync(join(folder, "cgi/a.ts"), script);
+writeFileSync(join(folder, "b.ts"), script);
+writeFileSync(join(folder, "cgi/hang.ts"), "setInterval(() => {}, 1000);");
+const cgi = createCgi({ roots: [join(folder, "cgi")], handlerTimeout: 5000 });
+t.teardown(() => cgi.close());
+const peer = await startEngine(t, { cgi: cgi.module }, { handlerTimeout: 500 });
+
+const ask = (name: string, ...lines: string[]) =>
+  peer.ask(["handler cgi", ...lines], {
+    context: { filename: join(folder, name), args: "a=1", pathInfo: "" },
+  });
+
+t.test("runs what Apache found", async (t) => {
+  t.match(await ask("cgi/a.ts"), { status: 200, body: "a=1\n" });
+  t.match(await ask("cgi/missing.ts"), { status: 404 });
+});
+
+t.test("but not everything", async (t) => {
+  t.match(await ask("b.ts"), { status: 500 });
+  t.match(peer.log(), /MODTS_OUTSIDE_ROOTS/);
+  t.match(await ask("cgi/a.ts", "option mod_ts.cgi.thread 3"), { status: 500 });
+  t.match(peer.log(), /MODTS_BAD_OPTION.*thread/);
+});
+
+t.test("when the engine gives up, the script is ended", async (t) => {
+  const lines = ["option mod_ts.cgi.threads 1", "option mod_ts.cgi.timeout 60000"];
+  t.match(await ask("cgi/hang.ts", ...lines), { status: 504 });
+  t.match(peer.log(), /MODTS_HANDLER_TIMEOUT/);
+  t.match(await ask("cgi/a.ts", ...lines), { status: 200 }, "its place is free");
+});

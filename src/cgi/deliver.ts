@@ -60,10 +60,10 @@ async function* readInTime({ run, script, timeout }: Delivery): Chunks {
   const output = run.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const expired = (): ModTsError => new ModTsError("MODTS_CGI_TIMEOUT", { script, limit: timeout });
   let hasEnded = false;
-  let hurry = (): void => {};
+  let hurry: (() => void) | undefined;
   void run.ended.then(() => {
     hasEnded = true;
-    hurry();
+    hurry?.();
   });
   for (;;) {
     const silence = Promise.withResolvers<typeof end>();
@@ -80,7 +80,7 @@ async function* readInTime({ run, script, timeout }: Delivery): Chunks {
       if (done) return;
       yield value;
     } finally {
-      hurry = () => {};
+      hurry = undefined;
       clearTimeout(timer);
     }
   }

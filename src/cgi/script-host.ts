@@ -56,7 +56,10 @@ export class ScriptHost {
   async close(): Promise<void> {
     const ends = [...this.#running].map((run) => run.ended);
     for (const run of this.#running) run.kill();
-    await Promise.race([Promise.all([this.#threads.close(), ...ends]), sleep(2 * killGrace)]);
+    await Promise.race([
+      Promise.all([this.#threads.close(), ...ends]),
+      sleep(2 * killGrace, undefined, { ref: false }),
+    ]);
   }
 
   async #start(req: ApacheRequest, { kind, file }: Script): Promise<ScriptRun> {

@@ -6,8 +6,14 @@ import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_thread
 import { ModTsError } from "../errors.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { ScriptEnd, ScriptRun } from "./script-run.ts";
+import { answerSource, type SourceQuestion } from "./script-sources.ts";
 import { compileThreadCode } from "./thread-code.ts";
-import type { RunOrder, ThreadData, ThreadMessage } from "./thread-protocol.ts";
+import {
+  answerWord,
+  type RunOrder,
+  type ThreadData,
+  type ThreadMessage,
+} from "./thread-protocol.ts";
 import { ThreadInput, ThreadOutput } from "./thread-streams.ts";
 
 const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
@@ -39,7 +45,8 @@ export class ScriptThread {
   readonly #worker: Worker;
   readonly #messages = new MessageChannel();
   readonly #input = new MessageChannel();
-  readonly #control = new Int32Array(new SharedArrayBuffer(8));
+  readonly #sources = new MessageChannel();
+  readonly #control = new Int32Array(new SharedArrayBuffer(12));
   readonly #memory: number;
   readonly #ready: Promise<void>;
   #error: unknown;
@@ -52,6 +59,7 @@ export class ScriptThread {
     this.gone = new Promise((resolve) => {
       this.#worker.once("exit", (exitCode) => resolve(this.#judge(exitCode)));
     });
+    this.#answerQuestions();
     this.#ready = this.#waitUntilReady();
     this.#ready.catch(() => {});
   }
@@ -94,7 +102,11 @@ export class ScriptThread {
   }
 
   #start(): Worker {
-    const ports = { port: this.#messages.port2, input: this.#input.port2 };
+    const ports = {
+      port: this.#messages.port2,
+      input: this.#input.port2,
+      source: this.#sources.port2,
+    };
     code ??= compileThreadCode(entry);
     const workerData: ThreadData = { ...ports, control: this.#control, entry, face, code };
     const worker = new Worker(starter, {
@@ -113,6 +125,16 @@ export class ScriptThread {
     // A thread that waits for work must not keep a process that is done.
     worker.unref();
     return worker;
+  }
+
+  #answerQuestions(): void {
+    const { port1 } = this.#sources;
+    port1.on("message", (question: SourceQuestion) => {
+      port1.postMessage(answerSource(question));
+      Atomics.add(this.#control, answerWord, 1);
+      Atomics.notify(this.#control, answerWord);
+    });
+    port1.unref();
   }
 
   #waitUntilReady(): Promise<void> {

@@ -1,10 +1,10 @@
 /**
  * The folder that a script in a thread works in. A process has one, and its threads share it; so relative names are made absolute here, for
- * `node:fs`, `node:child_process` and `process.cwd()`.
+ * `node:fs`, `process.cwd()` and child processes.
  * @module
  */
-import childProcess from "node:child_process";
 import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { type Functions, replaceFunction } from "./replace-function.ts";
 
@@ -21,28 +21,54 @@ const pathArguments: readonly (readonly [names: string, indexes: readonly number
   ["symlink", [1]],
 ];
 
-/**
- * Begins in `folder` (RFC 3875, section 7.2); `process.chdir()` works.
- * @param childTimeout milliseconds for `execSync` and the like: a thread that waits for a child hears nothing, not even that it is to end
- */
-export function adoptFolder(folder: string, childTimeout: number): void {
-  let current = folder;
-  process.cwd = () => current;
-  process.chdir = (target) => {
-    const next = resolve(current, target);
-    fs.readdirSync(next);
-    current = next;
-  };
-  const absolute = (path: unknown): unknown =>
-    typeof path === "string" && path !== "" && !isAbsolute(path) ? join(current, path) : path;
-  for (const api of [fs, fs.promises] as unknown as Functions[]) {
-    replacePaths(api, pathArguments, absolute);
+/** To be made once in a thread. */
+export class WorkingFolder {
+  #current = process.cwd();
+  #childTimeout = 0;
+  #hasChildren = false;
+
+  /**
+   * Begins in `folder` (RFC 3875, section 7.2); `process.chdir()` works.
+   * @param childTimeout milliseconds for `execSync` and the like: a thread that waits for a child hears nothing, not even that it is to end
+   */
+  adopt(folder: string, childTimeout: number): void {
+    this.#current = folder;
+    this.#childTimeout = childTimeout;
+    process.cwd = () => this.#current;
+    process.chdir = (target) => {
+      const next = resolve(this.#current, target);
+      fs.readdirSync(next);
+      this.#current = next;
+    };
+    const absolute = (path: unknown): unknown =>
+      typeof path === "string" && path !== "" && !isAbsolute(path)
+        ? join(this.#current, path)
+        : path;
+    for (const api of [fs, fs.promises] as unknown as Functions[]) {
+      replacePaths(api, pathArguments, absolute);
+    }
+    for (const api of [fs.realpath, fs.realpathSync] as unknown as Functions[]) {
+      replacePaths(api, [["native", [0]]], absolute);
+    }
   }
-  for (const api of [fs.realpath, fs.realpathSync] as unknown as Functions[]) {
-    replacePaths(api, [["native", [0]]], absolute);
+
+  /** The same for child processes. Apart, as few scripts have some, and their module takes as long to load as all of ours. */
+  adoptChildren(): void {
+    if (this.#hasChildren) return;
+    this.#hasChildren = true;
+    const api = process.getBuiltinModule("node:child_process") as unknown as Functions;
+    for (const name of childFunctions) {
+      const limit = { timeout: this.#childTimeout, killSignal: "SIGKILL" };
+      replaceFunction(api, name, (original, args) => {
+        const defaults = { cwd: this.#current, ...(name.endsWith("Sync") && limit) };
+        return original(...withOptions(args, defaults));
+      });
+    }
+    syncBuiltinESMExports();
   }
-  replaceChildren(childProcess as unknown as Functions, () => current, childTimeout);
 }
+
+const childFunctions = "exec execFile fork spawn execSync execFileSync spawnSync".split(" ");
 
 function replacePaths(
   api: Functions,
@@ -56,23 +82,6 @@ function replacePaths(
         return original(...args);
       });
     }
-  }
-}
-
-function replaceChildren(api: Functions, current: () => string, timeout: number): void {
-  for (const name of [
-    "exec",
-    "execFile",
-    "fork",
-    "spawn",
-    "execSync",
-    "execFileSync",
-    "spawnSync",
-  ]) {
-    const limit = name.endsWith("Sync") ? { timeout, killSignal: "SIGKILL" } : {};
-    replaceFunction(api, name, (original, args) =>
-      original(...withOptions(args, { cwd: current(), ...limit })),
-    );
   }
 }
 

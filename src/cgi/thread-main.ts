@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { workerData } from "node:worker_threads";
 import { adoptDescriptors } from "./thread-descriptors.ts";
-import { adoptFolder } from "./thread-folder.ts";
+import { WorkingFolder } from "./thread-folder.ts";
 import { StandardInput } from "./thread-input.ts";
 import { installModuleHooks } from "./thread-modules.ts";
 import { StandardOutput } from "./thread-output.ts";
@@ -25,14 +25,17 @@ const streams = {
 for (const [name, stream] of Object.entries(streams)) {
   Object.defineProperty(process, name, { configurable: true, enumerable: true, value: stream });
 }
-installModuleHooks(data.face);
+const folder = new WorkingFolder();
+installModuleHooks(data, (name) => {
+  if (name === "child_process") folder.adoptChildren();
+});
 data.port.once("message", run);
 data.port.postMessage({});
 
 function run({ file, env, childTimeout }: RunOrder): void {
   Object.assign(process.env, env);
   process.argv.splice(1, Infinity, file);
-  adoptFolder(dirname(file), childTimeout);
+  folder.adopt(dirname(file), childTimeout);
   adoptDescriptors(streams);
   nodeModule.syncBuiltinESMExports();
   const { runMain } = nodeModule as unknown as { runMain?: RunMain };

@@ -1,71 +1,47 @@
 /**
- * How a script's thread loads TypeScript: with the compiler that handlers are compiled by, on Node's own loaders.
+ * How a script's thread loads TypeScript: by Node's own loaders, with code that the worker compiles for it.
  * @module
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { registerHooks } from "node:module";
-import * as nodeModule from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { compileFunction } from "node:vm";
-import { compile } from "../loader/compile.ts";
-import { isLocal, resolveLocal } from "../loader/resolve.ts";
-
-type Format = "module" | "commonjs";
+import nodeModule, { registerHooks } from "node:module";
+import { receiveMessageOnPort } from "node:worker_threads";
+import type { SourceAnswer, SourceQuestion } from "./script-sources.ts";
+import { answerWord, type ThreadData } from "./thread-protocol.ts";
 
 /**
  * Installs the hooks.
- * @param face URL of what `mod-ts` stands for, where no package of that name is found
+ * @param onBuiltin called with the name of a module of Node's, before it is given to somebody
  */
-export function installModuleHooks(face: string): void {
-  // Inline maps for our own output; those of packages would cost each script the time to read them.
-  nodeModule.setSourceMapsSupport?.(true, { nodeModules: false, generatedCode: false });
+export function installModuleHooks(data: ThreadData, onBuiltin: (name: string) => void): void {
+  // Our own code has its map in it; those of packages would cost each script the time to read them.
+  nodeModule.setSourceMapsSupport(true, { nodeModules: false, generatedCode: false });
   registerHooks({
     resolve(specifier, context, nextResolve) {
+      if (!specifier.startsWith(".")) onBuiltin(specifier.replace(/^node:/, ""));
       try {
         return nextResolve(specifier, context);
       } catch (error) {
-        const url = specifier === "mod-ts" ? face : findSource(specifier, context.parentURL);
+        const parent = context.parentURL;
+        const url = specifier === "mod-ts" ? data.face : ask(data, { specifier, parent }).url;
         if (url === undefined) throw error;
         return { url, shortCircuit: true };
       }
     },
     load(url, context, nextLoad) {
-      if (!/\.[cm]?tsx?$/.test(url) || !url.startsWith("file:")) return nextLoad(url, context);
-      return { ...compileModule(fileURLToPath(url), context.format), shortCircuit: true };
+      if (!/^file:.*\.[cm]?tsx?$/.test(url)) return nextLoad(url, context);
+      const { format, source } = ask(data, { url, format: context.format });
+      return { format, source, shortCircuit: true };
     },
   });
 }
 
-/** What TypeScript understands and Node does not: `./a.js` for `a.ts`, `./a`, a folder with an index. */
-function findSource(specifier: string, parent: string | undefined): string | undefined {
-  if (!isLocal(specifier) || !parent?.startsWith("file:")) return undefined;
-  const { file } = resolveLocal(specifier, fileURLToPath(parent), isFile);
-  return file === undefined ? undefined : pathToFileURL(file).href;
-}
-
-function isFile(path: string): boolean {
-  return existsSync(path) && statSync(path).isFile();
-}
-
-function compileModule(
-  file: string,
-  named: string | null | undefined,
-): { format: Format; source: string } {
-  const { code, map } = compile(file, readFileSync(file, "utf8"));
-  const known = /^(module|commonjs)\b/.exec(named ?? "")?.[1] as Format | undefined;
-  const format = known ?? (/\.mtsx?$/.test(file) || !isCommonJs(code) ? "module" : "commonjs");
-  if (!map) return { format, source: code };
-  const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
-  const comment = `\n//# sourceMappingURL=data:application/json;base64,${encoded}`;
-  return { format, source: code + comment };
-}
-
-/** As Node does it for JavaScript (`--experimental-detect-module`): what a CommonJS function cannot hold is a module. */
-function isCommonJs(code: string): boolean {
-  try {
-    compileFunction(code.replace(/^#!.*/, ""), ["exports", "require", "module"]);
-    return true;
-  } catch {
-    return false;
+/** Asks the worker, and stands still until it has answered. Throws what the worker has for an answer, if that is an error. */
+function ask({ source, control }: ThreadData, question: SourceQuestion): SourceAnswer {
+  source.postMessage(question);
+  for (;;) {
+    const seen = Atomics.load(control, answerWord);
+    const answer = receiveMessageOnPort(source)?.message as SourceAnswer | undefined;
+    if (answer?.error) throw answer.error;
+    if (answer) return answer;
+    Atomics.wait(control, answerWord, seen);
   }
 }

@@ -8,6 +8,8 @@ import type { MessagePort } from "node:worker_threads";
 export const outstandingWord = 0;
 /** Index into `control`: counts the messages on the port for input, so that a thread can wait for the next one. */
 export const inputWord = 1;
+/** Index into `control`: counts the answers on the port for sources. */
+export const answerWord = 2;
 
 /** Bytes that a script may be ahead of its reader, as with a pipe. */
 export const outputLimit = 262_144;
@@ -20,6 +22,8 @@ export interface ThreadData {
   readonly port: MessagePort;
   /** From the thread: anything, which asks for the next chunk; to it: the chunk, or null at the end. */
   readonly input: MessagePort;
+  /** From the thread: a `SourceQuestion`; to it: a `SourceAnswer`. */
+  readonly source: MessagePort;
   readonly control: Int32Array<SharedArrayBuffer>;
   /** URL of the module that begins. */
   readonly entry: string;

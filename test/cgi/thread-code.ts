@@ -7,7 +7,7 @@ t.test("a TypeScript module with all that it imports of ours", async (t) => {
   const code = compileThreadCode(entry);
   const names = Object.keys(code).map((url) => url.split("/src/")[1] ?? url);
   t.ok(names.includes("cgi/thread-main.ts"));
-  t.ok(names.includes("loader/compile.ts"), "what they import, too");
+  t.ok(names.includes("cgi/thread-input.ts"), "what they import, too");
   t.notMatch(Object.values(code).join(), /\binterface ThreadData\b/);
 });
 

@@ -47,6 +47,11 @@ t.test("child processes, each way to start one", async (t) => {
   t.equal(stdout, "true / env\n");
 });
 
+t.test("child processes of CommonJS", async (t) => {
+  const code = `const { execSync } = require("child_process"); console.log(String(execSync("pwd")) === process.cwd() + "\\n");`;
+  t.match(await runScript(t, code, { name: "a.cjs" }), { stdout: "true\n", end: { kind: "done" } });
+});
+
 t.test("it may move", async (t) => {
   const code = `process.chdir("/"); console.log(process.cwd(), require("node:fs").existsSync("tmp")); process.chdir("no-such-folder");`;
   const { stdout, end } = await runScript(t, code, { name: "a.cjs" });

@@ -217,11 +217,7 @@ const registry = {
   MODTS_CGI_NPH: { status: 500, level: "error", message: "{script} is NPH, not CGI: {reason}" },
   MODTS_CGI_NOT_EXECUTABLE: { status: 403, level: "error", message: "chmod +x {script}" },
   MODTS_CGI_NOT_STARTED: { status: 500, level: "error", message: "{script} not started: {reason}" },
-  MODTS_CGI_BAD_HEADER: {
-    status: 500,
-    level: "error",
-    message: "{script}: bad header: {reason}",
-  },
+  MODTS_CGI_BAD_HEADER: { status: 500, level: "error", message: "{script}: bad header: {reason}" },
   MODTS_CGI_DIED: { status: 500, level: "error", message: "{script} died: {reason}" },
   MODTS_CGI_EXIT: { status: 0, level: "warn", message: "{script} answered, then ended: {reason}" },
   MODTS_CGI_TIMEOUT: { status: 504, level: "error", message: "{script} was silent for {limit} ms" },
@@ -384,12 +380,8 @@ export class ModTsError extends Error {
     options?: ErrorOptions,
   ) {
     const entry: ErrorEntry = registry[code];
-    super(
-      entry.message.replace(/\{(\w+)\}/g, (_, name: string) =>
-        String(parameters[name] ?? `{${name}}`),
-      ),
-      options,
-    );
+    const fill = (match: string, name: string): string => String(parameters[name] ?? match);
+    super(entry.message.replace(/\{(\w+)\}/g, fill), options);
     this.code = code;
     this.status = entry.status;
     this.level = entry.level;

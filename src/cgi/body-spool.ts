@@ -17,6 +17,7 @@ const readSize = 65_536;
 
 /** Takes a stream at its own pace, and gives the chunks in their order at the reader's. */
 export class BodySpool implements AsyncIterable<Buffer> {
+  readonly #source: Readable;
   readonly #folder: string;
   readonly #chunks: Buffer[] = [];
   #held = 0;
@@ -30,8 +31,9 @@ export class BodySpool implements AsyncIterable<Buffer> {
 
   /** @param folder where the file is made, when one is needed */
   constructor(source: Readable, folder: string) {
+    this.#source = source;
     this.#folder = folder;
-    this.#filled = this.#fill(source);
+    this.#filled = this.#fill();
   }
 
   /** What the body failed with. */
@@ -54,25 +56,26 @@ export class BodySpool implements AsyncIterable<Buffer> {
     }
   }
 
-  /** Forgets what was not read; the rest of the body is taken and thrown away. */
+  /** Forgets what was not read; the rest of the body is thrown away as it comes. */
   async close(): Promise<void> {
     this.#state = "closed";
+    // It swallows the rest by itself. To wait for it would be to wait for the client.
+    this.#source.destroy();
     this.#wake?.();
     await this.#filled;
     await this.#file?.close();
     this.#file = undefined;
   }
 
-  async #fill(source: Readable): Promise<void> {
+  async #fill(): Promise<void> {
     try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        // The stream is left here, which makes it swallow the rest by itself.
+      for await (const chunk of this.#source as AsyncIterable<Buffer>) {
         if (this.#state === "closed") break;
         await this.#keep(chunk);
         this.#wake?.();
       }
     } catch (error) {
-      this.#failure = error;
+      if (this.#state === "open") this.#failure = error;
     }
     if (this.#state === "open") this.#state = "complete";
     this.#wake?.();

@@ -35,21 +35,27 @@ export class ScriptHost {
 
   /** Answers a request with what the script writes. Rejects with a `ModTsError`. */
   async serve(req: ApacheRequest, script: Script): Promise<Outcome> {
-    const leave = await this.#gates[script.kind].enter(req.signal);
-    const run = await this.#start(req, script).catch((error: unknown) => {
-      leave();
-      throw error;
-    });
-    this.#running.add(run);
-    void run.ended.then(() => {
-      this.#running.delete(run);
-      leave();
-    });
-    // The client goes, or the engine does not wait any longer: both end the script.
-    req.signal.addEventListener("abort", run.kill, { once: true });
-    req.registerCleanup(run.kill);
-    if (req.signal.aborted) run.kill();
-    return serveRun({ req, run, script: script.file, timeout: this.#timeout });
+    // The client goes, or the engine does not wait any longer: what has not begun then must not begin, and what runs is ended.
+    const over = new AbortController();
+    req.registerCleanup(() => over.abort());
+    const signal = AbortSignal.any([req.signal, over.signal]);
+    const leave = await this.#gates[script.kind].enter(signal);
+    let spool: BodySpool | undefined;
+    // A script that goes on after its answer keeps its place until it has gone.
+    let whenGone = Promise.resolve();
+    try {
+      // Before the script is started: a body that is too large is none of its business.
+      spool = spoolBody(req);
+      const run = await this.#start(req, script);
+      this.#running.add(run);
+      whenGone = run.ended.then(() => void this.#running.delete(run));
+      signal.addEventListener("abort", run.kill, { once: true });
+      if (signal.aborted) run.kill();
+      return await serveRun({ req, run, script: script.file, timeout: this.#timeout }, spool);
+    } finally {
+      void whenGone.then(leave);
+      await spool?.close();
+    }
   }
 
   /** Ends what runs, and waits for it as long as a process may take to end. */
@@ -69,14 +75,16 @@ export class ScriptHost {
   }
 }
 
-async function serveRun(delivery: Delivery): Promise<Outcome> {
+function spoolBody(req: ApacheRequest): BodySpool | undefined {
+  const { body, toolkit } = req[internals];
+  if (!body.announced) return undefined;
+  return new BodySpool(body.claim("mod_ts/cgi"), toolkit?.temporary ?? tmpdir());
+}
+
+async function serveRun(delivery: Delivery, spool: BodySpool | undefined): Promise<Outcome> {
   const { req, run, script } = delivery;
   const name = basename(script);
   void logErrorLines(run.stderr, (line) => req.logError(`${name}: ${line}`, "warn"));
-  const body = req[internals].body;
-  const spool = body.announced
-    ? new BodySpool(body.claim("mod_ts/cgi"), req[internals].toolkit?.temporary ?? tmpdir())
-    : undefined;
   const fed = feed(run, spool);
   try {
     return await deliver(delivery);
@@ -86,7 +94,6 @@ async function serveRun(delivery: Delivery): Promise<Outcome> {
     throw (await Promise.race([fed, undefined])) ?? error;
   } finally {
     run.kill();
-    await spool?.close();
   }
 }
 

@@ -63,7 +63,7 @@ function isCut(status: number): boolean {
 const failing: Record<string, [status: number, log: RegExp]> = {
   "silent.ts": [
     500,
-    /MODTS_CGI_BAD_HEADER: \S+silent\.ts .*wrote nothing before its end \(exit code 0\)/,
+    /MODTS_CGI_BAD_HEADER: \S+silent\.ts: .*wrote nothing before its end \(exit code 0\)/,
   ],
   "exit.ts": [500, /MODTS_CGI_BAD_HEADER: .*wrote nothing before its end \(exit code 3\)/],
   "half.ts": [500, /MODTS_CGI_BAD_HEADER: .*no complete header/],

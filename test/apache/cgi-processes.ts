@@ -102,7 +102,7 @@ t.test("how a process ends", async (t) => {
   t.match(log, /MODTS_CGI_EXIT: \S+grep\.sh/);
   t.match(log, /MODTS_CGI_DIED: \S+killed\.sh died: signal SIGSEGV/);
   t.match(log, /mod_ts:warn.* error\.sh: oops/);
-  t.match(log, /MODTS_CGI_BAD_HEADER: \S+error\.sh .*exit code 4/);
+  t.match(log, /MODTS_CGI_BAD_HEADER: \S+error\.sh: .*exit code 4/);
   t.match(log, /MODTS_CGI_NOT_STARTED: \S+no-interpreter\.sh .*interpreter/);
   t.match(log, /MODTS_CGI_NPH: \S+nph-old\.sh/);
 });

@@ -27,6 +27,7 @@ const apache = await startCgi(
       writeSync(1, "Content-Type: text/plain\\n\\n");
       writeSync(1, (require.main === module) + " " + readFileSync(0, "utf8").toUpperCase());
     `,
+    "counted.js": `console.log("Content-Type: text/plain\\n\\nlength " + process.env.CONTENT_LENGTH);`,
     "status.js": `console.log("Status: 404 Not Here\\nContent-Type: text/plain\\n\\nown page");`,
     "away.mjs": `console.log("Location: https://www.example.com/\\n");`,
     "local.js": `console.log("Location: /cgi/env.ts?from=local\\n"); console.log("not shown");`,
@@ -75,7 +76,10 @@ const apache = await startCgi(
       for (let index = 0; index < 80; index++) process.stdout.write("x".repeat(100_000));
     `,
   },
-  { conf: `SetEnv FROM_CONF yes\nUse TsPassEnv FROM_CONF` },
+  {
+    more: `<Location /cgi/counted.js>\nSetEnv proxy-sendcl 1\n</Location>`,
+    conf: `SetEnv FROM_CONF yes\nUse TsPassEnv FROM_CONF`,
+  },
 );
 apache.write(
   "handlers/cgi/lib/shout.ts",
@@ -151,6 +155,12 @@ t.test("a body without length is read to its end; CONTENT_LENGTH is missing then
   const head =
     "POST /cgi/sync.cjs HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
   t.match(await apache.raw(`${head}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`), /true ABCDEF/);
+});
+
+t.test("unless Apache is told to collect the body first", async (t) => {
+  const head =
+    "POST /cgi/counted.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+  t.match(await apache.raw(`${head}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`), /length 6\n/);
 });
 
 t.test("status and redirects", async (t) => {

@@ -1,5 +1,5 @@
 /** `mod_ts/cgi` in the engine. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { createCgi } from "../../src/handlers/cgi.ts";
@@ -12,6 +12,16 @@ const script = `console.log("Content-Type: text/plain\\n\\n" + process.env.QUERY
 writeFileSync(join(folder, "cgi/a.ts"), script);
 writeFileSync(join(folder, "b.ts"), script);
 writeFileSync(join(folder, "cgi/hang.ts"), "setInterval(() => {}, 1000);");
+writeFileSync(
+  join(folder, "cgi/stubborn"),
+  "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n",
+  { mode: 0o755 },
+);
+writeFileSync(
+  join(folder, "cgi/mark"),
+  "#!/bin/sh\necho Content-Type: text/plain\necho\ndate >> mark.txt\n",
+  { mode: 0o755 },
+);
 const cgi = createCgi({ roots: [join(folder, "cgi")], handlerTimeout: 5000 });
 t.teardown(() => cgi.close());
 const peer = await startEngine(t, { cgi: cgi.module }, { handlerTimeout: 500 });
@@ -38,4 +48,16 @@ t.test("when the engine gives up, the script is ended", async (t) => {
   t.match(await ask("cgi/hang.ts", ...lines), { status: 504 });
   t.match(peer.log(), /MODTS_HANDLER_TIMEOUT/);
   t.match(await ask("cgi/a.ts", ...lines), { status: 200 }, "its place is free");
+});
+
+t.test("a script whose request was given up while it waited does not run", async (t) => {
+  const lines = ["option mod_ts.cgi.processes 1", "option mod_ts.cgi.timeout 60000"];
+  const answers = await Promise.all([ask("cgi/stubborn", ...lines), ask("cgi/mark", ...lines)]);
+  t.same(
+    answers.map(({ status }) => status),
+    [504, 504],
+  );
+  // The first one holds its place until SIGKILL.
+  while ((await ask("cgi/mark", ...lines)).status === 504);
+  t.match(readFileSync(join(folder, "cgi/mark.txt"), "utf8"), /^.*\n$/, "once");
 });

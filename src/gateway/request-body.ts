@@ -27,6 +27,8 @@ export class RequestBody extends Readable {
     source.once("end", () => this.push(null));
     source.once("error", (error) => this.destroy(error));
     source.once("close", () => source.readableEnded || this.destroy(new Error("aborted")));
+    // Node has forgotten what nobody had read when the answer was given: to wait for it would be to wait for ever.
+    if (source.destroyed || source.readableEnded) this.destroy(new Error("read before"));
   }
 
   override _read(): void {

@@ -86,3 +86,15 @@ t.test("a client that goes away is an error, not an end", async (t) => {
     await t.rejects(read(body), { message: error ? "reset" : "aborted" });
   }
 });
+
+t.test("who comes when the source is gone hears so, and does not wait", async (t) => {
+  const ended = source();
+  ended.end("text");
+  ended.resume();
+  await once(ended, "close");
+  const destroyed = source();
+  destroyed.destroy();
+  for (const from of [ended, destroyed]) {
+    await t.rejects(read(new RequestBody(from, 100)), { message: "read before" });
+  }
+});

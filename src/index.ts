@@ -32,7 +32,7 @@ export {
 export type { ApacheRequest, RequestHandler, RequestState } from "./request/request.ts";
 export type { Form, FormValue } from "./request/form.ts";
 export type { FormLimits } from "./request/form-limits.ts";
-export type { OnFile } from "./request/multipart.ts";
+export type { OnFile } from "./request/file-sink.ts";
 export type { FormOptions } from "./request/read-form.ts";
 export type { ContentOptions } from "./request/serve-content.ts";
 export { HeaderTable } from "./request/headers.ts";

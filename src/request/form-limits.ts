@@ -12,8 +12,9 @@
  * | `mod_ts.form.require_length`  | `on`: a body without `Content-Length` is refused with 411   | off        |
  * @module
  */
-import type { Dictionary } from "./exchange.ts";
+import { ModTsError } from "../errors.ts";
 import { oncePerSection, SectionOptions } from "../section-options.ts";
+import type { Dictionary } from "./exchange.ts";
 
 /** Limits of one form; over one of them the client gets 413. */
 export interface FormLimits {
@@ -59,3 +60,19 @@ export const formLimits: (options: Dictionary) => FormLimits = oncePerSection((v
     requireLength: options.flag("require_length"),
   };
 });
+
+/**
+ * The limits of one call. Attack: an option that is passed on and happens to be undefined, or misspelt, would lift a limit; so the
+ * first means the limit in force, and the second throws `MODTS_BAD_ARGUMENT`.
+ */
+export function changeLimits(limits: FormLimits, changes: Partial<FormLimits>): FormLimits {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    const usual = Object.hasOwn(limits, name) ? limits[name as keyof FormLimits] : undefined;
+    if (typeof value === typeof usual && (typeof value === "boolean" || value >= 0)) continue;
+    const isKnown = usual !== undefined;
+    const reason = isKnown ? `${name} cannot be ${String(value)}` : `there is no limit ${name}`;
+    throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "req.form", reason });
+  }
+  return { ...limits, ...Object.fromEntries(given) };
+}

@@ -3,18 +3,14 @@
  * @module
  */
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
-import { createWriteStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { HttpError, isHttpError } from "../http-error.ts";
+import { HttpError } from "../http-error.ts";
 import type { BodyReader } from "./body.ts";
 import { type FormEntries, over, quote } from "./form-entries.ts";
+import { feedSink, type OnFile } from "./file-sink.ts";
 import type { FormLimits } from "./form-limits.ts";
-import { failed, type TemporaryFiles } from "./temporary-files.ts";
+import type { TemporaryFiles } from "./temporary-files.ts";
 import { safeFilename, Upload, type UploadHead } from "./upload.ts";
-
-/** Takes the bytes of a file as they come. */
-export type OnFile = (file: UploadHead & { readonly stream: Readable }) => unknown;
 
 /** What the parts of a form go to. */
 export interface MultipartTarget {
@@ -44,53 +40,72 @@ export async function readMultipart(
   }
 }
 
+/** A file as the parser gives it. */
+type Part = Readable & { readonly bytesRead?: number };
+
 class Reading {
   readonly #parser: BusboyInstance;
   readonly #target: MultipartTarget;
   readonly #streams = new Set<Readable>();
   readonly #work: Promise<unknown>[] = [];
-  readonly #failure: Promise<never>;
-  #fail: (error: unknown) => void = () => {};
+  #failure: { readonly error: unknown } | undefined;
+  /** Whoever waits just now. */
+  #reject: (error: unknown) => void = () => {};
 
   constructor(contentType: string, target: MultipartTarget) {
     this.#target = target;
-    this.#failure = new Promise<never>((_, reject) => (this.#fail = reject));
-    // Whoever waits next hears of it.
-    this.#failure.catch(() => {});
     this.#parser = createParser(contentType, target.limits);
     this.#parser.on("field", (name, value, _, isTruncated) =>
       this.#try(() => this.#takeField(name, value, isTruncated)),
     );
-    this.#parser.on("file", (name, stream, filename, _, type) =>
-      this.#try(() => this.#takeFile(name, { stream, filename, type })),
-    );
+    this.#parser.on("file", (name, stream, filename, _, type) => {
+      this.#streams.add(stream);
+      stream.on("error", () => {});
+      this.#try(() => this.#takeFile(name, { stream, filename, type }));
+    });
     this.#parser.on("partsLimit", () => this.#fail(over("too many parts")));
     this.#parser.on("error", (error) => this.#fail(malformed(error as Error)));
   }
 
   async write(chunk: Buffer): Promise<void> {
-    const room = this.#parser.write(chunk)
-      ? undefined
-      : new Promise((resolve) => this.#parser.once("drain", resolve));
-    await Promise.race([room, this.#failure]);
+    const hasRoom = this.#parser.write(chunk);
+    await this.#until((done) => (hasRoom ? done() : this.#parser.once("drain", done)));
   }
 
   async end(): Promise<void> {
-    const finished = new Promise((resolve) => this.#parser.once("finish", resolve));
-    this.#parser.end();
-    await Promise.race([finished, this.#failure]);
-    await Promise.race([Promise.all(this.#work), this.#failure]);
+    await this.#until((done) => this.#parser.once("finish", done).end());
+    await this.#until((done) => Promise.allSettled(this.#work).then(done));
   }
 
   /** Lets nothing wait any more for bytes that will not come. */
   async abandon(error: Error): Promise<void> {
+    this.#fail(error);
     for (const stream of this.#streams) stream.destroy(error);
-    this.#parser.removeAllListeners("file");
     this.#parser.destroy();
     await Promise.allSettled(this.#work);
   }
 
+  readonly #fail = (error: unknown): void => {
+    this.#failure ??= { error };
+    this.#reject(this.#failure.error);
+  };
+
+  /**
+   * Waits for `done`, or rejects with the first failure, also an earlier one.
+   *
+   * Attack: a body in chunks of a few bytes. In a race with one promise for all failures, that one would remember every chunk.
+   */
+  #until(begin: (done: () => void) => unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      if (this.#failure) reject(this.#failure.error);
+      else begin(resolve);
+    });
+  }
+
+  /** After a failure the chunk may hold more parts, which nobody wants. */
   #try(take: () => void): void {
+    if (this.#failure) return;
     try {
       take();
     } catch (error) {
@@ -107,43 +122,22 @@ class Reading {
 
   #takeFile(
     name: string | undefined,
-    part: { stream: Readable & { bytesRead?: number }; filename: string; type: string },
+    { stream, filename, type }: { stream: Part; filename: string; type: string },
   ): void {
-    const { stream } = part;
-    this.#streams.add(stream);
-    stream.on("error", () => {});
     if (name === undefined) throw malformed(new Error("a part has no name"));
     const { entries, limits } = this.#target;
     stream.once("limit", () => {
-      this.#fail(over(`file ${quote(part.filename)} has more than ${limits.fileBytes} bytes`));
+      this.#fail(over(`file ${quote(filename)} has more than ${limits.fileBytes} bytes`));
     });
     const put = entries.reserve(name);
-    const head: UploadHead = {
-      name,
-      filename: safeFilename(part.filename),
-      clientFilename: part.filename,
-      type: part.type,
-    };
-    const work = this.#keep(head, stream).then(put);
-    work.catch(this.#fail);
-    this.#work.push(work);
+    const head = { name, filename: safeFilename(filename), clientFilename: filename, type };
+    this.#work.push(this.#keep(head, stream).then(put, this.#fail));
   }
 
-  async #keep(head: UploadHead, stream: Readable & { bytesRead?: number }): Promise<Upload> {
+  async #keep(head: UploadHead, stream: Part): Promise<Upload> {
     const { onFile, files } = this.#target;
-    if (onFile) {
-      await onFile({ ...head, stream });
-      // A part that nobody reads would hold up the next one.
-      stream.resume();
-      return new Upload(head, stream.bytesRead ?? 0, undefined);
-    }
-    const path = files().path();
-    try {
-      await pipeline(stream, createWriteStream(path, { flags: "wx", mode: 0o600 }));
-    } catch (error) {
-      throw isHttpError(error) ? error : failed(path, (error as Error).message, error);
-    }
-    return new Upload(head, stream.bytesRead ?? 0, path);
+    const path = onFile ? await feedSink(onFile, head, stream) : await files().keep(stream);
+    return new Upload(head, stream.bytesRead ?? 0, path ?? undefined);
   }
 }
 
@@ -162,8 +156,9 @@ function createParser(contentType: string, limits: FormLimits): BusboyInstance {
         fields: limits.fields + 1,
         files: limits.files + 1,
         parts: limits.fields + limits.files + 2,
+        // Attack: the headers of a part without end. What goes beyond is cut off; the name itself is measured by the entries.
         headerPairs: 32,
-        headerSize: 16_384,
+        headerSize: 16_384 + 2 * limits.nameBytes,
       },
     });
   } catch (cause) {
@@ -172,5 +167,6 @@ function createParser(contentType: string, limits: FormLimits): BusboyInstance {
 }
 
 function malformed(cause: Error): HttpError {
-  return new HttpError(400, { body: `The form is malformed: ${cause.message}.\n`, cause });
+  const reason = cause.message.replace(/\.$/, "");
+  return new HttpError(400, { body: `The form is malformed: ${reason}.\n`, cause });
 }

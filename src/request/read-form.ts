@@ -6,15 +6,17 @@ import { HttpError } from "../http-error.ts";
 import type { BodyReader } from "./body.ts";
 import { Form, type FormValue } from "./form.ts";
 import type { FormLimits } from "./form-limits.ts";
-import { FormEntries } from "./form-entries.ts";
-import { readMultipart, type OnFile } from "./multipart.ts";
+import { FormEntries, quote } from "./form-entries.ts";
+import type { OnFile } from "./file-sink.ts";
+import { readMultipart } from "./multipart.ts";
 import type { TemporaryFiles } from "./temporary-files.ts";
+import { addUrlencoded } from "./urlencoded.ts";
 
 /** What `req.form()` may be told. Limits replace those of the configuration. */
 export interface FormOptions extends Partial<FormLimits> {
   /**
-   * Takes the bytes of a file as they come, in place of a temporary file. What is left unread when it is done is skipped; what it
-   * throws, `form()` rejects with.
+   * Takes the bytes of a file as they come, in place of a temporary file: reads them, or gives a `Writable` for them. What is left
+   * unread when it is done is skipped; what it throws, `form()` rejects with.
    */
   readonly onFile?: OnFile;
 }
@@ -38,8 +40,7 @@ export async function readForm(
   onFile?: OnFile,
 ): Promise<Form> {
   const entries = new FormEntries(limits);
-  if (source.args)
-    for (const [name, value] of new URLSearchParams(source.args)) entries.add(name, value);
+  if (source.args) addUrlencoded(Buffer.from(source.args), entries);
   if (source.body.announced) await readBody(source, { entries, limits, onFile });
   return new Form(entries.list);
 }
@@ -61,15 +62,17 @@ async function readBody(source: FormSource, reading: Reading): Promise<void> {
     return readMultipart(body, contentType, { entries, limits, files, onFile });
   }
   if (type === "application/x-www-form-urlencoded") {
-    return addUrlencoded(await readLimited(body, limits.memoryBytes), contentType, entries);
+    // Before the body is read: a charset that nobody knows leaves it to others, as does an unknown type.
+    const decoder = decoderOf(contentType);
+    return addUrlencoded(await readLimited(body, limits.memoryBytes), entries, decoder);
   }
   if (type === "application/json") {
     return addJson((await readLimited(body, limits.memoryBytes)).toString(), entries);
   }
-  const body415 = `A form is sent as application/x-www-form-urlencoded, multipart/form-data or application/json, not as ${
-    type ? `"${type.slice(0, 80)}"` : "nothing named by Content-Type"
-  }.\n`;
-  throw new HttpError(415, { body: body415 });
+  const sent = type ? quote(type) : "nothing named by Content-Type";
+  throw new HttpError(415, {
+    body: `A form is sent as application/x-www-form-urlencoded, multipart/form-data or application/json, not as ${sent}.\n`,
+  });
 }
 
 /** Attack: a body that never ends fills the memory; so it is counted before it is kept. */
@@ -87,30 +90,6 @@ async function readLimited(body: BodyReader, limit: number): Promise<Buffer> {
   }
 }
 
-function addUrlencoded(bytes: Buffer, contentType: string, entries: FormEntries): void {
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1] ?? "utf-8";
-  const decoder = decoderOf(charset);
-  if (decoder.encoding === "utf-8") {
-    for (const [name, value] of new URLSearchParams(decoder.decode(bytes)))
-      entries.add(name, value);
-    return;
-  }
-  // URLSearchParams knows UTF-8 alone; escapes stand for bytes of the charset that the client names.
-  for (const pair of bytes.toString("latin1").split("&").filter(Boolean)) {
-    const at = pair.indexOf("=");
-    const [name, value] = at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
-    entries.add(decoder.decode(unescape(name)), decoder.decode(unescape(value)));
-  }
-}
-
-function unescape(text: string): Buffer {
-  const escaped = text.replaceAll("+", " ");
-  const plain = escaped.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(plain, "latin1");
-}
-
 /** The members of an object, one level deep; anything deeper is for `req.json()`. */
 function addJson(text: string, entries: FormEntries): void {
   const value = parseJson(text);
@@ -126,9 +105,8 @@ function addJson(text: string, entries: FormEntries): void {
 
 function scalarText(name: string, value: unknown): FormValue & string {
   if (typeof value !== "object") return String(value);
-  const field = JSON.stringify(name.slice(0, 40));
   throw new HttpError(400, {
-    body: `Field ${field}: a form in JSON holds text, numbers, booleans and lists of them.\n`,
+    body: `Field ${quote(name)}: a form in JSON holds text, numbers, booleans and lists of them.\n`,
   });
 }
 
@@ -140,11 +118,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-function decoderOf(charset: string): InstanceType<typeof TextDecoder> {
+function decoderOf(contentType: string): InstanceType<typeof TextDecoder> | undefined {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1] ?? "utf-8";
+  if (/^utf-?8$/i.test(charset)) return undefined;
   try {
     return new TextDecoder(charset);
   } catch (cause) {
-    const body = `The charset ${JSON.stringify(charset.slice(0, 40))} is not known.\n`;
+    const body = `The charset ${quote(charset)} is not known.\n`;
     throw new HttpError(415, { body, cause });
   }
 }

@@ -11,7 +11,7 @@ import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
 import { Cookies } from "./cookies.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
 import type { Form } from "./form.ts";
-import { formLimits } from "./form-limits.ts";
+import { changeLimits, formLimits } from "./form-limits.ts";
 import type { HeaderTable } from "./headers.ts";
 import { type HandlerEntry, RequestInternals, type RequestPhase } from "./internals.ts";
 import { methodMask, methodNumberOf, M_INVALID } from "./methods.ts";
@@ -327,21 +327,23 @@ export class ApacheRequest extends RequestFacts {
 
   async #readForm({ onFile, ...limits }: FormOptions): Promise<Form> {
     const { headersIn } = this;
-    const { body, toolkit } = this[internals];
+    const state = this[internals];
     let files: TemporaryFiles | undefined;
     const source = {
       args: this.args,
       contentType: headersIn.get("content-type"),
       hasLength: headersIn.has("content-length"),
-      body,
+      body: state.body,
       files: () => {
         if (files) return files;
-        const made = new TemporaryFiles(toolkit?.temporary);
-        this.registerCleanup(() => made.remove());
+        const made = new TemporaryFiles(state.toolkit?.temporary);
+        // Too late for a cleanup, the files of a handler that was given up would stay.
+        if (state.isOver) void made.remove();
+        else this.registerCleanup(() => made.remove());
         return (files = made);
       },
     };
-    return readForm(source, { ...formLimits(this.getOptions()), ...limits }, onFile);
+    return readForm(source, changeLimits(formLimits(this.getOptions()), limits), onFile);
   }
 }
 

@@ -2,6 +2,7 @@
  * A file that a form sent.
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
 import { chmod, copyFile, link, readFile, rename, rm } from "node:fs/promises";
 import type { Readable } from "node:stream";
@@ -64,9 +65,14 @@ export class Upload implements UploadHead {
    */
   async saveAs(path: string, { overwrite = false }: { overwrite?: boolean } = {}): Promise<void> {
     const from = this.#place("saveAs");
-    await (overwrite ? replace(from, path) : place(from, path));
-    // What comes from a temporary folder is for its owner alone.
-    await chmod(path, 0o666 & ~process.umask());
+    // What comes from a temporary folder is for its owner alone; there nobody sees it change.
+    await chmod(from, 0o666 & ~process.umask());
+    try {
+      await place(from, path, overwrite);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+      await placeCopy(from, path, overwrite);
+    }
     await rm(from, { force: true });
     this.#path = path;
   }
@@ -81,41 +87,45 @@ export class Upload implements UploadHead {
 }
 
 /** A link fails where something is, so nothing can come between a look and the move. */
-async function place(from: string, path: string): Promise<void> {
+async function place(from: string, path: string, overwrite: boolean): Promise<void> {
+  if (overwrite) return rename(from, path);
   try {
     await link(from, path);
   } catch (error) {
-    if (!isOtherDevice(error)) throw error;
+    if (!hasNoLinks(error)) throw error;
     await copyFile(from, path, constants.COPYFILE_EXCL);
   }
 }
 
-async function replace(from: string, path: string): Promise<void> {
+/** On another device. Whoever reads the path meanwhile sees what was there or the new file, never a part of it. */
+async function placeCopy(from: string, path: string, overwrite: boolean): Promise<void> {
+  const draft = `${path}.${randomBytes(8).toString("hex")}.part`;
   try {
-    await rename(from, path);
-  } catch (error) {
-    if (!isOtherDevice(error)) throw error;
-    // Whoever reads the file meanwhile sees the old one or the new one, whole.
-    const draft = `${path}.${process.pid}.part`;
     await copyFile(from, draft, constants.COPYFILE_EXCL);
-    await rename(draft, path);
+    await place(draft, path, overwrite);
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
-/** Also where a file system has no links. */
-function isOtherDevice(error: unknown): boolean {
-  return ["EXDEV", "EPERM", "ENOSYS", "ENOTSUP"].includes(
-    String((error as NodeJS.ErrnoException).code),
-  );
+/** Some file systems know no links, FAT for one. */
+function hasNoLinks(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EPERM" || code === "ENOSYS" || code === "ENOTSUP";
 }
 
-/** A name that is safe in a folder and on a screen: the last part of a path, without control characters, 255 bytes at most. */
+/**
+ * A name that is safe in a folder and on a screen: the last part of a path, without control characters and leading dots, 255 bytes
+ * at most.
+ */
 export function safeFilename(name: string): string {
   const base = name.split(/[/\\]/).at(-1) ?? "";
   // Control characters, and those that turn the direction of text, by which `exe.txt` poses as `txt.exe`.
   const shown = base.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\ufffd]/gu, "").trim();
-  if (/^\.*$/.test(shown)) return "file";
-  return Buffer.byteLength(shown) <= 255 ? shown : shorten(shown);
+  // Attack: `.htaccess`, which has httpd serve everything beside it as the client pleases; and `..`, which is no file at all.
+  const named = shown.replace(/^[.\s]+/, "");
+  if (named === "") return "file";
+  return Buffer.byteLength(named) <= 255 ? named : shorten(named);
 }
 
 /** Cuts in the middle: the extension tells more than the rest. */

@@ -1,5 +1,5 @@
 import t from "tap";
-import { formLimits } from "../../src/request/form-limits.ts";
+import { changeLimits, formLimits } from "../../src/request/form-limits.ts";
 
 t.test("defaults, and what the configuration sets", async (t) => {
   t.strictSame(formLimits({}), {
@@ -25,5 +25,28 @@ t.test("a mistake is told by its name", async (t) => {
   ] as const) {
     const name = `mod_ts.form.${key}`;
     t.throws(() => formLimits({ [name]: value }), { code: "MODTS_BAD_OPTION", message: name });
+  }
+});
+
+t.test("a call changes some; none is lifted by accident", async (t) => {
+  const limits = formLimits({});
+  t.strictSame(changeLimits(limits, { files: 1, requireLength: true }), {
+    ...limits,
+    files: 1,
+    requireLength: true,
+  });
+  const absent = { fields: undefined } as unknown as { fields: number };
+  t.strictSame(changeLimits(limits, absent), limits);
+  t.equal(changeLimits(limits, { fileBytes: Infinity }).fileBytes, Infinity);
+  const mistakes: object[] = [
+    { file: 1 },
+    { files: "1" },
+    { files: -1 },
+    { files: NaN },
+    { toString: 1 },
+  ];
+  for (const mistake of [...mistakes, { files: null }, { requireLength: 1 }]) {
+    const change = (): unknown => changeLimits(limits, mistake);
+    t.throws(change, { code: "MODTS_BAD_ARGUMENT", message: Object.keys(mistake)[0] });
   }
 });

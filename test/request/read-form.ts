@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";
 import type { ApacheRequest, FormOptions, FormValue } from "../../src/index.ts";
+import { internals } from "../../src/request/request.ts";
 import { type GatewayReply, startEngine } from "../fixtures/gateway.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-forms-"));
@@ -203,3 +204,71 @@ t.test("onFile takes the bytes as they come", async (t) => {
   t.equal((await ask("sink", multipart, `${file("bad.txt")}--X--\r\n`)).status, 500);
   t.match(peer.log(), /not this one/);
 });
+
+t.test("a body is read once, and left alone where it is no form", async (t) => {
+  const once = await startEngine(t, {
+    used: {
+      async handler(req: ApacheRequest) {
+        await req.text();
+        await req.form();
+      },
+    },
+    other: {
+      async handler(req: ApacheRequest) {
+        const refusals: number[] = [];
+        for (const _ of [1, 2]) await req.form().catch((error) => refusals.push(error.outcome));
+        return Response.json([...refusals, await req.text()]);
+      },
+    },
+  });
+  const post = (handler: string, type: string): Promise<GatewayReply> => {
+    const headers = { "Content-Type": type };
+    return once.ask([`handler ${handler}`], { method: "POST", headers, body: "a=1" });
+  };
+  t.equal((await post("used", urlencoded)).status, 500);
+  t.match(once.log(), /MODTS_BODY_USED: .* req\.text\(\) has it already/);
+  t.equal((await post("other", "text/csv")).body, '[415,415,"a=1"]');
+  t.equal((await post("other", `${urlencoded}; charset=klingon`)).body, '[415,415,"a=1"]');
+});
+
+t.test(
+  "a handler that was given up and asks late keeps no file, and waits for nothing",
+  async (t) => {
+    let told: (code: string) => void = () => {};
+    const code = new Promise((resolve) => (told = resolve));
+    let end: () => void = () => {};
+    const over = new Promise<void>((resolve) => (end = resolve));
+    const tell = (req: ApacheRequest): Promise<void> =>
+      req.form().then(
+        () => told("a form"),
+        (error: { code: string }) => told(error.code),
+      );
+    const impatient = await startEngine(
+      t,
+      {
+        late: {
+          handler: (req: ApacheRequest) => over.then(() => tell(req)),
+          logHandler: () => void setTimeout(end, 20),
+        },
+        closed: {
+          async handler(req: ApacheRequest) {
+            const state = req[internals];
+            state.isOver = true;
+            return Response.json(await req.form().catch((error) => error.message));
+          },
+        },
+      },
+      { toolkit: { temporary }, handlerTimeout: 20 },
+    );
+    const send = (...lines: string[]): Promise<GatewayReply> =>
+      impatient.ask(lines, {
+        method: "POST",
+        headers: { "Content-Type": multipart },
+        body: `${part('name="f"; filename="a"', "text")}--X--\r\n`,
+      });
+    t.equal((await send("handler late", "log late")).status, 504);
+    t.equal(await code, "MODTS_BODY_ABORTED");
+    t.match((await send("handler closed")).body, /the request is over/);
+    t.strictSame(readdirSync(temporary), []);
+  },
+);

@@ -1,6 +1,14 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { text } from "node:stream/consumers";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import t, { type Test } from "tap";
 import { safeFilename, Upload } from "../../src/request/upload.ts";
 
@@ -53,8 +61,15 @@ t.test(
     await again.upload.saveAs(target, { overwrite: true });
     t.equal(readFileSync(target, "utf8"), "again");
     t.notOk(existsSync(again.path));
-    const { rmSync } = await import("node:fs");
+    t.equal(statSync(target).mode & 0o777, 0o666 & ~process.umask(), "as the umask says");
     rmSync(target);
+    mkdirSync(target);
+    const third = uploadOf(t, "third");
+    await t.rejects(third.upload.saveAs(target, { overwrite: true }), { code: "EISDIR" });
+    t.ok(existsSync(third.path), "the upload is still there");
+    const drafts = readdirSync("/dev/shm").filter((name) => name.includes(basename(target)));
+    t.strictSame(drafts, [basename(target)], "and no draft");
+    rmSync(target, { recursive: true });
   },
 );
 
@@ -83,7 +98,10 @@ t.test("names of clients become harmless", async (t) => {
     [" ", "file"],
     ["a\0b\r\nc.txt", "abc.txt"],
     ["invoice\u202Etxt.exe", "invoicetxt.exe"],
-    [".htaccess", ".htaccess"],
+    [".htaccess", "htaccess"],
+    ["x/. .htaccess", "htaccess"],
+    ["...", "file"],
+    ["a.b.", "a.b."],
     ["häuser 🏠.png", "häuser 🏠.png"],
   ];
   for (const [sent, name] of cases) t.equal(safeFilename(sent), name, JSON.stringify(sent));

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { Writable } from "node:stream";
 import t from "tap";
 import { runOnce, type OneRequest } from "../../src/commands/run-once.ts";
@@ -13,6 +14,10 @@ const folder = t.testdir({
     export async function body(req) {
       return new Response((await req.text()).toUpperCase(), { status: 201 });
     }
+    export async function form(req) {
+      const form = await req.form();
+      return Response.json([form.text("x"), form.file("f").filename, await form.file("f").text()]);
+    }
     export function broken() { throw new Error("secret detail"); }`,
 });
 
@@ -24,7 +29,10 @@ async function run(more: Partial<OneRequest>): Promise<{ status: number; text: s
       done();
     },
   });
-  const config = resolveConfig({ reload: { watch: false } }, `${folder}/mod-ts.config.ts`);
+  const config = resolveConfig(
+    { run: "run", reload: { watch: false } },
+    `${folder}/mod-ts.config.ts`,
+  );
   const request: OneRequest = {
     handler: "echo.ts",
     method: "GET",
@@ -57,6 +65,18 @@ t.test("a body", async (t) => {
   });
   t.equal(status, 201);
   t.match(text, /\n\nABC$/);
+});
+
+t.test("a form with a file, which is gone afterwards", async (t) => {
+  const part = 'Content-Disposition: form-data; name="f"; filename="a.txt"';
+  const { text } = await run({
+    handler: "echo.ts::form",
+    method: "POST",
+    headers: ["Content-Type", "multipart/form-data; boundary=X"],
+    body: Buffer.from(`--X\r\n${part}\r\n\r\ntext\r\n--X--\r\n`),
+  });
+  t.match(text, /\["1","a\.txt","text"\]$/);
+  t.strictSame(readdirSync(`${folder}/run/tmp`), []);
 });
 
 t.test("failures", async (t) => {

@@ -75,14 +75,17 @@ export class BodyReader {
     return lines;
   }
 
-  /** The whole body as text; asking again gives the same text. A byte order mark is taken off. */
-  text(encoding = "utf-8"): Promise<string> {
-    return (this.#text ??= this.#readText(encoding));
+  /**
+   * The whole body as text; asking again gives the same text. A byte order mark is taken off. More than `limit` bytes are the
+   * client's fault: `HttpError` 413.
+   */
+  text(encoding = "utf-8", limit = Infinity): Promise<string> {
+    return (this.#text ??= this.#readText(encoding, limit));
   }
 
-  /** The whole body as JSON. Text that is no JSON is the client's fault: `HttpError` 400. */
-  async json(): Promise<unknown> {
-    const text = await this.text();
+  /** The whole body as JSON. Text that is no JSON is the client's fault: `HttpError` 400; as is more than `limit` bytes: 413. */
+  async json(limit?: number): Promise<unknown> {
+    const text = await this.text("utf-8", limit);
     try {
       return JSON.parse(text);
     } catch (cause) {
@@ -100,11 +103,16 @@ export class BodyReader {
     while (await next(chunks));
   }
 
-  async #readText(encoding: string): Promise<string> {
+  async #readText(encoding: string, limit: number): Promise<string> {
     const decoder = decoderFor(encoding);
     const chunks = this.#iterator("req.text()");
     let text = "";
+    let size = 0;
     for (let chunk = await next(chunks); chunk; chunk = await next(chunks)) {
+      size += chunk.length;
+      if (size > limit) {
+        throw new HttpError(413, { body: `The request body has more than ${limit} bytes.\n` });
+      }
       text += decoder.decode(chunk, { stream: true });
     }
     return text + decoder.decode();

@@ -210,9 +210,12 @@ export class ApacheRequest extends RequestFacts {
   text(encoding?: string): Promise<string> {
     return this[internals].body.text(encoding);
   }
-  /** The whole request body as JSON; rejects with `HttpError` 400 when it is none. */
-  json(): Promise<unknown> {
-    return this[internals].body.json();
+  /**
+   * The whole request body as JSON; rejects with `HttpError` 400 when it is none, and 413 when it has more bytes than `limit`, which
+   * is no more than `limits.bodyBytes` in any case. The `Content-Type` is not looked at.
+   */
+  json({ limit }: { limit?: number } = {}): Promise<unknown> {
+    return this[internals].body.json(limit);
   }
   /**
    * The fields of the query string and of a body that is a form; asking again gives the same. Files are on disk until the request

@@ -1,4 +1,6 @@
 /** Forms through Apache, good ones and bad ones of every kind: the status, the reason, the log line, and a sidecar that goes on. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { type Reply, startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
@@ -255,6 +257,14 @@ t.test("mistakes of our own are 500, with a log line", async (t) => {
     await until(() => apache.sidecarLog(), "the sink is broken"),
     /MODTS_HANDLER_FAILED: form\.ts::brokenSink failed[^]*the sink is broken/,
   );
+  const temporary = join(apache.folder, "run/tmp");
+  chmodSync(temporary, 0o755);
+  t.equal((await post(multipart, file)).status, 500);
+  t.match(
+    await until(() => apache.sidecarLog(), "MODTS_UPLOAD_FAILED"),
+    /MODTS_UPLOAD_FAILED: an uploaded file cannot be kept in \S+\/run\/tmp: .* mode 0700 \(form\.ts/,
+  );
+  chmodSync(temporary, 0o700);
 });
 
 t.test("a client that leaves in the middle is no error", async (t) => {
@@ -272,6 +282,7 @@ t.test("of all this, nothing but what is the operator's came into the log", asyn
     "MODTS_BODY_TOO_LARGE",
     "MODTS_BODY_USED",
     "MODTS_HANDLER_FAILED",
+    "MODTS_UPLOAD_FAILED",
   ]);
   t.equal((await apache.request("/form?a=1")).body, '[["a","1"]]', "and it goes on");
 });

@@ -149,3 +149,10 @@ t.test("no more is read than was asked for", async (t) => {
   t.ok((await promise) < 1_000_000);
   t.equal((await answer).status, 200);
 });
+
+t.test("json within a limit of bytes", async (t) => {
+  t.strictSame(await readerOf('{"a":', "1}").json(7), { a: 1 });
+  const large = readerOf('{"a":', '"', "x".repeat(100), "never read");
+  await t.rejects(large.json(7), { message: "The request body has more than 7 bytes.\n" });
+  await t.rejects(large.json(7), { name: "HttpError", message: /7 bytes/ });
+});

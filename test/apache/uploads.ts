@@ -106,7 +106,8 @@ t.test("a file of 100 MB goes to disk, and not through the memory", async (t) =>
   const body = await sendBlocks("/show", block, 99);
   t.strictSame(JSON.parse(body), [["f", "big.bin", 99 * megabyte, hash.digest("hex")]]);
   const growth = Number((await apache.request("/memory")).body) - before;
-  t.ok(growth < 60 * megabyte, `${Math.round(growth / megabyte)} MB more at the peak`);
+  // What is on its way counts, up to 70 MB also when the file has 400; a file that is held would be 99 at least.
+  t.ok(growth < 80 * megabyte, `${Math.round(growth / megabyte)} MB more at the peak`);
   await settles(t, 0, "the file is gone");
 });
 

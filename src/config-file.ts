@@ -39,7 +39,11 @@ export async function loadConfig(
 ): Promise<ResolvedConfig> {
   const found = findFile(resolve(path));
   const input = found.exists ? await readInput(found.file) : {};
-  return resolveConfig({ ...defaults, ...input, ...overrides }, found.file);
+  const { secret, ...others } = defaults;
+  // The two exclude each other.
+  const fallback =
+    input.secretFile === undefined ? { ...others, ...(secret && { secret }) } : others;
+  return resolveConfig({ ...fallback, ...input, ...overrides }, found.file);
 }
 
 function findFile(path: string): { file: string; exists: boolean } {

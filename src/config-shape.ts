@@ -43,6 +43,9 @@ const config: Check = shape({
       ["convention"],
     ),
   ),
+  origin: shape({ url: text(), requestWorkers: integer(1, 100_000), clientHeader: text() }, [
+    "url",
+  ]),
   limits: shape({
     headerBytes: integer(1024, 16 * 1024 * 1024),
     bodyBytes: integer(0, Number.MAX_SAFE_INTEGER),

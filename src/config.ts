@@ -63,6 +63,12 @@ export interface Config {
    * @default {}
    */
   auth?: AuthEndpoints;
+  /**
+   * Lets `mod_ts/origin`, `fetchOrigin()` and `req.internalRedirect()` call Apache back. Needs a {@link secret}, mod_remoteip in
+   * Apache, and `Define MOD_TS_ORIGIN`, which `mod-ts conf` writes.
+   * @default none: they reach other servers alone
+   */
+  origin?: OriginConfig;
   limits?: Partial<Limits>;
   reload?: Partial<ReloadConfig>;
   /**
@@ -89,6 +95,19 @@ export interface Limits {
   handlerTimeout: number;
   /** Milliseconds that the top level of a handler module may take. @default 10_000 */
   evaluateTimeout: number;
+}
+
+/** Apache, as the sidecar reaches it. */
+export interface OriginConfig {
+  /** Where it listens, e.g. `http://127.0.0.1:80`. A virtual host at another port says `Use TsOption mod_ts.origin.apache …`. */
+  url: string;
+  /**
+   * `MaxRequestWorkers` of Apache. A request that is called back for holds two of them; a third is the limit for call backs, as many may wait.
+   * @default 150
+   */
+  requestWorkers?: number;
+  /** The header that `RemoteIPHeader` of Apache names, where it is in use for something else already. */
+  clientHeader?: string;
 }
 
 export interface ReloadConfig {
@@ -125,6 +144,7 @@ export interface ResolvedConfig {
   secret: string | undefined;
   pools: Record<string, { workers: number }>;
   auth: AuthEndpoints;
+  origin: (OriginConfig & { requestWorkers: number }) | undefined;
   limits: Limits;
   reload: ReloadConfig;
   keepAlive: number;
@@ -144,6 +164,8 @@ export interface ConfigListener {
 
 const defaults = {
   handlers: ["."],
+  // Debian's; the default of httpd itself is more.
+  origin: { requestWorkers: 150 },
   limits: {
     headerBytes: 65_536,
     bodyBytes: 1024 ** 3,
@@ -187,6 +209,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     secret: readSecret(input, folder, mistakes),
     pools,
     auth: input.auth ?? {},
+    origin: input.origin && { ...defaults.origin, ...defined(input.origin), url: input.origin.url },
     limits: { ...defaults.limits, ...defined(input.limits) },
     reload: {
       ...defaults.reload,
@@ -214,6 +237,7 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
     if (!access && !authen && !authz) mistakes.push(`auth.${name}: name access, authen or authz`);
     if (config.secret === undefined) mistakes.push(`auth.${name}: it needs secret or secretFile`);
   }
+  if (config.origin) judgeOrigin(config, config.origin, mistakes);
   for (const { pool, address } of config.listeners) {
     if ("path" in address) {
       // sun_path holds 108 bytes with its final zero; beyond, bind() fails with a message that helps nobody.
@@ -225,6 +249,25 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
     } else if (address.port > 65_535) {
       mistakes.push(`listen.port: pool ${pool} would get port ${address.port}, more than 65535`);
     }
+  }
+}
+
+function judgeOrigin(
+  config: ResolvedConfig,
+  { url, requestWorkers }: OriginConfig & { requestWorkers: number },
+  mistakes: string[],
+): void {
+  const { protocol, pathname, username } = URL.parse(url) ?? {};
+  if (!/^https?:$/.test(protocol ?? "") || pathname !== "/" || username) {
+    mistakes.push("origin.url: it must be http://host:port or https://host:port");
+  }
+  if (config.secret === undefined) mistakes.push("origin: it needs secret or secretFile");
+  const workers = Object.values(config.pools).reduce((sum, pool) => sum + pool.workers, 0);
+  // Under `mod-ts dev` nobody has chosen the number, and one client does no harm.
+  if (requestWorkers < 3 * workers && !config.development) {
+    mistakes.push(
+      `origin.requestWorkers: ${workers} worker processes need ${3 * workers} at least, or Apache can run out of threads`,
+    );
   }
 }
 

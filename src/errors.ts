@@ -2,6 +2,7 @@
  * The registry of errors: one code per cause, never reused. `docs/errors.md` describes each, and a test holds the two equal.
  * @module
  */
+import { builtInErrors } from "./built-in-errors.ts";
 import type { LogLevel } from "./log.ts";
 
 interface ErrorEntry {
@@ -214,16 +215,7 @@ const registry = {
   MODTS_PAGE_FAILED: { status: 500, level: "error", message: "{page} failed; {file} is shown" },
   MODTS_ERROR_PAGE_FAILED: { status: 500, level: "error", message: "error page {file} failed" },
   MODTS_PAGE_CACHE: { status: 0, level: "warn", message: "page cache {folder}: {reason}" },
-  MODTS_CGI_NPH: { status: 500, level: "error", message: "{script} is NPH, not CGI: {reason}" },
-  MODTS_CGI_NOT_EXECUTABLE: { status: 403, level: "error", message: "chmod +x {script}" },
-  MODTS_CGI_NOT_STARTED: { status: 500, level: "error", message: "{script} not started: {reason}" },
-  MODTS_CGI_BAD_HEADER: { status: 500, level: "error", message: "{script}: bad header: {reason}" },
-  MODTS_CGI_DIED: { status: 500, level: "error", message: "{script} died: {reason}" },
-  MODTS_CGI_EXIT: { status: 0, level: "warn", message: "{script} answered, then ended: {reason}" },
-  MODTS_CGI_TIMEOUT: { status: 504, level: "error", message: "{script} was silent for {limit} ms" },
-  MODTS_CGI_MEMORY: { status: 500, level: "error", message: "{script} held more than {limit} MB" },
-  MODTS_CGI_BUSY: { status: 503, level: "warn", message: "{limit} scripts run, {queue} wait" },
-  MODTS_CGI_STUCK: { status: 0, level: "crit", message: "the thread of {script} does not end" },
+  ...builtInErrors,
   MODTS_UNHANDLED_REJECTION: {
     status: 0,
     level: "error",

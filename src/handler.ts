@@ -20,6 +20,7 @@
  * function of a `Request`; see `adapters/fetch-application.ts`.
  * @module
  */
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Outcome } from "./outcome.ts";
 import { type HeldModule, type RequestPhase, requestPhases } from "./request/internals.ts";
@@ -40,6 +41,9 @@ export type Handler = (req: ApacheRequest) => HandlerResult | Promise<HandlerRes
 
 /** The `webSocketHandler` export: called once the upgrade is done. */
 export type WebSocketHandler = (socket: WebSocket, req: ApacheRequest) => void | Promise<void>;
+
+/** The `upgradeHandler` export of a built-in: takes the connection of an upgrade over as it is, handshake included. */
+export type UpgradeHandler = (req: ApacheRequest, socket: Socket, head: Buffer) => Promise<void>;
 
 /** A version of a handler module, held by the requests that began with it. */
 export interface HandlerModule extends HeldModule {

@@ -48,6 +48,9 @@ export {
   type ProtectedCookieOptions,
 } from "./request/protected-cookie.ts";
 export { redirect, type RedirectOptions } from "./request/redirect.ts";
+export { fetchOrigin } from "./request/fetch-origin.ts";
+export type { InternalRedirectOptions } from "./request/internal-redirect.ts";
+export type { PreviousRequest } from "./request/exchange.ts";
 export type { ApacheConnection } from "./request/connection.ts";
 export type { ApacheServer } from "./request/server.ts";
 export type { Upload, UploadHead } from "./request/upload.ts";

@@ -19,7 +19,14 @@ import {
   selectHandlers,
 } from "./directives.ts";
 import { ModTsError } from "./errors.ts";
-import type { Handler, HandlerModule, PhaseName, Resolve, WebSocketHandler } from "./handler.ts";
+import type {
+  Handler,
+  HandlerModule,
+  PhaseName,
+  Resolve,
+  UpgradeHandler,
+  WebSocketHandler,
+} from "./handler.ts";
 import { type HttpError, isHttpError } from "./http-error.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
 import type { ModuleSource } from "./request/internals.ts";
@@ -34,6 +41,11 @@ export interface PhaseRunnerOptions {
   /** What the process lends to its requests. */
   toolkit?: Toolkit;
 }
+
+/** What serves an upgraded connection. */
+export type SocketHandler =
+  | { readonly webSocket: WebSocketHandler }
+  | { readonly tunnel: UpgradeHandler };
 
 /** How the handlers of a phase share the word. */
 interface Rule {
@@ -178,16 +190,23 @@ export class PhaseRunner implements ModuleSource {
       : findHandler(module, lookup, this.#req);
   }
 
-  /** The `webSocketHandler` of the location's content handler. */
-  async findSocketHandler(): Promise<WebSocketHandler> {
-    const list = this.#directives.handlers.get("handler");
-    const [reference] = selectHandlers(list, this.#req);
-    if (!reference) throw new ModTsError("MODTS_NO_HANDLER");
+  /** What serves an upgraded connection: that of the first content handler in the list which has something to. */
+  async findSocketHandler(): Promise<SocketHandler> {
+    const references = selectHandlers(this.#directives.handlers.get("handler"), this.#req);
     this.#req[internals].phase = "handler";
-    this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
     const asked = "webSocketHandler";
     const lookup = { names: [asked], method: asked, asked };
-    return (await this.#find(reference, lookup)) as unknown as WebSocketHandler;
+    for (const reference of references) {
+      this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
+      const { exports } = await this.load(reference.module, asked);
+      const tunnel = reference.module.startsWith("mod_ts/") && exports["upgradeHandler"];
+      if (tunnel) return { tunnel: tunnel as UpgradeHandler };
+      // Where none has, the error names the last one.
+      if (!Object.hasOwn(exports, asked) && reference !== references.at(-1)) continue;
+      const found = await this.#find(reference, lookup);
+      return { webSocket: found as unknown as WebSocketHandler };
+    }
+    throw new ModTsError("MODTS_NO_HANDLER");
   }
 
   /** The request is over: lets go of the module versions and of what handlers left open. */

@@ -19,6 +19,7 @@
  * only lists there are hold for other extensions (mod_python lets such a file pass; `a.b.html` has the extension `.b.html`).
  * @module
  */
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Directives } from "./directives.ts";
 import { ModTsError } from "./errors.ts";
@@ -26,11 +27,18 @@ import {
   type HandlerModule,
   type PhaseName,
   phaseNames,
+  type UpgradeHandler,
   type WebSocketHandler,
 } from "./handler.ts";
 import { isHttpError } from "./http-error.ts";
+import { reasonPhrase } from "./http-status.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
-import { nameCulprit, PhaseRunner, type PhaseRunnerOptions } from "./phase-runner.ts";
+import {
+  nameCulprit,
+  PhaseRunner,
+  type PhaseRunnerOptions,
+  type SocketHandler,
+} from "./phase-runner.ts";
 import type { Settling } from "./request/internals.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 import { type Ending, logFailure, respond } from "./respond.ts";
@@ -61,10 +69,13 @@ export interface Engine {
 }
 
 /**
- * Serves an open WebSocket until it closes; log and cleanup phases run after that. To be called in any case: without a
- * socket when the client has gone meanwhile. Never rejects.
+ * Serves an upgraded connection until it closes; log and cleanup phases run after that. To be called in any case. Never rejects.
  */
-export type ServeSocket = (socket: WebSocket | undefined) => Promise<void>;
+export type ServeSocket =
+  /** With the open WebSocket, or without one when the client has gone meanwhile. */
+  | { webSocket(socket: WebSocket | undefined): Promise<void> }
+  /** With the connection as it is, on which nobody has answered yet. */
+  | { tunnel(socket: Socket, head: Buffer): Promise<void> };
 
 const beforeContent = phaseNames.slice(0, phaseNames.indexOf("handler"));
 
@@ -104,20 +115,42 @@ class Run {
   }
 
   async upgrade(): Promise<ServeSocket | undefined> {
-    let serve: WebSocketHandler | undefined;
+    let found: SocketHandler | undefined;
     const ending = await this.#ending(async () => {
-      serve = await this.#phases.findSocketHandler();
+      found = await this.#phases.findSocketHandler();
       return { outcome: OK };
     });
-    if (serve && !("error" in ending)) {
-      return async (socket) => {
-        if (socket) await this.#serveSocket(socket, serve as WebSocketHandler);
-        await this.#conclude();
-      };
-    }
+    if (found && !("error" in ending)) return this.#serveWith(found);
     await this.#respond(ending);
     await this.#conclude();
     return undefined;
+  }
+
+  #serveWith(found: SocketHandler): ServeSocket {
+    if ("tunnel" in found) {
+      return {
+        tunnel: async (socket, head) => {
+          await this.#tunnel(found.tunnel, socket, head);
+          await this.#conclude();
+        },
+      };
+    }
+    return {
+      webSocket: async (socket) => {
+        if (socket) await this.#serveSocket(socket, found.webSocket);
+        await this.#conclude();
+      },
+    };
+  }
+
+  async #tunnel(serve: UpgradeHandler, socket: Socket, head: Buffer): Promise<void> {
+    try {
+      await serve(this.#req, socket, head);
+    } catch (error) {
+      logFailure(nameCulprit(error, "handler", "upgradeHandler"), this.#req);
+      if (!socket.destroyed) socket.end(refusal(error));
+    }
+    if (!socket.destroyed) await new Promise((resolve) => socket.once("close", resolve));
   }
 
   async authorize(): Promise<boolean> {
@@ -231,4 +264,10 @@ async function settled(settling: Settling, ending: Ending): Promise<Ending> {
   } catch (error) {
     return "error" in ending ? ending : { outcome: 500, error };
   }
+}
+
+/** On a connection that was handed over there is no response object any more. */
+function refusal(error: unknown): string {
+  const status = error instanceof ModTsError && error.status > 0 ? error.status : 500;
+  return `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
 }

@@ -19,6 +19,7 @@ import { createPages } from "./handlers/pages.ts";
 import { createLogin } from "./handlers/login.ts";
 import { createNode } from "./handlers/node.ts";
 import { createPublisher } from "./handlers/publisher.ts";
+import { createOrigin } from "./handlers/origin.ts";
 import { createRefresh } from "./handlers/refresh.ts";
 import { createSql } from "./handlers/sql.ts";
 import { createTestPage } from "./handlers/test-page.ts";
@@ -27,6 +28,7 @@ import * as face from "./index.ts";
 import { createCompileCache } from "./loader/compile-cache.ts";
 import { createLoader } from "./loader/loader.ts";
 import { log, subscribeLog } from "./log.ts";
+import { type ApacheSettings, Origin } from "./origin/origin.ts";
 import { createEngine, type Engine } from "./phases.ts";
 import { sweepTemporaryFiles } from "./request/temporary-files.ts";
 import { createResolver, requireInside } from "./resolver.ts";
@@ -65,6 +67,7 @@ export async function createParts({
   const fastify = createFastify();
   const { folder, state } = config;
   const sessions = new Sessions({ folder, state, workers: config.pools[pool]?.workers ?? 1 });
+  const origin = new Origin(apacheOf(config));
   const facts = { version, generation, roots, modules: () => loader.modules() };
   const refresh = config.development ? createRefresh((name) => resolve(name, "")) : undefined;
   const cgi = createCgi({ roots, handlerTimeout: config.limits.handlerTimeout });
@@ -84,6 +87,7 @@ export async function createParts({
       fastify: fastify.module,
       publisher: createPublisher(),
       pages: createPages(),
+      origin: createOrigin(origin),
       ...(refresh && { refresh: refresh.module }),
     },
   });
@@ -91,7 +95,7 @@ export async function createParts({
     resolve,
     fallback: serveFile,
     handlerTimeout: config.limits.handlerTimeout,
-    toolkit: { temporary, openSession: (req, options) => sessions.open(req, options) },
+    toolkit: { temporary, openSession: (req, options) => sessions.open(req, options), origin },
     ...(refresh && { pageTail: refresh.script }),
   });
   const door = { engine, interpreter: pool, secret: config.secret ?? "" };
@@ -103,10 +107,24 @@ export async function createParts({
     auth: config.auth,
   });
   const close = async (): Promise<void> => {
+    origin.close();
     await fastify.close();
     await Promise.all([loader.close(), stores.close(), sessions.close(), cgi.close()]);
   };
   return { engine, gateway, authorizer, close };
+}
+
+/** A third of Apache's threads may be held by requests that call back, see `origin/call-gate.ts`; each process has its share. */
+function apacheOf({ origin, secret, pools }: ResolvedConfig): ApacheSettings | undefined {
+  if (!origin || secret === undefined) return undefined;
+  const processes = Object.values(pools).reduce((sum, { workers }) => sum + workers, 0);
+  const { url, clientHeader, requestWorkers } = origin;
+  return {
+    url,
+    secret,
+    clientHeader,
+    calls: Math.max(1, Math.floor(requestWorkers / 3 / processes)),
+  };
 }
 
 /**

@@ -20,11 +20,11 @@ try {
   process.exitCode = 1;
 }
 
-/** The HTTP door. The fields are those that the macro TsHandler of mod_ts.conf writes, in its order. */
+/** The HTTP door. The fields are those that the macro TsTellHandler of mod_ts.conf writes, in its order. */
 function askGateway(): Promise<void> {
   const [uri, line, host] = ["/health", "GET /health HTTP/1.1", "localhost"].map(base64);
   const before = [1, secret, "http", 80, "127.0.0.1", 1, "127.0.0.1", "", "HTTP/1.1"];
-  const after = [line, base64(file), "", uri, "", "", "", host, "", "", "", "", "", "", "", ""];
+  const after = [line, base64(file), "", uri, "", "", "", host, ...Array(9).fill("")];
   const headers = {
     "Mod-Ts-Context": [...before, ...after].join(";"),
     "Mod-Ts-Config": `handler ${file}`,

@@ -4,6 +4,7 @@
  */
 import type { ConfigListener, ResolvedConfig } from "../config.ts";
 import type { ConfSettings } from "../httpd/render.ts";
+import { originGuard } from "../secret.ts";
 
 /** The settings block of `mod_ts.conf` for a configuration. */
 export function confSettings(config: ResolvedConfig): ConfSettings {
@@ -22,6 +23,8 @@ export function confSettings(config: ResolvedConfig): ConfSettings {
     ...(config.secret !== undefined && { secret: config.secret }),
     ...(tcp !== undefined && { tcp }),
     ...(authorizer !== undefined && { authorizer }),
+    ...(config.origin && config.secret !== undefined && { origin: originGuard(config.secret) }),
+    ...(config.origin?.clientHeader !== undefined && { originHeader: config.origin.clientHeader }),
   };
 }
 

@@ -8,6 +8,7 @@ import { findHttpd } from "../httpd/find.ts";
 import type { Finding } from "../httpd/finding.ts";
 import { probeServer } from "../httpd/probe.ts";
 import { prove } from "../httpd/prove.ts";
+import { originGuard } from "../secret.ts";
 import { checkTypes } from "../type-check/check-types.ts";
 import { parseCommand, UsageError } from "./command.ts";
 
@@ -43,7 +44,9 @@ export async function run(argv: string[]): Promise<number> {
   const httpd = await findHttpd(values.httpd ?? process.env["MOD_TS_HTTPD"]);
   if (httpd) {
     const { limits, keepAlive, secret } = config;
-    const facts = { headerBytes: limits.headerBytes, keepAlive, secret };
+    const guard = config.origin && secret !== undefined && originGuard(secret);
+    const origin = config.origin && guard ? { ...config.origin, guard } : undefined;
+    const facts = { headerBytes: limits.headerBytes, keepAlive, secret, origin };
     findings.push(...(await checkConfig(httpd, facts, values.config)));
     findings.push(...(await proveOrExplain(() => prove(httpd))));
   } else {

@@ -3,6 +3,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
@@ -10,7 +11,7 @@ import { hasModule, type Httpd } from "../httpd/find.ts";
 import { freePort } from "../httpd/free-port.ts";
 import { createPrivateServer, type PrivateServer } from "../httpd/private-server.ts";
 import { provideHttpd } from "../httpd/provide.ts";
-import { defaultModules } from "../httpd/server-root.ts";
+import { defaultModules, threads } from "../httpd/server-root.ts";
 import type { Supervisor } from "../supervisor.ts";
 import { parseCommand, UsageError } from "./command.ts";
 import { formatDevConf } from "./dev-conf.ts";
@@ -42,7 +43,6 @@ const moreModules = [
   "mod_deflate",
   "mod_expires",
   "mod_include",
-  "mod_remoteip",
   "mod_status",
 ];
 
@@ -51,13 +51,15 @@ export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseCommand(options, argv);
   const folder = resolve(positionals[0] ?? ".");
   if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}`);
-  const port = readPort(values.port);
+  const named = readPort(values.port);
   const host = values.host ?? options.host.default;
   const httpd = await provideHttpd((text) => process.stderr.write(`mod-ts: ${text}\n`));
   const { path: runtime, reason, readable } = makeRuntimeFolder(folder);
   if (reason !== undefined) process.stderr.write(`mod-ts: ${reason}; using ${runtime}\n`);
   const overrides: Config = { development: true, run: join(runtime, "run"), ...ownGroup() };
-  const { supervisor, config } = await prepareSupervisor(folder, overrides, await ownDoor(httpd));
+  const port = named || (await freePort(host, named === 0 ? undefined : 8080));
+  const defaults = { ...(await ownDoor(httpd)), ...callBack(httpd, host, port) };
+  const { supervisor, config } = await prepareSupervisor(folder, overrides, defaults);
   const signal = nextSignal(supervisor);
   await supervisor.start();
   try {
@@ -65,7 +67,7 @@ export async function run(argv: string[]): Promise<number> {
       folder: join(runtime, "httpd"),
       httpd,
       host,
-      port: port ?? (await freePort(host, 8080)),
+      port,
       modules: modulesOf(httpd),
       conf: formatDevConf(folder, config, readable),
     });
@@ -85,8 +87,23 @@ function ownGroup(): Pick<Config, "socketGroup"> {
 /** A port for `TsAuthenHandler` and its like, where the configuration names none and this httpd can ask. */
 async function ownDoor(httpd: Httpd): Promise<Pick<Config, "authorizer">> {
   const needed = ["mod_authnz_fcgi", "mod_authz_user", "mod_env"];
-  const has = (name: string): boolean => httpd.compiledIn.includes(name) || hasModule(httpd, name);
-  return needed.every(has) ? { authorizer: { port: await freePort("127.0.0.1") } } : {};
+  return needed.every((name) => has(httpd, name))
+    ? { authorizer: { port: await freePort("127.0.0.1") } }
+    : {};
+}
+
+/** `mod_ts/origin` and its like work at once. The private Apache has {@link threads} threads. */
+function callBack(httpd: Httpd, host: string, port: number): Pick<Config, "origin" | "secret"> {
+  const address = host === "0.0.0.0" ? "127.0.0.1" : host;
+  if (!/^(?:127\.|localhost$)/.test(address) || !has(httpd, "mod_remoteip")) return {};
+  return {
+    origin: { url: `http://${address}:${port}`, requestWorkers: threads },
+    secret: randomBytes(24).toString("base64url"),
+  };
+}
+
+function has(httpd: Httpd, module: string): boolean {
+  return httpd.compiledIn.includes(module) || hasModule(httpd, module);
 }
 
 function readPort(text: string | undefined): number | undefined {
@@ -97,10 +114,8 @@ function readPort(text: string | undefined): number | undefined {
 }
 
 function modulesOf(httpd: Httpd): string[] {
-  const names = [...defaultModules, ...moreModules].filter(
-    (name) => httpd.compiledIn.includes(name) || hasModule(httpd, name),
-  );
-  return names.toSorted();
+  const names = new Set([...defaultModules, ...moreModules]);
+  return [...names].filter((name) => has(httpd, name)).toSorted();
 }
 
 async function serve(

@@ -9,9 +9,9 @@ import type { IncomingMessage } from "node:http";
 import type { Directives } from "../directives.ts";
 import { ModTsError } from "../errors.ts";
 import { parseNotes } from "../notes.ts";
-import type { Dictionary, RequestContext } from "../request/exchange.ts";
+import type { Dictionary, Passage, RequestContext } from "../request/exchange.ts";
 
-/** Fields of `Mod-Ts-Context` in the order in which the macro `TsHandler` writes them. */
+/** Fields of `Mod-Ts-Context` in the order in which the macro `TsTellHandler` writes them. */
 const fieldNames = [
   "version",
   "secret",
@@ -38,6 +38,7 @@ const fieldNames = [
   "serverAdmin",
   "serverSoftware",
   "notes",
+  "passage",
 ] as const;
 
 type FieldName = (typeof fieldNames)[number];
@@ -56,6 +57,8 @@ const empty: Dictionary = Object.freeze(Object.create(null));
 export interface LocationFacts {
   readonly directives: Pick<Directives, "options" | "debug">;
   readonly interpreter: string;
+  /** How a call back of ours led here. */
+  readonly passage?: Passage | undefined;
 }
 
 /** The context of one request; fields are decoded at first use, as most handlers need few of them. */
@@ -125,8 +128,9 @@ export class GatewayContext implements RequestContext {
   get args(): string {
     return this.#decoded("args");
   }
+  /** Whom a redirect brings along is the user where the new section asks for none. */
   get user(): string {
-    return this.#decoded("user");
+    return this.#decoded("user") || this.passage?.previous?.user || "";
   }
   get authType(): string {
     return this.#decoded("authType");
@@ -153,7 +157,12 @@ export class GatewayContext implements RequestContext {
     return this.#decoded("serverSoftware");
   }
   get notes(): Dictionary {
-    return parseNotes(this.#decoded("notes"));
+    const notes = parseNotes(this.#decoded("notes"));
+    const before = this.passage?.previous?.notes;
+    return before ? Object.assign(Object.create(null), before, notes) : notes;
+  }
+  get passage(): Passage | undefined {
+    return this.#facts.passage;
   }
   get environment(): Dictionary {
     return this.#environmentLines.length === 0 ? empty : parseEnvironment(this.#environmentLines);
@@ -205,11 +214,24 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
 /** The headers that the client sent: ours left out, and those that speak of the connection between Apache and us. */
 export function clientHeaders(raw: readonly string[]): string[] {
   const client: string[] = [];
+  let named: readonly string[] | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    if (!isOurs(name) && !isHopByHop(name)) client.push(name, raw[index + 1] as string);
+    const value = raw[index + 1] as string;
+    if (name === "Connection" && !/^(?:keep-alive|close|upgrade)$/i.test(value)) {
+      named = value.toLowerCase().split(/[\s,]+/);
+    }
+    if (!isOurs(name) && !isHopByHop(name)) client.push(name, value);
   }
-  return client;
+  return named ? withoutNames(client, named) : client;
+}
+
+/** What `Connection` names ends at this hop (RFC 9110, section 7.6.1). Apache has removed it already; another peer may not have. */
+function withoutNames(headers: readonly string[], names: readonly string[]): string[] {
+  return headers.filter((_, index) => {
+    const name = headers[index - (index % 2)] as string;
+    return !names.includes(name.toLowerCase());
+  });
 }
 
 /** The path of the request line, escapes and query included. */

@@ -74,6 +74,10 @@ export class HttpExchange implements Exchange {
     this.#reply.writeHead(status, reason, headers);
   }
 
+  hint(headers: Record<string, string | string[]>): void {
+    if (!this.begun && !this.ended) this.#reply.writeEarlyHints(headers);
+  }
+
   write(chunk: Uint8Array | string): boolean {
     return this.ended || this.#reply.write(chunk);
   }

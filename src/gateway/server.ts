@@ -17,8 +17,17 @@ import { ModTsError } from "../errors.ts";
 import { reasonPhrase } from "../http-status.ts";
 import { log } from "../log.ts";
 import type { Engine } from "../phases.ts";
+import { Tickets } from "../origin/tickets.ts";
+import type { Passage } from "../request/exchange.ts";
 import { ApacheRequest } from "../request/request.ts";
-import { GatewayContext, type SplitHeaders, splitHeaders } from "./context.ts";
+import {
+  decodeBase64,
+  fieldIndex,
+  GatewayContext,
+  type LocationFacts,
+  type SplitHeaders,
+  splitHeaders,
+} from "./context.ts";
 import {
   type AnswerQuestion,
   type AuthEndpoints,
@@ -122,6 +131,12 @@ const messageBytes = 16 * 1024 * 1024;
 /** In force until the configuration of the location has been read. */
 const nothing = parseDirectives([]);
 
+/** Filled in while the request is being let in, so that a failure finds what is known. */
+interface Facts extends LocationFacts {
+  directives: Directives;
+  passage?: Passage | undefined;
+}
+
 interface Admitted {
   readonly req: ApacheRequest;
   readonly directives: Directives;
@@ -130,6 +145,7 @@ interface Admitted {
 class Door implements Gateway {
   readonly #options: GatewayOptions;
   readonly #trust: TrustCheck;
+  readonly #tickets: Tickets;
   readonly #directives = new DirectivesCache();
   readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
@@ -140,6 +156,7 @@ class Door implements Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#trust = createTrustCheck(options.secret);
+    this.#tickets = new Tickets(options.secret);
     this.#answerQuestion = createAuthEndpoints(options);
     this.#sockets = new WebSockets(Math.min(options.bodyBytes, messageBytes));
   }
@@ -195,10 +212,14 @@ class Door implements Gateway {
       admitted && (await this.#options.engine.upgrade(admitted.req, admitted.directives));
     if (!serve) return;
     reply.detachSocket(socket);
+    if ("tunnel" in serve) {
+      socket.once("close", () => reply.destroy().emit("close"));
+      return serve.tunnel(socket, head);
+    }
     const webSocket = this.#sockets.open(message, socket, head);
     // The end of the socket is the end of the answer: `req.signal` tells.
     webSocket?.once("close", () => reply.destroy().emit("close"));
-    await serve(webSocket);
+    await serve.webSocket(webSocket);
   }
 
   #begin(reply: ServerResponse): void {
@@ -221,9 +242,10 @@ class Door implements Gateway {
       const headers = splitHeaders(message.rawHeaders);
       this.#trust(headers);
       const exchange = new HttpExchange(message, reply, this.#options);
-      const facts = { directives: nothing, interpreter: this.#options.interpreter };
+      const facts: Facts = { directives: nothing, interpreter: this.#options.interpreter };
       const context = new GatewayContext(message, headers, facts);
       req = new ApacheRequest(context, exchange);
+      facts.passage = this.#passageOf(headers);
       facts.directives = this.#directivesOf(headers);
       require?.(req);
       return { req, directives: facts.directives };
@@ -231,6 +253,16 @@ class Door implements Gateway {
       refuse(reply, error, req);
       return undefined;
     }
+  }
+
+  #passageOf({ fields }: SplitHeaders): Passage | undefined {
+    const field = fields[fieldIndex.passage];
+    if (!field) return undefined;
+    const passage = this.#tickets.read(decodeBase64(field));
+    if (passage.kind === "redirect") return passage;
+    // Apache was asked for what it has without us: `SetHandler` with a pool written out, say, leads back here for ever.
+    const reason = "it is a call back, and a SetHandler other than that of our macros led here";
+    throw new ModTsError("MODTS_ORIGIN_LOOP", { reason });
   }
 
   #directivesOf(headers: SplitHeaders): Directives {

@@ -15,6 +15,16 @@ export interface SidecarFacts {
   /** Milliseconds that it keeps an idle connection. */
   keepAlive: number;
   secret: string | undefined;
+  /** What the sidecar believes of the Apache that it calls back; undefined: it never does. */
+  origin: CallBackFacts | undefined;
+}
+
+/** See `origin` of the configuration. */
+export interface CallBackFacts {
+  requestWorkers: number;
+  clientHeader?: string | undefined;
+  /** What `MOD_TS_ORIGIN` must be. */
+  guard: string;
 }
 
 /** One line of a configuration file. */
@@ -45,6 +55,7 @@ export async function checkConfig(
     ...checkTrace(lines),
     ...checkLimits(lines, sidecar),
     ...checkSecret(lines, sidecar, modules),
+    ...checkCallBack(lines, sidecar),
   ];
 }
 
@@ -149,6 +160,47 @@ function checkSecret(
       level: "note",
       what: "mod_info is loaded: a page with SetHandler server-info shows the secret",
       todo: "a2dismod info, or protect that page",
+    });
+  }
+  return findings;
+}
+
+/** A call back that Apache does not take for one is a 502. */
+function checkCallBack(lines: readonly Line[], { origin }: SidecarFacts): Finding[] {
+  if (!origin) return [];
+  const findings: Finding[] = [];
+  const defined = directives(lines, "Define MOD_TS_ORIGIN").at(-1);
+  if (defined?.value.replaceAll('"', "") !== origin.guard) {
+    findings.push({
+      level: "bad",
+      what: defined
+        ? "MOD_TS_ORIGIN is not what the secret gives"
+        : "the sidecar calls Apache back (origin), and mod_ts.conf has no MOD_TS_ORIGIN",
+      todo: "mod-ts conf --install --force",
+      ...(defined && { where: place(defined.line) }),
+    });
+  }
+  const own = origin.clientHeader === undefined;
+  const foreign = directives(lines, "RemoteIPHeader").filter(
+    ({ value }) => !value.startsWith("Mod-Ts-Client-"),
+  );
+  for (const { line, value } of own ? foreign : []) {
+    findings.push({
+      level: "bad",
+      what: `RemoteIPHeader ${value}: an httpd reads one such header, and call backs bring another`,
+      where: place(line),
+      todo: `origin: { clientHeader: "${value}" } in mod-ts.config.ts, then mod-ts conf --install --force, and RemoteIPInternalProxy 127.0.0.1`,
+    });
+  }
+  const [least] = directives(lines, "MaxRequestWorkers").toSorted(
+    (one, other) => Number(one.value) - Number(other.value),
+  );
+  if (least && Number(least.value) < origin.requestWorkers) {
+    findings.push({
+      level: "bad",
+      what: `MaxRequestWorkers ${least.value}: the sidecar counts on ${origin.requestWorkers}, and call backs can take the last thread`,
+      where: place(least.line),
+      todo: `origin: { requestWorkers: ${least.value} } in mod-ts.config.ts`,
     });
   }
   return findings;

@@ -40,6 +40,11 @@ export const neededModules: readonly NeededModule[] = [
   { name: "mod_proxy_http", why: "speaks HTTP on it", required: true },
   { name: "mod_setenvif", why: "names the socket that a location uses", required: true },
   {
+    name: "mod_remoteip",
+    why: "tells Apache the client's address when the sidecar calls it back (`origin`)",
+    required: false,
+  },
+  {
     name: "mod_unique_id",
     why: "gives each request an id, so that lines of the two logs can be matched",
     required: false,

@@ -14,7 +14,7 @@ interface Answer {
 
 /** A context as Apache would write it, for a handler that would answer 200: what a forger would send. */
 const forged = {
-  "Mod-Ts-Context": `1;;http;80;127.0.0.1;1;127.0.0.1;;HTTP/1.1;${btoa("GET / HTTP/1.1")};${btoa("/")}${";".repeat(14)}`,
+  "Mod-Ts-Context": `1;;http;80;127.0.0.1;1;127.0.0.1;;HTTP/1.1;${btoa("GET / HTTP/1.1")};${btoa("/")}${";".repeat(15)}`,
   "Mod-Ts-Config": "handler mod_ts/test-page",
 };
 

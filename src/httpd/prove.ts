@@ -2,13 +2,14 @@
  * Proves on a private httpd that this machine's Apache, with this package's `mod_ts.conf`, keeps every promise on the wire.
  * @module
  */
+import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Httpd } from "./find.ts";
+import { hasModule, type Httpd } from "./find.ts";
 import type { Finding } from "./finding.ts";
 import { createPrivateServer, type PrivateServer } from "./private-server.ts";
 import { confFile } from "./render.ts";
@@ -16,6 +17,21 @@ import { confFile } from "./render.ts";
 const marker = "export const source = 'mod-ts-check';";
 
 const secret = "mod-ts-check-secret";
+
+const remoteIp = "mod_remoteip";
+
+const guard = "modtscheckmodtscheckmodtscheck12";
+
+const clientIsLocal = `Mod-Ts-Client-${guard}: 127.0.0.1`;
+
+/** As `origin/tickets.ts` writes it, from this machine. */
+function ticketFor(requestLine: string): string {
+  return `pass;1;;${sha1(secret + sha1(`${secret}pass;1; 127.0.0.1 http ${requestLine}`))}`;
+}
+
+function sha1(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
 
 /** One attack: the bytes that a client sends, and what must be true of the way they are handled. */
 interface Attack {
@@ -58,6 +74,28 @@ const attacks: readonly Attack[] = [
   },
 ];
 
+/** Where Apache has what call backs need. */
+const callBackAttacks: readonly Attack[] = [
+  {
+    what: "a client cannot pass for a call back of the sidecar",
+    bytes: get("/handler", `Mod-Ts-Origin: pass;1;;${"0".repeat(40)}`, clientIsLocal),
+    holds: (seen, answer) => !seen && answer.startsWith("HTTP/1.1 403 "),
+  },
+  {
+    what: "a ticket that was overheard opens no other address",
+    bytes: get("/static/", `Mod-Ts-Origin: ${ticketFor("GET /handler HTTP/1.1")}`, clientIsLocal),
+    holds: (seen, answer) => !seen && answer.startsWith("HTTP/1.1 403 "),
+  },
+  {
+    what: "a call back of the sidecar reaches what Apache has, and no handler",
+    bytes: get("/handler", `Mod-Ts-Origin: ${ticketFor("GET /handler HTTP/1.1")}`, clientIsLocal),
+    holds: (seen, answer) =>
+      !seen &&
+      /^HTTP\/1\.1 404 [^]*\r\nMod-Ts-Origin: 1;/i.test(answer) &&
+      !/\nVary: Mod-Ts/.test(answer),
+  },
+];
+
 /** Starts httpd in a temporary folder, attacks it, removes everything. Throws what `createPrivateServer` throws. */
 export async function prove(httpd: Httpd): Promise<Finding[]> {
   const folder = mkdtempSync(join(tmpdir(), "mod-ts-check-"));
@@ -68,7 +106,9 @@ export async function prove(httpd: Httpd): Promise<Finding[]> {
     const server = await startServer(httpd, folder);
     try {
       const findings: Finding[] = [];
-      for (const attack of attacks) findings.push(await judge(attack, server, backend));
+      const canCall = httpd.compiledIn.includes(remoteIp) || hasModule(httpd, remoteIp);
+      const all = canCall ? [...attacks, ...callBackAttacks] : attacks;
+      for (const attack of all) findings.push(await judge(attack, server, backend));
       await backend.close();
       findings.push(await judge(sidecarDown, server, backend));
       return findings;
@@ -115,6 +155,9 @@ async function startServer(httpd: Httpd, folder: string): Promise<PrivateServer>
     httpd,
     conf: `Define MOD_TS_RUN "${folder}"
 Define MOD_TS_SECRET "${secret}"
+<IfModule ${remoteIp}.c>
+    Define MOD_TS_ORIGIN "${guard}"
+</IfModule>
 Include "${confFile}"
 <Location "/handler">
     Use TsHandler hello.ts

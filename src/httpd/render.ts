@@ -20,6 +20,10 @@ export interface ConfSettings {
   ttl?: number;
   /** Seconds of silence after which httpd gives up: `MOD_TS_TIMEOUT`. */
   timeout?: number;
+  /** Word that the name of a header is made of, 32 letters and digits: `MOD_TS_ORIGIN`. */
+  origin?: string;
+  /** The header that `RemoteIPHeader` names already: `MOD_TS_ORIGIN_HEADER`. */
+  originHeader?: string;
   /** Serve `.ts` as video except below this folder: `MOD_TS_SERVE_TS_MEDIA`, `MOD_TS_HANDLERS`. */
   handlers?: string;
 }
@@ -36,6 +40,8 @@ const rules = {
   authorizer: /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i,
   ttl: /^\d+$/,
   timeout: /^\d+$/,
+  origin: /^[a-z0-9]{32}$/i,
+  originHeader: /^[\w-]+$/,
   handlers: /^\/[^"\\$%\s#]+$/,
 } as const;
 
@@ -67,11 +73,11 @@ function toDefines(settings: ConfSettings): Record<string, string> {
     if (!rules[name as keyof ConfSettings].test(String(value))) {
       throw new ModTsError("MODTS_BAD_ARGUMENT", {
         name,
-        reason: `${name === "secret" ? "it" : String(value)} cannot stand in mod_ts.conf`,
+        reason: `${name === "secret" || name === "origin" ? "it" : String(value)} cannot stand in mod_ts.conf`,
       });
     }
   }
-  const { run, secret, tcp, authorizer, ttl, timeout, handlers } = settings;
+  const { run, secret, tcp, authorizer, ttl, timeout, origin, originHeader, handlers } = settings;
   return {
     ...(run !== undefined && { MOD_TS_RUN: ` ${run}` }),
     ...(secret !== undefined && { MOD_TS_SECRET: ` ${secret}` }),
@@ -79,6 +85,8 @@ function toDefines(settings: ConfSettings): Record<string, string> {
     ...(authorizer !== undefined && { MOD_TS_AUTHORIZER: ` ${authorizer}` }),
     ...(ttl !== undefined && { MOD_TS_TTL: ` ${ttl}` }),
     ...(timeout !== undefined && { MOD_TS_TIMEOUT: ` ${timeout}` }),
+    ...(origin !== undefined && { MOD_TS_ORIGIN: ` ${origin}` }),
+    ...(originHeader !== undefined && { MOD_TS_ORIGIN_HEADER: ` ${originHeader}` }),
     ...(handlers !== undefined && { MOD_TS_SERVE_TS_MEDIA: "", MOD_TS_HANDLERS: ` ${handlers}` }),
   };
 }

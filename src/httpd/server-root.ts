@@ -47,12 +47,16 @@ export const defaultModules: readonly string[] = [
   "mod_negotiation",
   "mod_proxy",
   "mod_proxy_http",
+  "mod_remoteip",
   "mod_rewrite",
   "mod_setenvif",
   "mod_unique_id",
   "mod_unixd",
   "mod_version",
 ];
+
+/** Requests that the private server can have at a time. */
+export const threads = 128;
 
 /**
  * Writes the folder; what was in it before is overwritten.
@@ -84,7 +88,8 @@ ErrorLog "${folder}/logs/error.log"
 LogLevel warn
 <IfModule mod_log_config.c>
     LogFormat "%h %l %u %t \\"%r\\" %>s %b" common
-    CustomLog "${folder}/logs/access.log" common
+    # A call back is not a request of its own.
+    CustomLog "${folder}/logs/access.log" common env=!MOD_TS_CALL
 </IfModule>
 <IfModule mod_mime.c>
     TypesConfig "${folder}/mime.types"
@@ -95,9 +100,9 @@ StartServers 1
 <IfModule !mpm_prefork_module>
     ServerLimit 4
     ThreadsPerChild 32
-    MaxRequestWorkers 128
+    MaxRequestWorkers ${threads}
     MinSpareThreads 1
-    MaxSpareThreads 128
+    MaxSpareThreads ${threads}
 </IfModule>
 Timeout 60
 KeepAliveTimeout 5

@@ -70,6 +70,31 @@ export interface RequestContext {
   readonly interpreter: string;
   /** `Use TsDebug On`. */
   readonly debug: boolean;
+  /** How a call back of ours led here; undefined for a request of the client's own. */
+  readonly passage?: Passage | undefined;
+}
+
+/** A request that the sidecar sent to Apache itself, on behalf of a client. */
+export interface Passage {
+  /** `pass`: for what Apache serves without our handlers; it must never come back to one. `redirect`: to another address. */
+  readonly kind: "pass" | "redirect";
+  /** How many such calls led here, from 1. */
+  readonly depth: number;
+  /** Who redirected here. */
+  readonly previous?: PreviousRequest | undefined;
+}
+
+/** What a redirected request knows of the one before it; httpd: `r->prev`. */
+export interface PreviousRequest {
+  readonly method: string;
+  /** Request target as sent, escapes and query included. */
+  readonly unparsedUri: string;
+  /** Path of the URL, decoded. */
+  readonly uri: string;
+  /** The user that it had established, else null. */
+  readonly user: string | null;
+  /** The notes that its handlers left. */
+  readonly notes: Dictionary;
 }
 
 /** A way to read the request body and to answer. Owned by the door, lives as long as the request. */
@@ -85,6 +110,8 @@ export interface Exchange {
    * The door adds nothing but framing: without a `content-length` the body is chunked.
    */
   begin(status: number, reason: string, headers: string[]): void;
+  /** Sends "103 Early Hints" (RFC 8297) ahead of the answer, where the transport can. */
+  hint?(headers: Readonly<Record<string, string | string[]>>): void;
   /** Sends a part of the body. Returns false when the peer is slower: then wait for {@link drain}. */
   write(chunk: Uint8Array | string): boolean;
   /** Resolves when more may be written, or when the client has gone. */

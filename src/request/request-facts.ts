@@ -5,7 +5,7 @@
 import { type LogLevel, log } from "../log.ts";
 import { addCgiVariables, addCommonVariables } from "./cgi-variables.ts";
 import { ApacheConnection, REMOTE_HOST, REMOTE_NAME, REMOTE_NOLOOKUP } from "./connection.ts";
-import type { Dictionary, Exchange, RequestContext } from "./exchange.ts";
+import type { Dictionary, Exchange, PreviousRequest, RequestContext } from "./exchange.ts";
 import { FileInfo } from "./file-info.ts";
 import { HeaderTable } from "./headers.ts";
 import { methodNumberOf } from "./methods.ts";
@@ -57,11 +57,11 @@ export class RequestFacts {
   get main(): null {
     return null;
   }
-  /** Request that was redirected here internally; always null, as there are none yet. */
-  get prev(): null {
-    return null;
+  /** Request that was redirected here by `internalRedirect`, else null. */
+  get prev(): PreviousRequest | null {
+    return this.#context.passage?.previous ?? null;
   }
-  /** Request that this one was redirected to internally; always null, as there are none yet. */
+  /** Always null: a request that this one redirects to runs as a request of its own. */
   get next(): null {
     return null;
   }

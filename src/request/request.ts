@@ -13,6 +13,7 @@ import type { Exchange, RequestContext } from "./exchange.ts";
 import type { Form } from "./form.ts";
 import { changeLimits, formLimits } from "./form-limits.ts";
 import type { HeaderTable } from "./headers.ts";
+import { internalRedirect, type InternalRedirectOptions } from "./internal-redirect.ts";
 import { type HandlerEntry, RequestInternals, type RequestPhase } from "./internals.ts";
 import { methodMask, methodNumberOf, M_INVALID } from "./methods.ts";
 import { type FormOptions, readForm } from "./read-form.ts";
@@ -310,6 +311,13 @@ export class ApacheRequest extends RequestFacts {
     return credentials.password;
   }
 
+  /**
+   * Answers with what Apache gives for another path of this host, all its sections and handlers included; the user and the notes go
+   * along. Resolves with `OK`, to be returned. Ten in a row are the limit. Rejects with `MODTS_ORIGIN_…`.
+   */
+  internalRedirect(uri: string, options?: InternalRedirectOptions): Promise<number> {
+    return internalRedirect(this, uri, options);
+  }
   /** Runs `callback(data)` after the response and its log, the last registered first. Failures are logged. */
   registerCleanup<T = undefined>(callback: (data: T) => unknown, data?: T): void {
     this[internals].cleanups.push(() => callback(data as T));

@@ -2,6 +2,7 @@
  * What a process lends to its requests. The request API stands below those who build these things, so it knows their shape alone.
  * @module
  */
+import type { RedirectTarget } from "./internal-redirect.ts";
 import type { ApacheRequest } from "./request.ts";
 import type { Session, SessionOptions } from "./session.ts";
 
@@ -11,4 +12,16 @@ export interface Toolkit {
   readonly temporary: string;
   /** Serves `req.session()`. */
   openSession?(req: ApacheRequest, options?: SessionOptions): Promise<Session>;
+  /** The way to what Apache, or another server, has for a request. */
+  readonly origin?: OriginAccess;
+}
+
+/** What to do where there is no way back to Apache. */
+export const howToCallBack =
+  "set origin and secret in mod-ts.config.ts and run mod-ts conf, or name a server with Use TsOption mod_ts.origin.url";
+
+/** See `fetchOrigin` and `req.internalRedirect`. */
+export interface OriginAccess {
+  fetch(req: ApacheRequest): Promise<Response>;
+  redirect(req: ApacheRequest, target: RedirectTarget): Promise<void>;
 }

@@ -21,6 +21,13 @@ export interface ResponseSink {
   abort(): void;
 }
 
+const lengths = new WeakMap<Response, string>();
+
+/** The length that goes with a response returned as it is, and with no copy of its headers. */
+export function announceLength(response: Response, length: string): void {
+  lengths.set(response, length);
+}
+
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /**
@@ -79,6 +86,8 @@ export function adoptHead(
 function copyHead(sink: ResponseSink, response: Response): void {
   adoptHead(sink, response);
   const { headersOut } = sink;
+  const length = lengths.get(response);
+  if (length !== undefined) headersOut.set("Content-Length", length);
   // A response of `fetch` is decoded already, while its headers still speak of what came over the wire.
   if (response.url && headersOut.delete("Content-Encoding")) headersOut.delete("Content-Length");
 }

@@ -16,12 +16,18 @@ export class WriteBuffer {
   /** Keeps a copy of bytes: the caller may use its buffer again. Throws `MODTS_BAD_ARGUMENT` for anything else. */
   push(data: string | Uint8Array): void {
     if (typeof data === "string") this.#pushText(data);
-    else if (data instanceof Uint8Array) this.#pushBytes(data);
+    else if (data instanceof Uint8Array) this.#pushBytes(Uint8Array.from(data));
     else {
       const reason = "only strings and bytes can be written";
       throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "write", reason });
     }
     this.size += data.length;
+  }
+
+  /** Keeps bytes that nobody is going to change. */
+  give(bytes: Uint8Array): void {
+    this.#pushBytes(bytes);
+    this.size += bytes.length;
   }
 
   /** Everything that waits; the buffer is empty after that. */
@@ -46,6 +52,6 @@ export class WriteBuffer {
       this.#chunks = this.#text ? [Buffer.from(this.#text)] : [];
       this.#text = "";
     }
-    this.#chunks.push(Uint8Array.from(bytes));
+    this.#chunks.push(bytes);
   }
 }

@@ -102,6 +102,22 @@ t.test("auth needs a secret and handlers", async (t) => {
   );
 });
 
+t.test("origin needs a secret, an address, and threads for every process", async (t) => {
+  const secret = "0123456789abcdef";
+  const pools = { main: { workers: 2 }, other: { workers: 1 } };
+  const url = "http://127.0.0.1:80";
+  t.same(resolve({ secret, pools, origin: { url } }).origin, { url, requestWorkers: 150 });
+  t.equal(resolve({}).origin, undefined);
+  t.throws(() => resolve({ pools, origin: { url } }), /origin: it needs secret or secretFile/);
+  for (const wrong of ["127.0.0.1:80", "ftp://x", "http://x/path", "http://user@x/"]) {
+    t.throws(() => resolve({ secret, origin: { url: wrong } }), /origin\.url: it must be/, wrong);
+  }
+  t.throws(
+    () => resolve({ secret, pools, origin: { url, requestWorkers: 8 } }),
+    /origin\.requestWorkers: 3 worker processes need 9 at least/,
+  );
+});
+
 t.test("mistakes of shape are reported in full", async (t) => {
   const wrong = { handler: 1, keepAlive: "x" } as unknown as Config;
   t.throws(() => resolve(wrong), {

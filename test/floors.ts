@@ -11,6 +11,7 @@ const src = resolve(import.meta.dirname, "../src");
 const floors = [
   [
     "errors.ts",
+    "built-in-errors.ts",
     "http-error.ts",
     "http-status.ts",
     "outcome.ts",

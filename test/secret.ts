@@ -1,5 +1,5 @@
 import t from "tap";
-import { createSecretCheck } from "../src/secret.ts";
+import { createSecretCheck, deriveKey, originGuard } from "../src/secret.ts";
 
 const secret = "0123456789abcdef";
 
@@ -15,4 +15,11 @@ t.test("only the secret passes", (t) => {
 t.test("where there is none, every peer passes", (t) => {
   t.doesNotThrow(() => createSecretCheck("")(undefined));
   t.end();
+});
+
+t.test("keys and words that follow from it, and not back", async (t) => {
+  t.equal(deriveKey("secret", "a").length, 32);
+  t.notSame(deriveKey("secret", "a"), deriveKey("secret", "b"));
+  t.notSame(deriveKey("secret", "a"), deriveKey("other", "a"));
+  t.match(originGuard("secret"), /^[0-9a-f]{32}$/);
 });

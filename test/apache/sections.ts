@@ -118,7 +118,7 @@ t.test("the context", async (t) => {
     },
   });
   const { context } = apache.backend.last();
-  t.equal(context.length, 25);
+  t.equal(context.length, 26);
   t.strictSame(context.slice(0, 5), ["1", "", "http", "81", "127.0.0.1"]);
   t.match(context[5], /^\d+$/);
   t.equal(context[6], "127.0.0.1");
@@ -142,6 +142,7 @@ t.test("the context", async (t) => {
     "admin@example.org",
     decoded[14],
     "notes",
+    "",
   ]);
   t.match(decoded[14], /^Apache\/2/);
   t.equal(apache.backend.last().all("host")[0], "example.org:81");

@@ -33,6 +33,17 @@ t.test("TCP", async (t) => {
   t.equal(confSettings(local).tcp, "[::1]:9700");
 });
 
+t.test("call backs", async (t) => {
+  const secret = "0123456789abcdef";
+  const origin = { url: "http://127.0.0.1:80", clientHeader: "X-Forwarded-For" };
+  const settings = confSettings(
+    resolveConfig({ secret, origin, pools: { main: { workers: 1 } } }, file),
+  );
+  t.match(settings, { origin: /^[0-9a-f]{32}$/, originHeader: "X-Forwarded-For" });
+  t.notMatch(settings.origin, secret);
+  t.equal(confSettings(resolveConfig({ secret }, file)).origin, undefined);
+});
+
 t.test("Apache waits longer than the sidecar", async (t) => {
   const config = resolveConfig({ limits: { handlerTimeout: 900_000 } }, file);
   t.equal(confSettings(config).timeout, 930);

@@ -16,8 +16,10 @@ function folderOf(t: Test, files: Record<string, string>): string {
 t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   const folder = folderOf(t, {
     "hello.ts": "export function handler(req: { write(text: string): void }) { req.write('one'); }",
-    "apache.conf": "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n",
+    "apache.conf":
+      "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n<Location /around>\n  Use TsAroundHandler mod_ts/origin\n</Location>\n",
     "index.html": "static",
+    "around.txt": "of Apache",
     ".env": "PASSWORD",
   });
   const running = new Running("dev", folder, "--port", "0");
@@ -33,6 +35,7 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   );
   t.match(await get("hello"), /^two/, "the request after the save");
   t.equal(await get(""), "static");
+  t.equal(await get("around.txt"), "of Apache", "Apache can be called back");
   for (const path of ["hello.ts", ".env", "apache.conf", ".mod-ts/httpd/httpd.conf"]) {
     t.equal(await status(path), 403, path);
   }

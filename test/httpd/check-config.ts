@@ -6,7 +6,12 @@ import type { Finding } from "../../src/httpd/finding.ts";
 import { defaultModules, writeServerRoot } from "../../src/httpd/server-root.ts";
 import { confFile, requireHttpd } from "../fixtures/httpd.ts";
 
-const facts: SidecarFacts = { headerBytes: 65_536, keepAlive: 30_000, secret: undefined };
+const facts: SidecarFacts = {
+  headerBytes: 65_536,
+  keepAlive: 30_000,
+  secret: undefined,
+  origin: undefined,
+};
 
 /** Findings on a configuration that is right but for `conf`. */
 async function check(
@@ -87,4 +92,22 @@ t.test("the secret", async (t) => {
     join(folder, "httpd.conf"),
   );
   t.match(bad(findings), [/^bad everybody/, /^note mod_info/]);
+});
+
+t.test("call backs: the word, another RemoteIPHeader, the number of threads", async (t) => {
+  const guard = "a".repeat(32);
+  const origin = { requestWorkers: 128, guard };
+  const right = `Define MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN ${guard}\n`;
+  t.strictSame(bad(await check(t, right, { facts: { origin } })), []);
+  t.match(bad(await check(t, "", { facts: { origin } })), [/^bad .* no MOD_TS_ORIGIN/]);
+  const other = right.replace("aaaa", "bbbb");
+  t.match(bad(await check(t, other, { facts: { origin } })), [/^bad MOD_TS_ORIGIN is not what/]);
+  const conf = `${right}RemoteIPHeader X-Forwarded-For\nMaxRequestWorkers 64\n`;
+  t.match(bad(await check(t, conf, { facts: { origin } })), [
+    /^bad RemoteIPHeader X-Forwarded-For: an httpd reads one/,
+    /^bad MaxRequestWorkers 64: the sidecar counts on 128/,
+  ]);
+  const clientHeader = "X-Forwarded-For";
+  const told = await check(t, conf, { facts: { origin: { ...origin, clientHeader } } });
+  t.match(bad(told), [/^bad MaxRequestWorkers/]);
 });

@@ -4,7 +4,7 @@ import { requireHttpd } from "../fixtures/httpd.ts";
 
 t.test("the proof holds on this machine", async (t) => {
   const findings = await prove(await requireHttpd());
-  t.equal(findings.length, 6);
+  t.equal(findings.length, 9);
   t.strictSame(
     findings.filter(({ level }) => level !== "ok"),
     [],

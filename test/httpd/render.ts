@@ -8,6 +8,8 @@ t.test("settings are filled in where the file explains them", async (t) => {
     tcp: "[::1]:9700",
     ttl: 3,
     timeout: 9,
+    origin: "0123456789abcdef0123456789abcdef",
+    originHeader: "X-Forwarded-For",
     handlers: "/srv/handlers",
   });
   const defines = text.match(/^ *Define MOD_TS_(?!POOL|PREFIX).*$/gm)?.map((line) => line.trim());
@@ -17,6 +19,9 @@ t.test("settings are filled in where the file explains them", async (t) => {
     "Define MOD_TS_TCP [::1]:9700",
     "Define MOD_TS_TTL 3",
     "Define MOD_TS_TIMEOUT 9",
+    "Define MOD_TS_ORIGIN 0123456789abcdef0123456789abcdef",
+    "Define MOD_TS_ORIGIN_HEADER X-Forwarded-For",
+    "Define MOD_TS_ORIGIN_FROM 127.0.0.0/8",
     "Define MOD_TS_SERVE_TS_MEDIA",
     "Define MOD_TS_HANDLERS /srv/handlers",
   ]);
@@ -40,6 +45,8 @@ t.test(
       { tcp: "host" },
       { tcp: "host:1\nDefine X" },
       { ttl: -1 },
+      { origin: "short" },
+      { originHeader: "X:Y" },
       { handlers: "/a#b" },
     ];
     for (const settings of bad) {

@@ -1,0 +1,265 @@
+/** Another server behind a handler: headers, streaming, what breaks on the way, and that nothing is left behind. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import t, { type Test } from "tap";
+import { WebSocketServer, WebSocket } from "ws";
+import { freePort } from "../../src/httpd/free-port.ts";
+import { startApache } from "../fixtures/httpd.ts";
+import { answering, startRawServer } from "../fixtures/origin.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
+import { until } from "../fixtures/until.ts";
+
+const section = (path: string, url: string, more = ""): string => `
+  <Location "${path}">
+    Use TsHandler mod_ts/origin
+    Use TsOption mod_ts.origin.url ${url}
+    ${more}
+  </Location>`;
+
+async function startHttp(t: Test, server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+t.test("headers: what goes on, what is true, what ends here", async (t) => {
+  const upstream = await startRawServer(
+    t,
+    answering(
+      "body",
+      "X-Up: 1",
+      "Connection: x-private",
+      "X-Private: secret",
+      "Keep-Alive: timeout=1",
+      "Proxy-Authenticate: Basic",
+      "Mod-Ts-Origin: 1;x;y",
+      "Set-Cookie: a=1",
+      "Set-Cookie: b=2",
+    ),
+  );
+  const apache = await startApache(t, {
+    conf:
+      section("/app", upstream.url) +
+      section("/strip", `${upstream.url}/base/`, "Use TsOption mod_ts.origin.strip /strip") +
+      section("/kept", upstream.url, "Use TsOption mod_ts.origin.preserve_host on"),
+  });
+  const got = await apache.request("/app//a/../c;d?q=%2F&x", {
+    headers: {
+      host: "www.example.org:81",
+      "x-forwarded-for": "10.0.0.1",
+      "x-forwarded-host": "evil",
+      "X-Forwarded-Proto": "gopher",
+      forwarded: "for=10.0.0.1",
+      "x-real-ip": "10.0.0.1",
+      te: "trailers",
+      "proxy-authorization": "Basic eA==",
+      connection: "close, x-mine",
+      "x-mine": "hop",
+      authorization: "Bearer token",
+      "x-list": ["1", "2"],
+    },
+  });
+  t.match(got, { status: 200, body: "body", headers: { "x-up": "1" } });
+  t.same(got.headers["set-cookie"], ["a=1", "b=2"]);
+  for (const name of ["x-private", "keep-alive", "proxy-authenticate", "mod-ts-origin"]) {
+    t.equal(got.headers[name], undefined, name);
+  }
+  const [line = "", ...lines] = upstream.bytes().split("\r\n");
+  t.equal(line, "GET /app/c;d?q=%2F&x HTTP/1.1", "the path that Apache has judged");
+  const sent = new Map(lines.map((text) => text.toLowerCase().split(": ") as [string, string]));
+  const { host } = new URL(upstream.url);
+  t.match(Object.fromEntries(sent), {
+    host,
+    "x-forwarded-for": "127.0.0.1",
+    "x-forwarded-host": "www.example.org:81",
+    "x-forwarded-proto": "http",
+    authorization: "bearer token",
+    via: "1.1 mod_ts",
+  });
+  for (const name of ["x-mine", "te", "proxy-authorization", "forwarded", "x-real-ip", "upgrade"]) {
+    t.notOk(sent.has(name), name);
+  }
+  t.notMatch(upstream.bytes(), /mod-ts-/i);
+
+  await apache.request("/strip/x?y", { headers: { host: "www.example.org" } });
+  await apache.request("/strip", { headers: { host: "www.example.org" } });
+  await apache.request("/kept/", { headers: { host: "www.example.org" } });
+  const requests = upstream.bytes().match(/^[A-Z]+ .*|^host: .*/gim);
+  t.same(requests?.slice(2), [
+    "GET /base/x?y HTTP/1.1",
+    `host: ${host}`,
+    "GET /base/ HTTP/1.1",
+    `host: ${host}`,
+    "GET /kept/ HTTP/1.1",
+    "host: www.example.org",
+  ]);
+});
+
+t.test("a Unix socket", async (t) => {
+  const folder = t.testdir({});
+  await startRawServer(t, answering("over the socket"), join(folder, "app.sock"));
+  const conf = section("/app", `unix:${folder}/app.sock`);
+  const apache = await startApache(t, { conf });
+  t.match(await apache.request("/app"), { status: 200, body: "over the socket" });
+});
+
+t.test("streaming both ways, at the speed of the slower side", async (t) => {
+  const upstream = createServer((request, response) => {
+    request.on("data", (chunk: Buffer) => response.write(`<${chunk.toString()}>`));
+    request.once("end", () => response.end("end"));
+  });
+  const apache = await startApache(t, { conf: section("/app", await startHttp(t, upstream)) });
+  const client = new RawClient(apache.port);
+  client.head("GET /app HTTP/1.1", "Transfer-Encoding: chunked", "Expect: 100-continue");
+  await client.until(/^HTTP\/1\.1 100 /);
+  client.chunk("one").chunk("two").send("0\r\n\r\n");
+  await client.until(/end/);
+  t.match(client.text, /<one>[^]*<two>[^]*end/);
+  client.leave();
+});
+
+t.test("103 Early Hints go ahead", async (t) => {
+  const upstream = createServer((_request, response) => {
+    response.writeEarlyHints({ link: "</style.css>; rel=preload" }, () => response.end("page"));
+  });
+  const apache = await startApache(t, { conf: section("/app", await startHttp(t, upstream)) });
+  const client = new RawClient(apache.port);
+  client.head("GET /app HTTP/1.1", "Connection: close");
+  const text = await client.closed;
+  t.match(text, /^HTTP\/1\.1 103 [^]*style\.css[^]*HTTP\/1\.1 200 [^]*page/);
+});
+
+t.test("a client that goes away takes the connection along", async (t) => {
+  // Apache notices when it writes, so there must be something to write.
+  const upstream = await startRawServer(t, ({ socket }) => {
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\nbegin");
+    const timer = setInterval(() => socket.write("more"), 5);
+    socket.once("close", () => clearInterval(timer));
+  });
+  const apache = await startApache(t, { conf: section("/app", upstream.url) });
+  const clients = [1, 2, 3].map(() => new RawClient(apache.port).head("GET /app HTTP/1.1"));
+  await Promise.all(clients.map((client) => client.until(/begin/)));
+  t.equal(upstream.open(), 3);
+  for (const client of clients) client.leave();
+  await until(() => String(upstream.open()), "0");
+  t.equal(upstream.open(), 0);
+  t.equal(upstream.connections.length, 3, "and nothing was asked twice");
+});
+
+t.test("what breaks, and what the log says", async (t) => {
+  const reset = await startRawServer(t, ({ socket }) => socket.resetAndDestroy());
+  const half = await startRawServer(t, ({ socket }) =>
+    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+  );
+  const halfChunks = await startRawServer(t, ({ socket }) =>
+    socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
+  );
+  const nonsense = await startRawServer(t, ({ socket }) => socket.end("SSH-2.0-x\r\n\r\n"));
+  const twoLengths = await startRawServer(t, ({ socket }) =>
+    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+  );
+  const silent = await startRawServer(t, () => {});
+  const nobody = `http://127.0.0.1:${await freePort("127.0.0.1")}`;
+  const apache = await startApache(t, {
+    conf: [
+      section("/reset", reset.url),
+      section("/half", half.url),
+      section("/chunks", halfChunks.url),
+      section("/nonsense", nonsense.url),
+      section("/lengths", twoLengths.url),
+      section("/silent", silent.url, "Use TsOption mod_ts.origin.timeout 100"),
+      section("/nobody", nobody),
+      section("/typo", nobody, "Use TsOption mod_ts.origin.tiemout 100"),
+      section("/path", "unix:relative.sock"),
+      `<Location /apache>
+         Use TsHandler mod_ts/origin
+       </Location>`,
+    ].join("\n"),
+  });
+  const status = async (path: string): Promise<number> => (await apache.request(path)).status;
+  t.equal(await status("/reset"), 502);
+  t.equal(await status("/nobody"), 502);
+  t.equal(await status("/nonsense"), 502);
+  t.equal(await status("/lengths"), 502);
+  t.equal(await status("/silent"), 504);
+  t.equal(silent.open(), 0, "and nobody waits any longer");
+  t.equal(await status("/typo"), 500);
+  t.equal(await status("/path"), 500);
+  t.equal(await status("/apache"), 500, "call backs are not configured");
+  for (const path of ["/half", "/chunks"]) {
+    await t.rejects(apache.request(path), `${path}: cut off, and no success`);
+  }
+  const log = apache.sidecarLog();
+  for (const code of ["DOWN", "TIMEOUT", "BROKEN", "UNSET"]) {
+    t.match(log, new RegExp(`MODTS_ORIGIN_${code}: .*mod_ts/origin`), code);
+  }
+  t.match(log, /MODTS_BAD_OPTION: Use TsOption mod_ts\.origin\.tiemout: there is no such option/);
+});
+
+t.test("a circle through another address ends", async (t) => {
+  const port = await freePort("127.0.0.1");
+  const apache = await startApache(t, {
+    before: `Listen 127.0.0.1:${port}`,
+    conf: section("/app", `http://127.0.0.1:${port}`),
+  });
+  t.equal((await apache.request("/app")).status, 508);
+  t.match(apache.sidecarLog(), /MODTS_ORIGIN_LOOP/);
+});
+
+t.test("WebSockets", async (t) => {
+  const upstream = createServer((_request, response) => response.end("plain"));
+  const sockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (names) => [...names].at(-1) ?? false,
+  });
+  let joined: Duplex | undefined;
+  upstream.on("upgrade", (request, socket, head) => {
+    joined = socket;
+    if (request.url === "/app/no") {
+      return void socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      client.on("message", (data) => client.send(`${request.headers["x-forwarded-for"]} ${data}`));
+    });
+  });
+  const url = await startHttp(t, upstream);
+  const apache = await startApache(t, {
+    handlers: { "first.ts": "export const handler = () => -1;" },
+    conf: `
+      <Location /app>
+        Use TsHandler "first.ts mod_ts/origin"
+        Use TsOption mod_ts.origin.url ${url}
+      </Location>
+      <Location /self>
+        Use TsHandler mod_ts/origin
+      </Location>
+      ${section("/nobody", `http://127.0.0.1:${await freePort("127.0.0.1")}`)}`,
+  });
+  const address = `ws://127.0.0.1:${apache.port}`;
+  const socket = new WebSocket(`${address}/app/x`, ["one", "two"]);
+  await once(socket, "open");
+  t.equal(socket.protocol, "two", "the origin chose");
+  socket.send("hello");
+  t.equal(String((await once(socket, "message"))[0]), "127.0.0.1 hello");
+  const gone = once(joined as Duplex, "close");
+  socket.terminate();
+  await gone;
+  t.pass("whoever goes takes the other along");
+  t.match(await apache.request("/app/x"), { status: 200, body: "plain" });
+
+  const refused = async (path: string): Promise<number | undefined> => {
+    const [, response] = await once(new WebSocket(address + path), "unexpected-response");
+    return (response as { statusCode?: number }).statusCode;
+  };
+  t.equal(await refused("/app/no"), 401);
+  t.equal(await refused("/nobody"), 502);
+  t.equal(await refused("/self"), 500);
+  t.match(apache.sidecarLog(), /mod_ts\.origin\.url: WebSockets go to another server alone/);
+});

@@ -1,0 +1,120 @@
+/** `req.internalRedirect`: another address answers, through all of Apache. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { startOrigin } from "../fixtures/origin.ts";
+
+const apache = await startOrigin(t, {
+  modules: ["mod_cgid"],
+  files: {
+    "htdocs/static.html": "static",
+    "htdocs/env.cgi":
+      '#!/bin/sh\necho "Content-Type: text/plain"; echo; echo "$REQUEST_METHOD $QUERY_STRING [$CONTENT_LENGTH] $MOD_TS_CALL"; cat',
+  },
+  handlers: {
+    "to.ts": `
+      export async function handler(req) {
+        req.write("lost");
+        req.headersOut.set("X-Before", "kept");
+        req.errHeadersOut.set("X-Err", "kept");
+        req.notes.set("note", "grüße; a=b");
+        if (req.args === null) return req.internalRedirect("/show?from=to");
+        const method = req.headersIn.get("x-method");
+        return req.internalRedirect(decodeURIComponent(req.args), method === undefined ? {} : { method });
+      }`,
+    "user.ts": `export function initHandler(req) { req.user = "ann"; return 0; }`,
+    "show.ts": `
+      export async function handler(req) {
+        const { method, uri, args, user, notes, prev, useragentIp } = req;
+        return Response.json({ method, uri, args, user, notes, prev, useragentIp, body: await req.text() });
+      }`,
+    "circle.ts": `let count = 0; export function handler(req) { req.logError("round " + ++count); return req.internalRedirect("/circle"); }`,
+    "long.ts": `export function handler(req) { req.notes.set("long", "x".repeat(9000)); return req.internalRedirect("/show"); }`,
+    "late.ts": `export async function handler(req) { req.write("x"); await req.flush(); return req.internalRedirect("/show"); }`,
+  },
+  conf: `
+    ScriptSock "\${FOLDER}/logs/cgi.sock"
+    AddHandler cgi-script .cgi
+    <Directory "\${FOLDER}/htdocs">
+      Options +ExecCGI
+    </Directory>
+    <Location "/to">
+      Use TsHandler to.ts
+      Use TsInitHandler user.ts
+    </Location>
+    <Location "/show">
+      Use TsHandler show.ts
+    </Location>
+    <Location "/circle">
+      Use TsHandler circle.ts
+    </Location>
+    <Location "/long">
+      Use TsHandler long.ts
+    </Location>
+    <Location "/late">
+      Use TsHandler late.ts
+    </Location>
+  `,
+});
+chmodSync(join(apache.folder, "htdocs/env.cgi"), 0o755);
+
+t.test("a handler of another section, which knows where it came from", async (t) => {
+  const reply = await apache.request("/to", { method: "POST", body: "not for there" });
+  t.equal(reply.status, 200);
+  t.same(JSON.parse(reply.body), {
+    method: "GET",
+    uri: "/show",
+    args: "from=to",
+    user: "ann",
+    notes: { note: "grüße; a=b" },
+    prev: {
+      method: "POST",
+      unparsedUri: "/to",
+      uri: "/to",
+      user: "ann",
+      notes: { note: "grüße; a=b" },
+    },
+    useragentIp: "127.0.0.1",
+    body: "",
+  });
+  t.match(reply.headers, { "x-before": "kept", "x-err": "kept" });
+});
+
+t.test("what Apache serves itself; nothing that is ours can be read there", async (t) => {
+  t.match(await apache.request("/to?/static.html"), { status: 200, body: "static" });
+  t.match(await apache.request("/to?/none"), { status: 404 });
+  const cgi = await apache.request("/to?/env.cgi%3Fa=1");
+  t.match(cgi.body, /^GET a=1 \[\] redirect;1;[\w-]+\n$/, "sealed");
+  t.notMatch(cgi.body, /ann|gr/);
+});
+
+t.test("the method, and the body with it", async (t) => {
+  const ask = { method: "POST", body: "the body", headers: { host: "x", "x-method": "POST" } };
+  t.match(await apache.request("/to?/env.cgi", ask), { body: /^POST \S* ?\[8\] .*\nthe body$/ });
+  t.match(await apache.request("/to?/static.html", { method: "HEAD" }), { status: 200, body: "" });
+});
+
+t.test("ten in a row, and no more", async (t) => {
+  t.equal((await apache.request("/circle")).status, 508);
+  t.equal(apache.sidecarLog().match(/round \d/g)?.length, 11);
+  t.match(apache.sidecarLog(), /MODTS_ORIGIN_LOOP: .*10 internal redirects/);
+});
+
+t.test("mistakes", async (t) => {
+  for (const uri of ["//evil.example/", "http://evil.example/", "relative", "/a%23b", ""]) {
+    const { status } = await apache.request(
+      `/to?${encodeURIComponent(uri).replaceAll("%25", "%")}`,
+    );
+    t.equal(status, uri === "" ? 200 : 500, uri);
+  }
+  t.equal((await apache.request("/long")).status, 500);
+  t.match(apache.sidecarLog(), /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/);
+  const late = await apache.request("/late").catch(() => undefined);
+  t.not(late?.status, 200, "half an answer is none");
+});
+
+t.test("one line in the access log", async (t) => {
+  await apache.request("/to?/show%3Fonce");
+  await apache.stop();
+  t.equal(apache.accessLog().split("once").length - 1, 1);
+});

@@ -1,0 +1,87 @@
+import { text } from "node:stream/consumers";
+import { setImmediate as turn } from "node:timers/promises";
+import t from "tap";
+import { type Peer, Proxy } from "../../src/origin/proxy.ts";
+import { answering, type RawServer, startRawServer } from "../fixtures/origin.ts";
+import { until } from "../fixtures/until.ts";
+
+const proxy = new Proxy();
+t.teardown(() => proxy.close());
+const never = new AbortController().signal;
+const question = { method: "GET", path: "/a?b", headers: { host: "x" } };
+
+const peer = ({ port }: RawServer, timeout = 5000): Peer => ({
+  name: "the peer",
+  target: { protocol: "http:", hostname: "127.0.0.1", port: String(port) },
+  timeout,
+  keepAlive: true,
+});
+
+t.test("connections are kept, and one that was closed meanwhile is not missed", async (t) => {
+  const server = await startRawServer(t, answering("ok", "Keep-Alive: timeout=60"));
+  for (const wanted of [1, 1]) {
+    t.equal(await text(await proxy.ask(peer(server), question, never)), "ok");
+    await turn();
+    t.equal(server.connections.length, wanted);
+  }
+  t.match(server.bytes(), /^GET \/a\?b HTTP\/1\.1\r\nhost: x\r\n/);
+
+  // The next request finds the connection kept, and reset under its hands.
+  let fail = true;
+  const fickle = await startRawServer(t, (connection) => {
+    const isSecond = connection.text.split("\r\n\r\n").length === 3;
+    if (isSecond && fail) {
+      fail = false;
+      return void connection.socket.resetAndDestroy();
+    }
+    connection.socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  await text(await proxy.ask(peer(fickle), question, never));
+  await turn();
+  t.equal(await text(await proxy.ask(peer(fickle), question, never)), "ok");
+  t.equal(fickle.connections.length, 2);
+  const post = { ...question, method: "POST", headers: { host: "x", "content-length": "0" } };
+  await text(await proxy.ask(peer(fickle), post, never));
+  t.equal(fickle.connections.length, 3, "what must not be sent twice gets a new connection");
+});
+
+t.test("no connection is kept where that is not wanted", async (t) => {
+  const server = await startRawServer(t, answering("ok"));
+  for (const wanted of [1, 2]) {
+    const answer = await proxy.ask({ ...peer(server), keepAlive: false }, question, never);
+    t.equal(await text(answer), "ok");
+    t.equal(server.connections.length, wanted);
+  }
+  t.match(server.bytes(), /\r\nconnection: close\r\n/i);
+});
+
+t.test("nobody answers in time, or wants the answer any more", async (t) => {
+  const silent = await startRawServer(t, () => {});
+  await t.rejects(proxy.ask(peer(silent, 50), question, never), {
+    code: "MODTS_ORIGIN_TIMEOUT",
+    status: 504,
+    message: /the peer: .* 50 ms/,
+  });
+  const client = new AbortController();
+  const asked = proxy.ask(peer(silent), question, client.signal);
+  await until(() => silent.connections[1]?.text ?? "", "GET /a");
+  client.abort();
+  await t.rejects(asked, { code: "MODTS_CLIENT_GONE" });
+  await until(() => String(silent.open()), "0");
+  t.equal(silent.open(), 0, "nothing is left");
+  await t.rejects(proxy.ask(peer(silent), question, client.signal), { code: "MODTS_CLIENT_GONE" });
+  t.equal(silent.connections.length, 2, "and nothing is begun");
+});
+
+t.test("what is no answer", async (t) => {
+  const nonsense = await startRawServer(t, ({ socket }) => socket.end("SSH-2.0\r\n\r\n"));
+  await t.rejects(proxy.ask(peer(nonsense), question, never), { code: "MODTS_ORIGIN_DOWN" });
+  const nobody = {
+    ...peer(nonsense),
+    target: { protocol: "http:", hostname: "127.0.0.1", port: "1" },
+  } as const;
+  await t.rejects(proxy.ask(nobody, question, never), {
+    code: "MODTS_ORIGIN_DOWN",
+    message: /ECONNREFUSED/,
+  });
+});

@@ -1,0 +1,31 @@
+import t from "tap";
+import type { RedirectTarget } from "../../src/request/internal-redirect.ts";
+import { type ApacheRequest, internals } from "../../src/request/request.ts";
+import { serve } from "../fixtures/exchange-server.ts";
+
+t.test("what is asked for", async (t) => {
+  const asked: RedirectTarget[] = [];
+  const redirect = async (_req: ApacheRequest, target: RedirectTarget): Promise<void> => {
+    asked.push(target);
+  };
+  const server = await serve(t, async (req) => {
+    const fetch = async (): Promise<Response> => new Response();
+    req[internals].toolkit = { temporary: "", origin: { fetch, redirect } };
+    req.write("is dropped");
+    return req.internalRedirect("/b ü?x=%2F", req.uri === "/post" ? { method: "POST" } : {});
+  });
+  t.equal((await server.ask()).body, "");
+  await server.ask("HEAD /");
+  t.same(asked, [
+    { path: "/b%20%C3%BC?x=%2F", method: "GET" },
+    { path: "/b%20%C3%BC?x=%2F", method: "HEAD" },
+  ]);
+});
+
+t.test("mistakes", async (t) => {
+  const server = await serve(t, (req) => req.internalRedirect(req.headersIn.get("to") ?? ""));
+  for (const to of ["x", "//host/", "http://host/", "/a#b"]) {
+    t.equal((await server.ask(`GET /\nTo: ${to}`)).body, "MODTS_BAD_ARGUMENT", to);
+  }
+  t.equal((await server.ask("GET /\nTo: /x")).body, "MODTS_ORIGIN_UNSET");
+});

@@ -3,17 +3,46 @@
  * @module
  */
 
-const entities: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
 /** Escapes text for element content and for quoted attribute values (HTML Living Standard, 13.1.2). */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+  // A loop, as a page escapes hundreds of short texts, most of which hold nothing to escape: a regular expression takes thrice as long.
+  for (let at = 0; at < text.length; at++) {
+    if (entityOf(text.charCodeAt(at)) !== "") return escapeFrom(text, at);
+  }
+  return text;
+}
+
+/** Escapes text whose first character to be escaped is known. */
+function escapeFrom(text: string, first: number): string {
+  let escaped = "";
+  let done = 0;
+  for (let at = first; at < text.length; at++) {
+    const entity = entityOf(text.charCodeAt(at));
+    if (entity === "") continue;
+    escaped += text.slice(done, at) + entity;
+    done = at + 1;
+  }
+  return escaped + text.slice(done);
+}
+
+/** The entity for a UTF-16 unit; empty when it needs none. */
+function entityOf(unit: number): string {
+  // Letters, the most of all text, are told apart by one comparison.
+  if (unit > 62) return "";
+  switch (unit) {
+    case 34:
+      return "&quot;";
+    case 38:
+      return "&amp;";
+    case 39:
+      return "&#39;";
+    case 60:
+      return "&lt;";
+    case 62:
+      return "&gt;";
+    default:
+      return "";
+  }
 }
 
 /**

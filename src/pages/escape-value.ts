@@ -4,14 +4,10 @@
  */
 import { escapeHtml } from "../html.ts";
 
-const special = /[&<>"']/;
-
 /** `<%= value %>`: the value as text that is safe in element content and in quoted attribute values. Null and undefined are nothing. */
 export function escapeValue(value: unknown): string {
-  if (typeof value === "string") return special.test(value) ? escapeHtml(value) : value;
   if (typeof value === "number") return `${value}`;
-  const text = valueText(value);
-  return special.test(text) ? escapeHtml(text) : text;
+  return escapeHtml(valueText(value));
 }
 
 /** `<%- value %>`: the value as it is. Null and undefined are nothing; a promise that nobody waits for is a mistake. */

@@ -1,30 +1,28 @@
-import { OK, type ApacheRequest } from "mod-ts";
+import { OK, type ApacheRequest, escapeHtml } from "mod-ts";
 import { page } from "./layout.ts";
-
-const examples = [
-  ["/hello", "hello.ts", "The smallest handler: six lines."],
-  ["/test-page", "mod_ts/test-page", "What Apache told mod_ts of your request."],
-  ["/events", "events.ts", "Server-sent events: the time, once a second."],
-  ["/chat", "chat.ts", "A WebSocket through Apache."],
-  ["/secure/", "mod_ts/sql", "A plain file behind a password dialog. User john, password secret."],
-  ["/reports/", "reports.ts", "A policy: each department sees its own reports. The same john."],
-  ["/members/", "mod_ts/login", "A plain file behind a login form. The same john."],
-] as const;
+import { tour } from "./tour.ts";
 
 export function handler(req: ApacheRequest) {
-  const items = examples.map(
-    ([address, file, text]) =>
-      `<li><a href="${address}">${address}</a> <code>${file}</code><br>${text}</li>`,
+  const stations = tour.map(
+    ({ title, stops }) => `<h2>${title}</h2>
+<ul class="tour">${stops.map(showStop).join("\n")}</ul>`,
   );
   req.contentType = "text/html";
   req.write(
     page(
       "Apache handlers in TypeScript",
-      `<p>This page comes from <code>examples/index.ts</code>, through Apache. Edit the file and save it:
-the page refreshes itself, nothing is restarted.</p>
-<ul class="tour">${items.join("\n")}</ul>
-<p>Which handler runs where is said in <code>examples/apache.conf</code>.</p>`,
+      `<p>This page comes from <a href="/source/index.ts"><code>examples/index.ts</code></a>, through Apache. Edit the file and
+save it: the page refreshes itself, nothing is restarted. Which handler runs where is said in
+<a href="/source/apache.conf"><code>examples/apache.conf</code></a>.</p>
+${stations.join("\n")}`,
     ),
   );
   return OK;
+}
+
+function showStop([address, file, text]: readonly [string, string, string]): string {
+  const code = file.startsWith("mod_ts/")
+    ? `<code>${file}</code>`
+    : `<a class="code" href="/source/${file}"><code>${file}</code></a>`;
+  return `<li><a href="${escapeHtml(address)}">${escapeHtml(address)}</a> ${code}<p>${text}</p></li>`;
 }

@@ -1,16 +1,30 @@
 import { escapeHtml } from "mod-ts";
 
-/** The frame of every page here. Save this file with another colour: each page that imports it refreshes itself. */
+/** The frame of every page here. Save this file with another title: each page that imports it refreshes itself. */
 export function page(title: string, body: string): string {
+  return frameStart(title) + body + frameEnd;
+}
+
+/** Up to the body of the page. */
+export function frameStart(title: string): string {
   return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)} · mod_ts</title>
-<link rel="stylesheet" href="/style.css">
-</head><body><main>
-<p class="home"><a href="/">mod_ts</a></p>
+<link rel="stylesheet" href="/style.css"><link rel="icon" href="data:,">
+</head><body>
+<header><a class="home" href="/">mod_ts</a><span>Apache handlers in TypeScript</span></header>
+<main>
 <h1>${escapeHtml(title)}</h1>
-${body}
+`;
+}
+
+/** From the body of the page on. */
+export const frameEnd = `
 </main></body></html>
 `;
+
+/** A link to the code of an example. */
+export function source(file: string): string {
+  return `<p class="source">The code: <a href="/source/${file}"><code>examples/${file}</code></a></p>`;
 }

@@ -1,5 +1,5 @@
 /** The examples that are more than one file: what a visitor of `npm start` meets. */
-import { cpSync, existsSync, mkdtempSync, chmodSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
@@ -11,6 +11,8 @@ cpSync(join(import.meta.dirname, "../examples"), folder, {
   recursive: true,
   filter: (name) => !name.endsWith("/.mod-ts"),
 });
+// The application of Hono finds its package there.
+symlinkSync(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"));
 const running = new Running("dev", folder, "--port", "0");
 t.teardown(async () => {
   const ended = new Promise((resolve) => running.child.once("exit", resolve));
@@ -32,11 +34,73 @@ t.test("every address of the front page is there", async (t) => {
   const addresses = [...front.matchAll(/<li><a href="([^"]+)"/g)].map(
     ([, address = ""]) => address,
   );
-  t.ok(addresses.length >= 6);
+  t.ok(addresses.length >= 14);
   for (const address of addresses) {
     const reply = await get(address);
     t.ok([200, 302, 401].includes(reply.status), `${address}: ${reply.status}`);
     await reply.body?.cancel();
+  }
+});
+
+t.test("pages, functions, scripts", async (t) => {
+  const planets = await (await get("/pages/?moons=90")).text();
+  t.match(planets, /<h1>Planets<\/h1>[^]*Jupiter[^]*Saturn/);
+  t.notMatch(planets, "Venus");
+  t.match(await (await get("/publisher/hello.ts/time")).text(), /^It is \d\d:\d\d:\d\d\.\n$/);
+  t.equal(await (await get("/publisher/hello/add?a=1&b=2")).text(), "3\n");
+  t.equal(
+    await (await get("/publisher/hello/greet?name=Ann&times=2")).text(),
+    "Hello, Ann! Hello, Ann! ",
+  );
+  const wrong = await get("/publisher/hello/greet?times=many");
+  t.equal(wrong.status, 400);
+  t.match(await wrong.text(), /name[^]*times/);
+  const script = await (await get("/cgi/env.ts?a=1")).text();
+  t.match(script, /^GATEWAY_INTERFACE=CGI\/1\.1$/m);
+  t.match(script, /^QUERY_STRING=a=1$/m);
+});
+
+t.test("/upload shows what was sent, and refuses what is too much", async (t) => {
+  const send = (size: number): Promise<Response> => {
+    const body = new FormData();
+    body.set("file", new File(["x".repeat(size)], "a<b>.txt", { type: "text/plain" }));
+    body.set("note", "a & b");
+    return fetch(new URL("/upload", url), { method: "POST", body });
+  };
+  const shown = await (await send(1234)).text();
+  for (const part of ["a&lt;b&gt;.txt", "text/plain", "1234 bytes", "a &amp; b"])
+    t.match(shown, part);
+  t.equal((await send(6_000_000)).status, 413);
+});
+
+t.test("/counter counts the visits of one browser", async (t) => {
+  const first = await get("/counter");
+  const cookie = first.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const count = async (): Promise<string | undefined> =>
+    /class="figure">(\d+)</.exec(await (await get("/counter", { cookie })).text())?.[1];
+  t.equal(await count(), "2");
+  t.equal(await count(), "3");
+  const reset = await fetch(new URL("/counter", url), {
+    method: "POST",
+    headers: { cookie },
+    redirect: "manual",
+  });
+  t.equal(reset.status, 302);
+  t.equal(await count(), "1");
+});
+
+t.test("/app/: routes of Hono", async (t) => {
+  t.match(await (await get("/app/")).text(), "A Hono application");
+  t.strictSame(await (await get("/app/books/7")).json(), { id: 7, title: "The Apache Book" });
+  const missing = await get("/app/nowhere");
+  t.equal(missing.status, 404);
+  t.match(await missing.text(), "Hono says so");
+});
+
+t.test("/source/ shows the files of the tour, and no others", async (t) => {
+  t.match(await (await get("/source/pages/index.tsp")).text(), "&lt;%@ layout");
+  for (const path of ["users.sql", "mod-ts.config.ts", "mod_ts/sql", "..%2fpackage.json", ""]) {
+    t.equal((await get(`/source/${path}`)).status, 404, path);
   }
 });
 

@@ -14,6 +14,8 @@ import { queryHttpd } from "../src/httpd/query.ts";
 import { defaultModules, writeServerRoot } from "../src/httpd/server-root.ts";
 import { confFile, requireHttpd, startEcho, temporaryFolder } from "./fixtures/httpd.ts";
 import { originDefines } from "./fixtures/origin.ts";
+import { compile } from "../src/loader/compile.ts";
+import { translatePage } from "../src/pages/translate.ts";
 import { anchors, type Fence, fences, links, sections, tableRows } from "./fixtures/markdown.ts";
 
 const project = resolve(import.meta.dirname, "..");
@@ -228,6 +230,15 @@ t.test("every TypeScript snippet type-checks as a module", (t) => {
   const run = spawnSync("/bin/sh", ["-c", script, program], { encoding: "utf8", cwd: folder });
   const said = run.stdout.replace(/snippet-\d+\.ts/g, (name) => names.get(name)!);
   t.equal(run.status, 0, { output: said + run.stderr });
+  t.end();
+});
+
+t.test("every server page in the pages compiles", (t) => {
+  const found = snippets("tsp");
+  t.ok(found.length > 2);
+  for (const { text, place } of found) {
+    t.doesNotThrow(() => compile("/page.tsp", text, { ".tsp": translatePage }), place);
+  }
   t.end();
 });
 

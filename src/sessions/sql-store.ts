@@ -31,13 +31,30 @@ export async function openSqlStore({
   const open = kind === "mysql" ? openMysql : openPostgres;
   const database = open({ source, title, queueLimit });
   try {
-    await database
-      .select(`SELECT id FROM ${table} WHERE id = ''`, [])
-      .catch(() => create(database, kind, table));
+    await look(database, table).catch(() => createOrFind(database, kind, table));
     return new SqlStore(database, table);
   } catch (error) {
     await database.close().catch(() => {});
     throw error;
+  }
+}
+
+async function look(database: SqlDatabase, table: string): Promise<void> {
+  await database.select(`SELECT id FROM ${table} WHERE id = ''`, []);
+}
+
+/** When two workers create it at the same moment, PostgreSQL fails one of them in spite of IF NOT EXISTS: then it is there. */
+async function createOrFind(
+  database: SqlDatabase,
+  kind: StoreAddress["kind"],
+  table: string,
+): Promise<void> {
+  try {
+    await create(database, kind, table);
+  } catch (error) {
+    await look(database, table).catch(() => {
+      throw error;
+    });
   }
 }
 

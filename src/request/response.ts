@@ -118,7 +118,14 @@ export class ResponseBuffer extends ResponseHead {
   #appendTail(): void {
     const isPage = /^text\/html\b/i.test(this.typeToSend(this.#buffer.hadText, true) ?? "");
     if (!isPage || this.status === 206) return;
-    for (const name of ["Content-Encoding", "Content-Length", "Content-Range"]) {
+    // Nor where a policy may forbid it: the browser would complain of every page.
+    const reasons = [
+      "Content-Encoding",
+      "Content-Length",
+      "Content-Range",
+      "Content-Security-Policy",
+    ];
+    for (const name of reasons) {
       if (this.headersOut.has(name) || this.errHeadersOut.has(name)) return;
     }
     if (this.#buffer.size + this.#sent > 0) this.write(this.tail);

@@ -443,13 +443,16 @@ t.test("a tail is added to pages only", async (t) => {
     if (unparsedUri === "/text") req.contentType = "text/plain";
     if (unparsedUri === "/length") req.setContentLength(1);
     if (unparsedUri === "/gzip") req.headersOut.set("Content-Encoding", "gzip");
+    if (unparsedUri === "/policy") {
+      req.headersOut.set("Content-Security-Policy", "default-src 'none'");
+    }
     req.write("p");
     if (unparsedUri === "/stream") await req.flush();
   });
   t.equal((await server.ask("GET /")).body, "p<tail>");
   t.equal((await server.ask("GET /")).headers["content-length"], "7");
   t.equal((await server.ask("GET /stream")).body, "p<tail>");
-  for (const target of ["/text", "/length", "/gzip"]) {
+  for (const target of ["/text", "/length", "/gzip", "/policy"]) {
     t.equal((await server.ask(`GET ${target}`)).body, "p", target);
   }
   t.equal((await server.ask("GET /empty")).body, "");

@@ -127,6 +127,25 @@ t.test(
   },
 );
 
+t.test("every option of a built-in handler has a row in a table", (t) => {
+  const shown = new Set(pages.flatMap((page) => tableRows(read(page)).map(([key]) => key)));
+  let count = 0;
+  for (const name of readdirSync(join(project, "src"), { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".ts")) continue;
+    const text = read("src", name);
+    const handler = /new SectionOptions\(\w+, "(\w+)"\)/.exec(text)?.[1];
+    if (handler === undefined) continue;
+    for (const [, key = ""] of text.matchAll(
+      /\.(?:text|required|number|flag|words|url)\(\s*"(\w+)"/g,
+    )) {
+      t.ok(shown.has(`mod_ts.${handler}.${key}`), `${name}: mod_ts.${handler}.${key}`);
+      count += 1;
+    }
+  }
+  t.ok(count > 40, `${count} options`);
+  t.end();
+});
+
 t.test("handlers.md has the phases of the engine, in order", (t) => {
   const rows = tableRows(sections(read("docs/handlers.md"), 2).get("Phases") ?? "");
   t.same(

@@ -19,6 +19,8 @@ export interface StageOptions {
   /** Files by path below the folder. */
   files: Record<string, string>;
   config: Config;
+  /** In place of the event MPM. */
+  mpm?: string;
 }
 
 export interface Stage {
@@ -41,6 +43,7 @@ export async function onStage(
   const httpd = await findHttpd();
   if (!httpd) throw new Error("no Apache httpd found: run npm start once, or install apache2");
   const folder = mkdtempSync(join(tmpdir(), "mod-ts-bench-"));
+  const { mpm = "mod_mpm_event" } = options;
   const children: ChildProcess[] = [];
   const start = (...args: string[]): ChildProcess => {
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -52,13 +55,15 @@ export async function onStage(
     const server = await createPrivateServer({
       folder,
       httpd,
-      modules: defaultModules,
+      modules: defaultModules.map((name) => (name === "mod_mpm_event" ? mpm : name)).toSorted(),
       conf: `Define FOLDER "${folder}"
 Define MOD_TS_RUN "${folder}/run"
 # All threads from the beginning: a child that httpd ends for want of work would count as failed requests.
 StartServers 8
-MinSpareThreads 25
-MaxSpareThreads 400
+<IfModule !mpm_prefork_module>
+    MinSpareThreads 25
+    MaxSpareThreads 400
+</IfModule>
 MaxKeepAliveRequests 0
 ${options.before ?? ""}
 Include "${project}/apache-conf/mod_ts.conf"

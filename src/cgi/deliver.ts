@@ -28,15 +28,20 @@ export interface Delivery {
   readonly timeout: number;
 }
 
+/** The script names a path of this server that is to answer in its place. */
+export interface LocalRedirect {
+  readonly path: string;
+}
+
 /**
- * Answers with what the script writes, as it comes.
+ * Answers with what the script writes, as it comes; or gives what is to answer in its place.
  * @throws ModTsError `MODTS_CGI_BAD_HEADER`, `MODTS_CGI_NPH`, `MODTS_CGI_TIMEOUT`, `MODTS_CGI_DIED`, …
  */
-export async function deliver(delivery: Delivery): Promise<Outcome> {
+export async function deliver(delivery: Delivery): Promise<Outcome | LocalRedirect> {
   const { req } = delivery;
   const chunks = readInTime(delivery);
   const head = await readHead(chunks, delivery);
-  const { outcome, hasBody } = adopt(head, delivery);
+  const { outcome, hasBody, redirect } = adopt(head, delivery);
   const body = hasBody ? new AnnouncedBody(req) : undefined;
   await body?.write(head.rest);
   for (;;) {
@@ -50,7 +55,7 @@ export async function deliver(delivery: Delivery): Promise<Outcome> {
     const { script } = delivery;
     logFailure(new ModTsError("MODTS_CGI_EXIT", { script, reason: ending.reason }), req);
   }
-  return outcome;
+  return redirect === undefined ? outcome : { path: redirect };
 }
 
 type Chunks = AsyncGenerator<Buffer, void>;

@@ -15,6 +15,8 @@ export interface ScriptAnswer {
   readonly outcome: Outcome;
   /** Whether the body that the script writes is the body of the answer. */
   readonly hasBody: boolean;
+  /** Path that is to answer in its place. */
+  readonly redirect?: string;
 }
 
 /** Puts status and headers on the request. Throws {@link BadHead}. */
@@ -89,20 +91,15 @@ function adoptStatus(req: ApacheRequest, text: string): void {
  * client had asked for it (6.2.2).
  */
 function redirect(req: ApacheRequest, location: string, status: string | undefined): ScriptAnswer {
+  const isLocal = location.startsWith("/");
+  if (status === undefined && isLocal && req[internals].toolkit?.origin?.callsBack) {
+    return { outcome: OK, hasBody: false, redirect: location };
+  }
   req.headersOut.set("Location", location);
   if (status !== undefined && req.status !== 200) return { outcome: OK, hasBody: true };
-  if (location.startsWith("/")) return followLocally(req);
   req.status = 302;
-  return { outcome: OK, hasBody: true };
-}
-
-/**
- * A local redirect. Only Apache can follow it, with the rules of the place that it leads to, and no module of a stock httpd does
- * so for mod_proxy_http. So the client is asked to: it sees another address, and gets what it would have got.
- */
-function followLocally(req: ApacheRequest): ScriptAnswer {
-  req.status = 302;
-  return { outcome: 302, hasBody: false };
+  // Where Apache cannot be asked, the client is: it sees another address, and gets what it would have got.
+  return isLocal ? { outcome: 302, hasBody: false } : { outcome: OK, hasBody: true };
 }
 
 /** As httpd does for a script that says how old its answer is (`ap_scan_script_header_err_core`). */

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OK, type Outcome } from "../outcome.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
 import { BodySpool } from "./body-spool.ts";
-import { deliver, type Delivery } from "./deliver.ts";
+import { deliver, type Delivery, type LocalRedirect } from "./deliver.ts";
 import { cgiEnvironment } from "./environment.ts";
 import { logErrorLines } from "./error-lines.ts";
 import { Gate } from "./gate.ts";
@@ -35,6 +35,14 @@ export class ScriptHost {
 
   /** Answers a request with what the script writes. Rejects with a `ModTsError`. */
   async serve(req: ApacheRequest, script: Script): Promise<Outcome> {
+    const answer = await this.#answer(req, script);
+    if (typeof answer === "number") return answer;
+    // As if the client had asked for it, with a method that asks (httpd: mod_cgi). Only now that the script has left its place: where it
+    // leads to may be a script that needs one.
+    return req.internalRedirect(answer.path);
+  }
+
+  async #answer(req: ApacheRequest, script: Script): Promise<Outcome | LocalRedirect> {
     // The client goes, or the engine does not wait any longer: what has not begun then must not begin, and what runs is ended.
     const over = new AbortController();
     req.registerCleanup(() => over.abort());
@@ -81,7 +89,10 @@ function spoolBody(req: ApacheRequest): BodySpool | undefined {
   return new BodySpool(body.claim("mod_ts/cgi"), toolkit?.temporary ?? tmpdir());
 }
 
-async function serveRun(delivery: Delivery, spool: BodySpool | undefined): Promise<Outcome> {
+async function serveRun(
+  delivery: Delivery,
+  spool: BodySpool | undefined,
+): Promise<Outcome | LocalRedirect> {
   const { req, run, script } = delivery;
   const name = basename(script);
   void logErrorLines(run.stderr, (line) => req.logError(`${name}: ${line}`, "warn"));

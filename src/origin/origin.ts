@@ -56,6 +56,10 @@ export class Origin implements OriginAccess {
     this.#gate = new CallGate(apache?.calls ?? 0);
   }
 
+  get callsBack(): boolean {
+    return this.#apache !== undefined;
+  }
+
   /** Answers with the original resource, under the headers that handlers have set. */
   async pass(req: ApacheRequest): Promise<void> {
     await copyAnswer(req, await this.#ask(req));

@@ -22,6 +22,8 @@ export const howToCallBack =
 
 /** See `fetchOrigin` and `req.internalRedirect`. */
 export interface OriginAccess {
+  /** Whether Apache itself can be asked. */
+  readonly callsBack: boolean;
   fetch(req: ApacheRequest): Promise<Response>;
   redirect(req: ApacheRequest, target: RedirectTarget): Promise<void>;
 }

@@ -6,7 +6,11 @@ import { serve } from "../fixtures/exchange-server.ts";
 t.test("asks what the process lends, or says what is missing", async (t) => {
   const server = await serve(t, (req) => {
     if (req.headersIn.has("with")) {
-      const origin = { fetch: async () => new Response("there"), redirect: async () => {} };
+      const origin = {
+        callsBack: true,
+        fetch: async () => new Response("there"),
+        redirect: async () => {},
+      };
       req[internals].toolkit = { temporary: "", origin };
     }
     return fetchOrigin(req);

@@ -10,7 +10,7 @@ t.test("what is asked for", async (t) => {
   };
   const server = await serve(t, async (req) => {
     const fetch = async (): Promise<Response> => new Response();
-    req[internals].toolkit = { temporary: "", origin: { fetch, redirect } };
+    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect } };
     req.write("is dropped");
     return req.internalRedirect("/b ü?x=%2F", req.uri === "/post" ? { method: "POST" } : {});
   });

@@ -44,6 +44,7 @@ export class LiveSession implements Session {
   #record: SessionRecord;
   #lock: HeldLock | undefined;
   #isStored: boolean;
+  #saving: Promise<void> | undefined;
   #state: "open" | "closed" | "ended" = "open";
   /** Whether the store is to be told that the session is in use, or for how long it may be out of use. */
   #isDue: boolean;
@@ -100,7 +101,11 @@ export class LiveSession implements Session {
     return this.#isStored && this.#state !== "ended" ? this.#id : undefined;
   }
 
-  async save(): Promise<void> {
+  save(): Promise<void> {
+    return (this.#saving = this.#save());
+  }
+
+  async #save(): Promise<void> {
     if (this.#state === "ended") return;
     this.#mustBeOpen();
     if (!this.#isStored) return this.#insert(true);
@@ -147,6 +152,7 @@ export class LiveSession implements Session {
     const key = this.#parts.keyOf(this.#id);
     const found = await this.#parts.locks.acquire(key, false, this.#parts.patience);
     if (!found) throw lost(reasons.gone);
+    await this.#refuseLate(found.lock);
     this.#lock = found.lock;
     this.#record = found.record;
     this.#replaceData(found.record.data);
@@ -168,6 +174,8 @@ export class LiveSession implements Session {
   }
 
   async #conclude(saves: boolean): Promise<void> {
+    // Trap: a save() that nobody waited for takes the lock of a new session when the request is over.
+    await this.#saving?.catch(() => {});
     if (!this.#isStored) return saves ? this.#insert(false) : undefined;
     let change: SessionChange = this.#touch();
     try {
@@ -203,6 +211,13 @@ export class LiveSession implements Session {
     this.#record = record;
   }
 
+  /** Trap: a handler that was given up still waits for its lock. Once it came, nobody would give it back, and it would be renewed for ever. */
+  async #refuseLate(lock: HeldLock): Promise<void> {
+    if (this.isOpen) return;
+    await lock.release({});
+    this.#mustBeOpen();
+  }
+
   #change(): SessionChange {
     const data = sessionToJson(this.#data, this.#parts.settings.maxBytes);
     if (data === this.#record.data) return this.#touch();
@@ -214,7 +229,7 @@ export class LiveSession implements Session {
     const { timeout, created } = this.#record;
     const accessed = this.#parts.now();
     const { maxLifetime } = this.#parts.settings;
-    const end = maxLifetime > 0 ? created + maxLifetime : Infinity;
+    const end = maxLifetime > 0 ? created + Math.ceil(maxLifetime) : Infinity;
     return { accessed, timeout, expires: Math.min(accessed + timeout, end) };
   }
 
@@ -242,7 +257,8 @@ export class LiveSession implements Session {
 
   #newRecord(): SessionRecord {
     const now = this.#parts.now();
-    const { timeout } = this.#parts.settings;
+    // Stores hold whole seconds.
+    const timeout = Math.ceil(this.#parts.settings.timeout);
     return { data: "{}", created: now, accessed: now, timeout, expires: now + timeout };
   }
 

@@ -24,8 +24,7 @@ export async function openSession(
       const session = revive(parts, opened, store);
       if (session) return session;
     }
-    await parts.store.delete(parts.keyOf(id));
-    opened.lock?.drop();
+    await discard(parts, opened);
   }
   const session = new LiveSession(parts);
   parts.cookie.set(session.id);
@@ -41,6 +40,17 @@ async function find(parts: SessionParts, id: string): Promise<Opened | undefined
   }
   const found = await locks.acquire(key, settings.lock === "shared", patience);
   return found && { id, ...found };
+}
+
+/** Where the store fails at that, a lock that nobody gives back would be renewed for ever. */
+async function discard({ store, keyOf }: SessionParts, { id, lock }: Opened): Promise<void> {
+  try {
+    await store.delete(keyOf(id));
+  } catch (error) {
+    await lock?.release({}).catch(() => {});
+    throw error;
+  }
+  lock?.drop();
 }
 
 function hasExpired({ settings, now }: SessionParts, { record }: Opened): boolean {

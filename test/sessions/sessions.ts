@@ -314,6 +314,57 @@ t.test("unlock saves and lets others in; lock reads anew", async (t) => {
   t.equal((await ask(count(), cookie)).body, "[21,false]");
 });
 
+t.test("a lock that comes when the request is over is given back", async (t) => {
+  const { ask } = await serveSessions(t, clock);
+  const cookie = cookieOf(await ask(count()));
+  const [held, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const others: Promise<unknown>[] = [];
+  await ask(async (req) => {
+    const session = await req.session();
+    await session.unlock();
+    const hold = async (other: ApacheRequest): Promise<void> => {
+      await other.session();
+      held.resolve();
+      await end.promise;
+    };
+    others.push(ask(hold, cookie));
+    await held.promise;
+    others.push(t.rejects(session.lock(), { code: "MODTS_SESSION_LOST" }));
+  }, cookie);
+  end.resolve();
+  await Promise.all(others);
+  t.equal((await ask(count({ lockTimeout: 0 }), cookie)).body, "[2,false]");
+
+  const fresh = await ask(async (req) => void (await req.session()).save());
+  t.equal((await ask(count({ lockTimeout: 0 }), cookieOf(fresh))).body, "[1,false]", "by save()");
+});
+
+t.test("parts of a second", async (t) => {
+  const store = { "mod_ts.session.store": `sqlite:${join(t.testdir(), "s.db")}` };
+  const { ask, errors } = await serveSessions(t, { ...clock, values: store });
+  const cookie = cookieOf(await ask(count({ timeout: 59.5, maxLifetime: 0.5 })));
+  t.equal((await ask(count(), cookie)).body, "[2,false]");
+  t.strictSame(errors, []);
+});
+
+t.test("an expired one that cannot be removed just now keeps no lock", async (t) => {
+  const path = join(t.testdir(), "s.db");
+  const store = { "mod_ts.session.store": `sqlite:${path}` };
+  const { ask, errors } = await serveSessions(t, { ...clock, values: store });
+  const cookie = cookieOf(await ask(count()));
+  now += 3_600_000;
+  const database = new DatabaseSync(path);
+  t.teardown(() => database.close());
+  database.exec(
+    "CREATE TRIGGER stuck BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+  );
+  await ask(count(), cookie);
+  t.match(errors, [{ code: "MODTS_SESSION_STORE" }]);
+  database.exec("DROP TRIGGER stuck");
+  t.equal((await ask(count({ lockTimeout: 0 }), cookie)).body, "[1,true]");
+  t.strictSame(errors.length, 1);
+});
+
 t.test("after the handlers it is too late", async (t) => {
   const { ask } = await serveSessions(t, clock);
   const kept: { session?: Awaited<ReturnType<ApacheRequest["session"]>>; req?: ApacheRequest } = {};

@@ -5,6 +5,7 @@
 import { Readable } from "node:stream";
 import { isModTsError, ModTsError } from "../errors.ts";
 import { HttpError } from "../http-error.ts";
+import { ByteCollector } from "./byte-collector.ts";
 import type { Exchange } from "./exchange.ts";
 
 const empty = Buffer.alloc(0);
@@ -106,16 +107,16 @@ export class BodyReader {
   async #readText(encoding: string, limit: number): Promise<string> {
     const decoder = decoderFor(encoding);
     const chunks = this.#iterator("req.text()");
-    let text = "";
+    const parts = new ByteCollector();
     let size = 0;
     for (let chunk = await next(chunks); chunk; chunk = await next(chunks)) {
       size += chunk.length;
       if (size > limit) {
         throw new HttpError(413, { body: `The request body has more than ${limit} bytes.\n` });
       }
-      text += decoder.decode(chunk, { stream: true });
+      parts.add(chunk);
     }
-    return text + decoder.decode();
+    return decoder.decode(parts.whole());
   }
 
   async #enqueue(size: number, read: () => Promise<Buffer>): Promise<Buffer> {
@@ -131,30 +132,30 @@ export class BodyReader {
   }
 
   async #read(size: number): Promise<Buffer> {
-    const parts: Buffer[] = [];
+    const parts = new ByteCollector();
     for (let missing = size; missing !== 0;) {
       const chunk = await this.#take();
       if (!chunk) break;
       const part = missing > 0 ? this.#keep(chunk, missing) : chunk;
-      parts.push(part);
+      parts.add(part);
       if (missing > 0) missing -= part.length;
     }
-    return join(parts);
+    return parts.whole();
   }
 
   async #readLine(size: number): Promise<Buffer> {
-    const parts: Buffer[] = [];
+    const parts = new ByteCollector();
     for (let missing = size; missing !== 0;) {
       const chunk = await this.#take();
       if (!chunk) break;
       const feed = chunk.indexOf(0x0a) + 1;
       const limit = missing > 0 ? missing : chunk.length;
       const part = this.#keep(chunk, feed > 0 ? Math.min(feed, limit) : limit);
-      parts.push(part);
+      parts.add(part);
       if (part.at(-1) === 0x0a) break;
       if (missing > 0) missing -= part.length;
     }
-    return join(parts);
+    return parts.whole();
   }
 
   /** Bytes left over, else the next chunk; undefined at the end. */
@@ -206,8 +207,4 @@ function decoderFor(encoding: string): InstanceType<typeof TextDecoder> {
       { cause },
     );
   }
-}
-
-function join(parts: Buffer[]): Buffer {
-  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
 }

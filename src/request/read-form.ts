@@ -4,6 +4,7 @@
  */
 import { HttpError } from "../http-error.ts";
 import type { BodyReader } from "./body.ts";
+import { ByteCollector } from "./byte-collector.ts";
 import { Form, type FormValue } from "./form.ts";
 import type { FormLimits } from "./form-limits.ts";
 import { FormEntries, quote } from "./form-entries.ts";
@@ -77,16 +78,16 @@ async function readBody(source: FormSource, reading: Reading): Promise<void> {
 
 /** Attack: a body that never ends fills the memory; so it is counted before it is kept. */
 async function readLimited(body: BodyReader, limit: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
+  const parts = new ByteCollector();
   let size = 0;
   for (;;) {
     const part = await body.next("req.form()");
-    if (!part) return Buffer.concat(parts, size);
+    if (!part) return parts.whole();
     size += part.length;
     if (size > limit) {
       throw new HttpError(413, { body: `A form may have ${limit} bytes without its files.\n` });
     }
-    parts.push(part);
+    parts.add(part);
   }
 }
 

@@ -21,7 +21,7 @@ import { type ApacheRequest, internals } from "../request/request.ts";
 import { answerWith, type Answer } from "../publisher/call.ts";
 import { checkGuards } from "../publisher/guard.ts";
 import { Places } from "../publisher/locate.ts";
-import { isPrivateFile } from "../publisher/private-file.ts";
+import { isPrivateFile, isPrivatePlain } from "../publisher/private-file.ts";
 import { refuse } from "../publisher/refuse.ts";
 import { type DeadEnd, Target, traverse } from "../publisher/traverse.ts";
 
@@ -33,7 +33,7 @@ export function createPublisher(): { handler(req: ApacheRequest): Answer } {
 
 function serve(req: ApacheRequest, places: Places, isRepeated = false): Answer {
   const place = places.find(req);
-  if (!place) return DECLINED;
+  if (!place) return decline(req);
   const { file, names } = place;
   if (isPrivateFile(file, () => req.uri)) throw refuse(req, 403, `${file} is private`);
   // The loader serves the last version of a file that is gone; whoever deletes a page wants it to be gone, too.
@@ -55,6 +55,13 @@ function serve(req: ApacheRequest, places: Places, isRepeated = false): Answer {
     return fail(error);
   }
   return found instanceof Promise ? found.then(use, fail) : use(found);
+}
+
+/** Another handler, or the plain file. */
+function decline(req: ApacheRequest): Answer {
+  const { filename, finfo } = req;
+  if (finfo.filetype !== "regular" || !isPrivatePlain(filename, () => req.uri)) return DECLINED;
+  throw refuse(req, 403, `${filename} is private`);
 }
 
 /** The loader takes several names with `|` between them, and no export is called so. */

@@ -40,8 +40,9 @@ export class Folder {
     const stamp = stampOf(this.#path);
     if (stamp !== undefined && stamp === this.#stamp) return;
     // The stamp comes before the list: the other way round, a file that appears between the two would stay unseen.
-    this.#stamp = stamp;
+    this.#stamp = undefined;
     this.#modules = list(this.#path);
+    this.#stamp = stamp;
   }
 }
 
@@ -63,8 +64,19 @@ function list(path: string): ReadonlySet<string> {
         .map(({ name }) => name)
         .filter((name) => moduleExtensions.some((extension) => name.endsWith(extension))),
     );
-  } catch {
-    // Not there, no folder, not for us to read: no modules.
+  } catch (error) {
+    if (!absent.has((error as NodeJS.ErrnoException).code)) throw error;
     return new Set();
   }
 }
+
+/**
+ * Not there, no folder, not for us to read: no modules. Trap: one moment without a free file descriptor would hide them until the folder changes.
+ */
+const absent: ReadonlySet<string | undefined> = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EACCES",
+  "ELOOP",
+  "ENAMETOOLONG",
+]);

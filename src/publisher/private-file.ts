@@ -11,7 +11,23 @@
  * @param uri path of the URL: above the folder that is published, a hidden one is the administrator's own affair
  */
 export function isPrivateFile(file: string, uri: () => string): boolean {
-  if (file.includes("/_", file.lastIndexOf("/"))) return true;
+  return file.includes("/_", file.lastIndexOf("/")) || isPrivatePlace(file, uri);
+}
+
+/** Scripts that are no modules of ours, and what editors leave behind of any. */
+const script =
+  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:[~#][^/]*|\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|\d+))*$/i;
+
+/**
+ * Whether a file that is no module is not to be served either.
+ *
+ * Attack: `/site/hello.js~` and `/site/helpers.cjs` would be sent as they are, passwords included; so would `/site/.git/config`.
+ */
+export function isPrivatePlain(file: string, uri: () => string): boolean {
+  return script.test(file) || isPrivatePlace(file, uri);
+}
+
+function isPrivatePlace(file: string, uri: () => string): boolean {
   if (file.includes("/node_modules/")) return true;
   // RFC 8615: that folder is there to be asked.
   return file.includes("/.") && /\/\.(?!well-known\/)/.test(uri());

@@ -68,6 +68,12 @@ const apache = await startApache(t, {
     "pub/.git/hooks/x.js": `export const run = () => "hidden";`,
     "pub/.well-known/x.ts": `export const index = () => "known";`,
     "pub/hello.ts~": "source",
+    "pub/hello.js~": "source",
+    "pub/helpers.cjs": "source",
+    "pub/.js": "source",
+    "pub/.git/config": "source",
+    "pub/node_modules/pack/package.json": "source",
+    "pub/style.css": "plain",
     "pub/page.tsp": "source",
   },
 });
@@ -236,6 +242,11 @@ t.test("other methods", async (t) => {
 
 t.test("sources and left-overs are not shown", async (t) => {
   t.equal(await status("/pub/hello.ts~"), 403);
+  for (const path of ["hello.js~", "helpers.cjs", ".js", ".git/config"]) {
+    t.equal(await status(`/pub/${path}`), 403, path);
+  }
+  t.equal(await status("/pub/node_modules/pack/package.json"), 403);
+  t.equal(await status("/pub/style.css"), 200);
   t.equal(await status("/pub/page.tsp"), 403);
 });
 

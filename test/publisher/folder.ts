@@ -1,5 +1,14 @@
 /** Modules of a folder, as they come and go. */
-import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
@@ -55,4 +64,19 @@ t.test("a time stamp that was set back hides nothing", async (t) => {
   writeFileSync(join(path, "a.js"), "");
   utimesSync(path, 1, 1);
   t.equal(folder.find("a"), `${path}a.js`);
+});
+
+t.test("no free file descriptor: an error, and not a folder without modules", async (t) => {
+  const path = `${t.testdir({ "a.ts": "" })}/`;
+  const folder = new Folder(path);
+  await sleep(50);
+  execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=256:"]);
+  const open: number[] = [];
+  try {
+    for (;;) open.push(openSync("/dev/null", "r"));
+  } catch {
+    t.throws(() => folder.find("a"), { code: "EMFILE" });
+  }
+  for (const descriptor of open) closeSync(descriptor);
+  t.equal(folder.find("a"), `${path}a.ts`);
 });

@@ -18,11 +18,7 @@ import { describe, type Target } from "./traverse.ts";
 /** An answer, or the promise of one; most functions answer at once, and then nothing here waits. */
 export type Answer = Outcome | Response | Promise<Outcome | Response>;
 
-/** A function, and what its author may have put beside it; none of it is certain. */
-type Published = ((...values: unknown[]) => unknown) & {
-  readonly methods?: unknown;
-  readonly parameters?: unknown;
-};
+type Published = (...values: unknown[]) => unknown;
 
 /** Publishes a value, or what the function gives that it is. Throws or rejects as the function does. */
 export function answerWith(req: ApacheRequest, target: Target): Answer {
@@ -37,8 +33,9 @@ export function answerWith(req: ApacheRequest, target: Target): Answer {
 function answerByCall(req: ApacheRequest, target: Target, call: Published): Answer {
   const signature = signatureOf(call);
   if (signature.refusal) throw refuse(req, 403, `${target.label} is ${signature.refusal}`);
-  requireMethod(req, call.methods);
-  const schema = call.parameters ?? schemaIn(target);
+  requireMethod(req, told(call, "methods"));
+  const own = told(call, "parameters");
+  const schema = own === undefined ? schemaIn(target) : own;
   if (schema !== undefined) return callBySchema(req, target, schema);
   const parameters = signature.parameters(target);
   const fields = takesFields(parameters) ? fieldsOf(req) : noFields;
@@ -76,7 +73,15 @@ function apply(req: ApacheRequest, target: Target, { values, sent }: Call): Answ
 function schemaIn({ module, names: [name = ""], owner }: Target): unknown {
   const schemas = module.exports["parameters"];
   if (owner || typeof schemas !== "object" || schemas === null) return undefined;
-  return Object.hasOwn(schemas, name) ? Reflect.get(schemas, name) : undefined;
+  return Object.hasOwn(schemas, name) ? told(schemas, name) : undefined;
+}
+
+/**
+ * What an author may have put beside a function; none of it is certain. Attack: a schema that is there but undefined, as one with a misspelt
+ * name is, would check nothing; so that is null, which is no schema and no list of methods.
+ */
+function told(holder: object, name: string): unknown {
+  return name in holder ? (Reflect.get(holder, name) ?? null) : undefined;
 }
 
 /** A promise, or what acts like one, as the queries of some libraries do. */

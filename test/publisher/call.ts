@@ -53,6 +53,21 @@ t.test("a schema of the module, of the function, and which one counts", async (t
   t.match(await ask(own, { parameters: { fn: { required: ["never"] } } }), { body: '{"x":1}' });
 });
 
+t.test("a schema or a list of methods that is undefined is one that went wrong", async (t) => {
+  const call = (x: string): string => `called with ${x}`;
+  t.match(await ask(call, { parameters: { fn: undefined } }), {
+    status: 500,
+    body: "MODTS_BAD_SCHEMA",
+  });
+  for (const [name, code] of [
+    ["parameters", "MODTS_BAD_SCHEMA"],
+    ["methods", "MODTS_BAD_ARGUMENT"],
+  ] as const) {
+    const own = Object.assign((x: string) => `called with ${x}`, { [name]: undefined });
+    t.match(await ask(own), { status: 500, body: code }, name);
+  }
+});
+
 t.test("values, and what is none", async (t) => {
   t.match(await ask("text"), { body: "text" });
   t.match(await ask({ a: [1] }), { body: '{"a":[1]}' });

@@ -22,7 +22,7 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Directives } from "./directives.ts";
-import { ModTsError } from "./errors.ts";
+import { isModTsError, ModTsError } from "./errors.ts";
 import {
   type HandlerModule,
   type PhaseName,
@@ -259,11 +259,16 @@ function endingOf(error: unknown): Ending {
 /** A session that cannot be kept is a failure, whatever the handler made of the request. */
 async function settled(settling: Settling, ending: Ending): Promise<Ending> {
   try {
-    await settling.settle(!("error" in ending));
+    await settling.settle(!hasFailed(ending));
     return ending;
   } catch (error) {
     return "error" in ending ? ending : { outcome: 500, error };
   }
+}
+
+/** The error page of a page is thrown as a `HttpError`; its cause tells that it is a failure all the same. */
+function hasFailed(ending: Ending): boolean {
+  return "error" in ending || isModTsError(ending.thrown?.cause);
 }
 
 /** On a connection that was handed over there is no response object any more. */

@@ -401,6 +401,7 @@ t.test(
       m: {
         ...module,
         good: settling("good"),
+        page: thrower("page", new HttpError(500, { cause: new ModTsError("MODTS_PAGE_FAILED") })),
         lost: settling("lost", new ModTsError("MODTS_SESSION_LOST", { reason: "gone" })),
       },
     });
@@ -412,6 +413,8 @@ t.test(
     t.strictSame(trace.slice(0, 2), ["fails", "good false false"]);
     t.equal((await target.ask(["fixup m::good", "handler m::forbidden"])).status, 403);
     t.ok(trace.includes("good true false"), "a refusal is no failure");
+    t.match(await runOn(target, "fixup m::good", "handler m::page"), { status: 500 });
+    t.strictSame(trace, ["page", "good false false"], "nor is an error page a success");
     const lost = await target.ask(["handler m::lost"]);
     t.equal(lost.status, 503);
     t.notMatch(lost.body, "content");

@@ -26,7 +26,7 @@ export async function internalRedirect(
   uri: string,
   options: InternalRedirectOptions = {},
 ): Promise<number> {
-  const { response, toolkit } = req[internals];
+  const { response, settling, toolkit } = req[internals];
   if (response.begun) throw new ModTsError("MODTS_HEADERS_SENT", { name: "internalRedirect" });
   const path = uri.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
   // Attack: "//host/path" and "http://host/path" that came from a client would choose another server.
@@ -37,6 +37,8 @@ export async function internalRedirect(
   const method = options.method ?? (req.headerOnly ? "HEAD" : "GET");
   if (!toolkit?.origin) throw new ModTsError("MODTS_ORIGIN_UNSET", { reason: howToCallBack });
   response.discard();
+  // Trap: a handler there that opens the same session would wait for this request, which waits for it.
+  await settling?.settle(true);
   await toolkit.origin.redirect(req, { path, method });
   return OK;
 }

@@ -28,6 +28,10 @@ const apache = await startOrigin(t, {
         const { method, uri, args, user, notes, prev, useragentIp } = req;
         return Response.json({ method, uri, args, user, notes, prev, useragentIp, body: await req.text() });
       }`,
+    "session.ts": `
+      const count = async (req) => { const { data } = await req.session(); return (data.n = (data.n ?? 0) + 1); };
+      export async function handler(req) { await count(req); return req.internalRedirect("/counted"); }
+      export async function counted(req) { req.write(String(await count(req))); }`,
     "circle.ts": `let count = 0; export function handler(req) { req.logError("round " + ++count); return req.internalRedirect("/circle"); }`,
     "long.ts": `export function handler(req) { req.notes.set("long", "x".repeat(9000)); return req.internalRedirect("/show"); }`,
     "late.ts": `export async function handler(req) { req.write("x"); await req.flush(); return req.internalRedirect("/show"); }`,
@@ -44,6 +48,13 @@ const apache = await startOrigin(t, {
     </Location>
     <Location "/show">
       Use TsHandler show.ts
+    </Location>
+    Use TsOption mod_ts.session.lock_timeout 1
+    <Location "/session">
+      Use TsHandler session.ts
+    </Location>
+    <Location "/counted">
+      Use TsHandler session.ts::counted
     </Location>
     <Location "/circle">
       Use TsHandler circle.ts
@@ -92,6 +103,13 @@ t.test("the method, and the body with it", async (t) => {
   const ask = { method: "POST", body: "the body", headers: { host: "x", "x-method": "POST" } };
   t.match(await apache.request("/to?/env.cgi", ask), { body: /^POST \S* ?\[8\] .*\nthe body$/ });
   t.match(await apache.request("/to?/static.html", { method: "HEAD" }), { status: 200, body: "" });
+});
+
+t.test("the same session here and there", async (t) => {
+  const first = await apache.request("/counted", { headers: { host: "x" } });
+  const cookie = String(first.headers["set-cookie"]).split(";")[0] ?? "";
+  const reply = await apache.request("/session", { headers: { host: "x", cookie } });
+  t.match(reply, { status: 200, body: "3" });
 });
 
 t.test("ten in a row, and no more", async (t) => {

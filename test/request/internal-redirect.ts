@@ -22,6 +22,20 @@ t.test("what is asked for", async (t) => {
   ]);
 });
 
+t.test("what handlers have begun is settled before", async (t) => {
+  const trace: unknown[] = [];
+  const redirect = async (): Promise<void> => void trace.push("redirect");
+  const server = await serve(t, async (req) => {
+    const fetch = async (): Promise<Response> => new Response();
+    req[internals].toolkit = { temporary: "", origin: { fetch, redirect } };
+    const settle = async (isGood: boolean): Promise<void> => void trace.push(isGood);
+    req[internals].settling = { settle, close: () => {} };
+    return req.internalRedirect("/b");
+  });
+  await server.ask();
+  t.strictSame(trace.slice(0, 2), [true, "redirect"]);
+});
+
 t.test("mistakes", async (t) => {
   const server = await serve(t, (req) => req.internalRedirect(req.headersIn.get("to") ?? ""));
   for (const to of ["x", "//host/", "http://host/", "/a#b"]) {

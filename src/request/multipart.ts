@@ -48,6 +48,7 @@ class Reading {
   readonly #target: MultipartTarget;
   readonly #streams = new Set<Readable>();
   readonly #work: Promise<unknown>[] = [];
+  #isFinished = false;
   #failure: { readonly error: unknown } | undefined;
   /** Whoever waits just now. */
   #reject: (error: unknown) => void = () => {};
@@ -65,6 +66,8 @@ class Reading {
     });
     this.#parser.on("partsLimit", () => this.#fail(over("too many parts")));
     this.#parser.on("error", (error) => this.#fail(malformed(error as Error)));
+    // Trap: where the closing boundary follows a preamble, it finishes before it is told to end, and only once.
+    this.#parser.once("finish", () => (this.#isFinished = true));
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -73,7 +76,7 @@ class Reading {
   }
 
   async end(): Promise<void> {
-    await this.#until((done) => this.#parser.once("finish", done).end());
+    if (!this.#isFinished) await this.#until((done) => this.#parser.once("finish", done).end());
     await this.#until((done) => Promise.allSettled(this.#work).then(done));
   }
 

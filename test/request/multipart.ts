@@ -76,6 +76,8 @@ t.test("preamble and epilogue are no fields, an empty form is a form", async (t)
   const body = `preamble\r\n${part('name="a"', "1")}${end}epilogue\r\n${part('name="b"', "2")}`;
   t.strictSame(await start(t, [body]).done, [["a", "1"]]);
   t.strictSame(await start(t, [end]).done, []);
+  t.strictSame(await start(t, [`preamble\r\n${end}`]).done, []);
+  t.strictSame(await start(t, [`preamble\r\n${end}`, part('name="a"', "1"), end]).done, []);
 });
 
 t.test("names and charsets of parts", async (t) => {

@@ -137,7 +137,13 @@ export class LiveSession implements Session {
     cookie.set(id);
     if (this.#isStored) {
       const [from, to] = [keyOf(this.#id), keyOf(id)];
-      this.#isStored = await store.rename(from, to);
+      try {
+        this.#isStored = await store.rename(from, to);
+      } catch (error) {
+        // What is still under the old id must be found there again.
+        cookie.set(this.#id);
+        throw error;
+      }
       if (this.#isStored) this.#lock?.move(to);
       else this.#takeLock()?.drop();
     }

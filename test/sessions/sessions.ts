@@ -365,6 +365,22 @@ t.test("an expired one that cannot be removed just now keeps no lock", async (t)
   t.strictSame(errors.length, 1);
 });
 
+t.test("a rotation that fails leaves the browser its id", async (t) => {
+  const path = join(t.testdir(), "s.db");
+  const store = { "mod_ts.session.store": `sqlite:${path}` };
+  const { ask, errors } = await serveSessions(t, { ...clock, values: store });
+  const cookie = cookieOf(await ask(count()));
+  const database = new DatabaseSync(path);
+  t.teardown(() => database.close());
+  database.exec(
+    "CREATE TRIGGER stuck BEFORE UPDATE OF id ON session BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+  );
+  const failed = await ask(async (req) => (await req.session()).rotate(), cookie);
+  t.match(errors, [{ code: "MODTS_SESSION_STORE" }]);
+  t.equal(cookieOf(failed), cookie);
+  t.equal((await ask(count({ lockTimeout: 0 }), cookie)).body, "[2,false]");
+});
+
 t.test("after the handlers it is too late", async (t) => {
   const { ask } = await serveSessions(t, clock);
   const kept: { session?: Awaited<ReturnType<ApacheRequest["session"]>>; req?: ApacheRequest } = {};

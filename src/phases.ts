@@ -237,8 +237,14 @@ class Run {
     await this.#phases.run(phase).catch((error: unknown) => logFailure(error, this.#req));
   }
 
-  /** Registered cleanups, last one first, then the cleanup handlers of the configuration. */
+  /** Registered cleanups, last one first, then the cleanup handlers of the configuration, and what those have registered. */
   async #cleanUp(): Promise<void> {
+    await this.#runRegistered();
+    await this.#afterwards("cleanup");
+    await this.#runRegistered();
+  }
+
+  async #runRegistered(): Promise<void> {
     for (;;) {
       const cleanup = this.#req[internals].cleanups.pop();
       if (!cleanup) break;
@@ -248,7 +254,6 @@ class Run {
         logFailure(nameCulprit(error, "cleanup", "registered cleanup"), this.#req);
       }
     }
-    await this.#afterwards("cleanup");
   }
 }
 

@@ -273,6 +273,11 @@ t.test(
           });
           return 404;
         },
+        more: (req: ApacheRequest) => {
+          trace.push("more");
+          req.registerCleanup(() => trace.push("registered by a cleanup handler"));
+          return OK;
+        },
       },
     });
     t.equal((await runOn(target, "handler m", "log m", "cleanup m")).status, 404);
@@ -281,6 +286,10 @@ t.test(
     while (trace.at(-1) !== "end") await turn();
     t.strictSame(trace, ["log", "last", "registered by a cleanup", "first data", "cleanup", "end"]);
     t.match(target.log(), /registered cleanup failed in phase cleanup[^]*cleanup-broken/);
+    trace = [];
+    await target.ask(["handler m::content", "cleanup m::more"]);
+    for (let turns = 0; turns < 100 && trace.length < 3; turns += 1) await turn();
+    t.strictSame(trace, ["content", "more", "registered by a cleanup handler"]);
   },
 );
 

@@ -267,6 +267,8 @@ async function settled(settling: Settling, ending: Ending): Promise<Ending> {
     await settling.settle(!hasFailed(ending));
     return ending;
   } catch (error) {
+    // Nobody will read it: the file or connection behind it would stay open.
+    void ending.response?.body?.cancel().catch(() => {});
     return "error" in ending ? ending : { outcome: 500, error };
   }
 }

@@ -410,6 +410,7 @@ t.test(
       m: {
         ...module,
         good: settling("good"),
+        stream: () => new Response(new ReadableStream({ cancel: () => void trace.push("cancel") })),
         page: thrower("page", new HttpError(500, { cause: new ModTsError("MODTS_PAGE_FAILED") })),
         lost: settling("lost", new ModTsError("MODTS_SESSION_LOST", { reason: "gone" })),
       },
@@ -428,5 +429,7 @@ t.test(
     t.equal(lost.status, 503);
     t.notMatch(lost.body, "content");
     t.match(target.log(), "MODTS_SESSION_LOST: session cannot be saved: gone");
+    t.equal((await runOn(target, "fixup m::lost", "handler m::stream")).status, 503);
+    t.strictSame(trace, ["lost true false", "cancel"], "a response that is not sent");
   },
 );

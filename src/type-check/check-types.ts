@@ -20,23 +20,25 @@ const most = 50;
 export async function checkTypes(roots: readonly string[]): Promise<Finding[]> {
   const folders = outermost(roots);
   const findings: Finding[] = [];
-  for (const root of folders) {
-    const found = findTypeScript(root);
-    findings.push(
-      ...(Array.isArray(found) ? [missing(root, found)] : await checkFolder(root, found)),
-    );
-  }
+  for (const root of folders) findings.push(...(await checkFolder(root)));
   return findings;
 }
 
-async function checkFolder(root: string, typeScript: TypeScript): Promise<Finding[]> {
+async function checkFolder(root: string): Promise<Finding[]> {
+  try {
+    const found = findTypeScript(root);
+    return Array.isArray(found) ? [missing(root, found)] : await compileApart(root, found);
+  } catch (error) {
+    const todo = (error as Error).message;
+    return [{ level: "bad", what: "the types could not be checked", where: root, todo }];
+  }
+}
+
+async function compileApart(root: string, typeScript: TypeScript): Promise<Finding[]> {
   // Private: the pages of the folder may hold what others must not read. By its real path, as the compiler names files by that.
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), "mod-ts-types-")));
   try {
     return await compile(root, scratch, typeScript);
-  } catch (error) {
-    const todo = (error as Error).message;
-    return [{ level: "bad", what: "the types could not be checked", where: root, todo }];
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -97,3 +97,13 @@ t.test("the settings of the folder hold", async (t) => {
 t.test("a folder without any code has nothing to say", async (t) => {
   t.same(await checkTypes([t.testdir({ "a.txt": "" })]), []);
 });
+
+t.test("a compiler that cannot be read is a finding", async (t) => {
+  const folder = t.testdir({
+    "a.ts": "",
+    node_modules: { typescript: { "package.json": "{" } },
+  });
+  t.match(await checkTypes([folder]), [
+    { level: "bad", what: "the types could not be checked", where: folder, todo: /JSON/ },
+  ]);
+});

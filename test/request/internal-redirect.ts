@@ -27,7 +27,7 @@ t.test("what handlers have begun is settled before", async (t) => {
   const redirect = async (): Promise<void> => void trace.push("redirect");
   const server = await serve(t, async (req) => {
     const fetch = async (): Promise<Response> => new Response();
-    req[internals].toolkit = { temporary: "", origin: { fetch, redirect } };
+    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect } };
     const settle = async (isGood: boolean): Promise<void> => void trace.push(isGood);
     req[internals].settling = { settle, close: () => {} };
     return req.internalRedirect("/b");

@@ -190,23 +190,39 @@ export class PhaseRunner implements ModuleSource {
       : findHandler(module, lookup, this.#req);
   }
 
-  /** What serves an upgraded connection: that of the first content handler in the list which has something to. */
-  async findSocketHandler(): Promise<SocketHandler> {
+  /**
+   * What serves an upgraded connection: that of the first content handler in the list which has something to. Gives the answer in its
+   * place of one that stands before it.
+   */
+  async findSocketHandler(): Promise<SocketHandler | { readonly refusal: Outcome | Response }> {
     const references = selectHandlers(this.#directives.handlers.get("handler"), this.#req);
-    this.#req[internals].phase = "handler";
-    const asked = "webSocketHandler";
-    const lookup = { names: [asked], method: asked, asked };
-    for (const reference of references) {
-      this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
-      const { exports } = await this.load(reference.module, asked);
-      const tunnel = reference.module.startsWith("mod_ts/") && exports["upgradeHandler"];
-      if (tunnel) return { tunnel: tunnel as UpgradeHandler };
-      // Where none has, the error names the last one.
-      if (!Object.hasOwn(exports, asked) && reference !== references.at(-1)) continue;
-      const found = await this.#find(reference, lookup);
-      return { webSocket: found as unknown as WebSocketHandler };
+    const state = this.#req[internals];
+    state.phase = "handler";
+    const at = await this.#indexOfSocketHandler(references);
+    const reference = references[at];
+    if (!reference) throw new ModTsError("MODTS_NO_HANDLER");
+    // Attack: a client asks for an upgrade to get past the handlers that stand guard before the one that serves it.
+    for (const before of references.slice(0, at)) {
+      const outcome = await this.#call(before, "handler");
+      if (outcome !== OK && outcome !== DECLINED) return { refusal: outcome };
     }
-    throw new ModTsError("MODTS_NO_HANDLER");
+    state.handlerEntry = { handler: reference.text, phase: "handler" };
+    const { exports } = await this.load(reference.module, socketExport);
+    const tunnel = tunnelOf(reference, exports);
+    if (tunnel) return { tunnel };
+    const lookup = { names: [socketExport], method: socketExport, asked: socketExport };
+    const found = await this.#find(reference, lookup);
+    return { webSocket: found as unknown as WebSocketHandler };
+  }
+
+  /** Where none has something to serve it with, the last one, which the error is to name. */
+  async #indexOfSocketHandler(references: readonly HandlerReference[]): Promise<number> {
+    for (const [index, reference] of references.entries()) {
+      this.#req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
+      const { exports } = await this.load(reference.module, socketExport);
+      if (Object.hasOwn(exports, socketExport) || tunnelOf(reference, exports)) return index;
+    }
+    return references.length - 1;
   }
 
   /** The request is over: lets go of the module versions and of what handlers left open. */
@@ -216,6 +232,16 @@ export class PhaseRunner implements ModuleSource {
     state.settling?.close();
     for (const module of this.held) module.release();
   }
+}
+
+const socketExport = "webSocketHandler";
+
+/** What a handler of ours joins a connection with as it is. */
+function tunnelOf(
+  { module }: HandlerReference,
+  { upgradeHandler }: HandlerModule["exports"],
+): UpgradeHandler | undefined {
+  return module.startsWith("mod_ts/") ? (upgradeHandler as UpgradeHandler | undefined) : undefined;
 }
 
 /** A promise, or what acts like one. */

@@ -117,7 +117,13 @@ class Run {
   async upgrade(): Promise<ServeSocket | undefined> {
     let found: SocketHandler | undefined;
     const ending = await this.#ending(async () => {
-      found = await this.#phases.findSocketHandler();
+      const answer = await this.#phases.findSocketHandler();
+      if ("refusal" in answer) return contentEnding(answer.refusal);
+      const { response } = this.#req[internals];
+      // One that has begun an answer of its own, and says OK, has given it.
+      if (response.begun) return { outcome: OK };
+      response.discard();
+      found = answer;
       return { outcome: OK };
     });
     if (found && !("error" in ending)) return this.#serveWith(found);
@@ -190,8 +196,7 @@ class Run {
 
   async #content(): Promise<Ending> {
     const outcome = await this.#phases.run("handler");
-    if (typeof outcome !== "number") return { outcome: OK, response: outcome };
-    if (outcome !== DECLINED) return { outcome };
+    if (outcome !== DECLINED) return contentEnding(outcome);
     // What a handler wrote before it found that the request is not its own would stand in front of the file.
     this.#req[internals].response.discard();
     return { outcome: await this.#options.fallback(this.#req) };
@@ -255,6 +260,10 @@ class Run {
       }
     }
   }
+}
+
+function contentEnding(outcome: Outcome | Response): Ending {
+  return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
 }
 
 function endingOf(error: unknown): Ending {

@@ -392,6 +392,8 @@ t.test("a WebSocket handshake that a phase refuses is answered like a request", 
   const missing = await target.ask(["handler m"], { headers: upgrade });
   t.equal(missing.status, 500);
   t.match(target.log(), "no export named webSocketHandler");
+  const guarded = await target.ask(["handler m::forbidden m"], { headers: upgrade });
+  t.equal(guarded.status, 403, "a content handler that stands before the one with the socket");
 });
 
 t.test(

@@ -231,11 +231,18 @@ t.test("WebSockets", async (t) => {
   });
   const url = await startHttp(t, upstream);
   const apache = await startApache(t, {
-    handlers: { "first.ts": "export const handler = () => -1;" },
+    handlers: {
+      "first.ts": "export const handler = () => -1;",
+      "gate.ts":
+        'export const handler = (req) => { req.write("lost"); return req.args === "open" ? -1 : req.args === "ok" ? 0 : 403; };',
+    },
     conf: `
       <Location /app>
         Use TsHandler "first.ts mod_ts/origin"
         Use TsOption mod_ts.origin.url ${url}
+      </Location>
+      <Location /app/gate>
+        Use TsHandler "gate.ts mod_ts/origin"
       </Location>
       <Location /self>
         Use TsHandler mod_ts/origin
@@ -261,5 +268,13 @@ t.test("WebSockets", async (t) => {
   t.equal(await refused("/app/no"), 401);
   t.equal(await refused("/nobody"), 502);
   t.equal(await refused("/self"), 500);
+  joined = undefined;
+  t.equal(await refused("/app/gate"), 403, "a handler before it stands guard here, too");
+  t.equal(joined, undefined, "and the origin heard nothing");
+  for (const query of ["open", "ok"]) {
+    const passed = new WebSocket(`${address}/app/gate?${query}`);
+    await once(passed, "open");
+    passed.terminate();
+  }
   t.match(apache.sidecarLog(), /mod_ts\.origin\.url: WebSockets go to another server alone/);
 });

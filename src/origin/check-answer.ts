@@ -43,15 +43,23 @@ function findFault(answer: IncomingMessage, { req, origin, isPass }: Asked): Err
     const reason = "another virtual host answered; Use TsOption mod_ts.origin.apache in this one";
     return new ModTsError("MODTS_ORIGIN_REFUSED", { origin, reason });
   }
-  if (isPass && showsSource(answer, handler, req[internals].context.filename)) {
+  const isProgram = isPass && programs.test(req[internals].context.filename);
+  if (isProgram && showsSource(answer, handler)) {
     return new ModTsError("MODTS_ORIGIN_HIDDEN", { file: req.filename });
   }
   return undefined;
 }
 
-/** httpd's own handler for files is named like the content type, or not at all. */
-function showsSource(answer: IncomingMessage, handler: string, file: string): boolean {
-  if (!programs.test(file) || answer.statusCode !== 200) return false;
-  const [type = ""] = (answer.headers["content-type"] ?? "").split(";");
-  return handler === "" || handler === type.trim();
+/**
+ * httpd's own handler for files is named like their content type, which `Header set` may have changed since, or not at all. The names of that form
+ * that are those of programs, PHP's for one, begin with `application/x-`; without the module of such, the type is the same.
+ *
+ * Attack: `Range: bytes=0-` gives the source in a 206. An answer of several ranges does not show the type of the file.
+ */
+function showsSource({ statusCode, headers }: IncomingMessage, handler: string): boolean {
+  if (statusCode !== 200 && statusCode !== 206) return false;
+  const [type = ""] = (headers["content-type"] ?? "").split(";");
+  if (["", "default-handler", type.trim()].includes(handler)) return true;
+  if (!/^[\w.+-]+\/[\w.+-]+$/.test(handler)) return false;
+  return type.trim() === "multipart/byteranges" || !handler.startsWith("application/x-");
 }

@@ -159,6 +159,10 @@ t.test("sources stay hidden", async (t) => {
   const php = await apache.request("/a/config.php");
   t.equal(php.status, 500);
   t.notMatch(php.body, /password/);
+  for (const range of ["bytes=0-9", "bytes=-9", "bytes=0-3,8-12"]) {
+    const part = await apache.request("/a/config.php", { headers: { host: "x", range } });
+    t.equal(part.status, 500, range);
+  }
   t.match(apache.sidecarLog(), /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/);
 });
 

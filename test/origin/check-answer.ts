@@ -42,6 +42,17 @@ t.test("no program as its source", async (t) => {
     true,
   ]);
   t.same(judge(`1;${root};application/x-httpd-php`, { type: "text/html" }), [undefined, false]);
+  const hidden = ["MODTS_ORIGIN_HIDDEN", true];
+  t.same(judge(`1;${root};default-handler`, { type: "" }), hidden);
+  t.same(judge(`1;${root};text/x-python`, { type: "text/plain" }), hidden, "a type set later");
+  const several = { type: "multipart/byteranges; boundary=x", status: 206 };
+  for (const handler of ["", "text/plain", "application/x-httpd-php"]) {
+    t.same(judge(`1;${root};${handler}`, several), hidden, handler);
+  }
+  t.same(judge(`1;${root};text/plain`, { status: 206 }), hidden);
+  t.same(judge(`1;${root};application/x-httpd-php`, { status: 206 }), [undefined, false]);
+  t.same(judge(`1;${root};proxy:unix:/run/php.sock|fcgi://x`), [undefined, false]);
+  t.same(judge(`1;${root};cgi-script`, several), [undefined, false], "a program may answer so");
   t.same(judge(`1;${root};`, { file: "/srv/htdocs/a.txt" }), [undefined, false]);
   t.same(judge(`1;${root};`, { status: 404 }), [undefined, false]);
   t.same(judge(`1;${root};`, { isPass: false }), [undefined, false]);

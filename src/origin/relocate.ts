@@ -24,5 +24,7 @@ function publicPath(address: string, origin: ForeignOrigin): string {
   if (!url || url.origin !== own?.origin) return address;
   const isBelow = url.pathname === base || url.pathname.startsWith(`${base}/`);
   if (!isBelow) return address;
-  return strip + (url.pathname.slice(base.length) || "/") + url.search + url.hash;
+  const path = strip + (url.pathname.slice(base.length) || "/");
+  // Attack: `http://app//evil.example` is a path there, and without its host the address of another server (RFC 3986, section 4.2).
+  return (path.startsWith("//") ? `/.${path}` : path) + url.search + url.hash;
 }

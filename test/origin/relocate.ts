@@ -23,6 +23,15 @@ t.test("what leads to the other server leads here", async (t) => {
   t.equal(moved("http://app.example:8080/x", { base: "", strip: "" }), "/x");
 });
 
+t.test("a path is never taken for a host", async (t) => {
+  for (const path of ["//evil.example/x", "/\\evil.example/x", "///evil.example/x"]) {
+    const here = moved(`http://app.example:8080${path}`, { base: "", strip: "" }) ?? "";
+    t.equal(new URL(here, "http://www.example.org/a").host, "www.example.org", path);
+    t.match(new URL(here, "http://www.example.org/a").pathname, /^\/\/+evil\.example\/x$/);
+  }
+  t.equal(moved("http://app.example:8080/base//evil.example"), "/app//evil.example");
+});
+
 t.test("anything else stays", async (t) => {
   const others = [
     "/base/x",

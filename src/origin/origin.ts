@@ -62,7 +62,10 @@ export class Origin implements OriginAccess {
 
   /** Answers with the original resource, under the headers that handlers have set. */
   async pass(req: ApacheRequest): Promise<void> {
-    await copyAnswer(req, await this.#ask(req));
+    // Behind what handlers wrote, neither a part nor a coding of the original would mean anything.
+    const plain = req[internals].response.written;
+    if (plain) req.headersIn.delete("Range");
+    await copyAnswer(req, await this.#ask(req, { plain }));
   }
 
   async redirect(req: ApacheRequest, target: RedirectTarget): Promise<void> {

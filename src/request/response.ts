@@ -31,12 +31,17 @@ export class ResponseBuffer extends ResponseHead {
     return this.#sent;
   }
 
+  /** Whether something of the body was written, sent or not. */
+  get written(): boolean {
+    return this.begun || this.#buffer.size > 0;
+  }
+
   /**
    * A file that comes first is taken for the whole body: its length is announced unless another one was.
    * Returns whether its bytes are wanted: after HEAD they are not.
    */
   announceFile(length: number): boolean {
-    if (this.begun || this.#buffer.size > 0) return true;
+    if (this.written) return true;
     this.headersOut.setDefault("Content-Length", length);
     return !this.headOnly;
   }

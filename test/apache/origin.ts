@@ -5,9 +5,10 @@ import t from "tap";
 import { startOrigin } from "../fixtures/origin.ts";
 
 const apache = await startOrigin(t, {
-  modules: ["mod_cgid", "mod_dav", "mod_dav_fs", "mod_expires", "mod_include"],
+  modules: ["mod_cgid", "mod_deflate", "mod_dav", "mod_dav_fs", "mod_expires", "mod_include"],
   files: {
     "htdocs/a/page.html": "<p>static</p>\n",
+    "htdocs/a/long.html": "<p>static</p>\n".repeat(100),
     "htdocs/a/folder/index.html": "the index",
     "htdocs/a/list/one.txt": "1",
     "htdocs/a/echo.cgi": `#!/bin/sh
@@ -84,6 +85,7 @@ const apache = await startOrigin(t, {
     Alias /frame "\${FOLDER}/htdocs/a"
     <Location "/frame">
       Use TsHandler "frame.ts mod_ts/origin"
+      AddOutputFilterByType DEFLATE text/html
     </Location>
     Alias /dav "\${FOLDER}/dav"
     <Directory "\${FOLDER}/dav">
@@ -195,7 +197,15 @@ t.test("fetchOrigin: changed, unchanged, unread", async (t) => {
 });
 
 t.test("what was written before stands before", async (t) => {
-  t.match(await apache.request("/frame/page.html"), { status: 200, body: "<top><p>static</p>\n" });
+  const whole = { status: 200, body: "<top><p>static</p>\n" };
+  t.match(await apache.request("/frame/page.html"), whole);
+  const headers = { host: "x", range: "bytes=3-8" };
+  t.match(await apache.request("/frame/page.html", { headers }), whole, "not a part of it");
+  const coded = await fetch(`${apache.url}/frame/long.html`, {
+    headers: { "accept-encoding": "gzip" },
+  });
+  t.equal(coded.headers.get("content-encoding"), "gzip");
+  t.match(await coded.text(), /^<top><p>static<\/p>\n/, "one coding around all of it");
 });
 
 t.test("one line in the access log for a request", async (t) => {

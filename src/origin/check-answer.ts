@@ -16,7 +16,12 @@ export interface Asked {
 }
 
 /** What is usually run by a handler, and holds passwords of databases when it is not. */
-const programs = /\.(?:php\d?|phtml|phar|inc|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp)$/i;
+const programFiles = /\.(?:php\d?|phtml|phar|inc|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp)$/i;
+
+/** Whether Apache has found a file of this kind. */
+export function isProgram(req: ApacheRequest): boolean {
+  return programFiles.test(req[internals].context.filename);
+}
 
 /**
  * Lets an answer pass that Apache has marked as that of a call back, in the same virtual host.
@@ -43,8 +48,7 @@ function findFault(answer: IncomingMessage, { req, origin, isPass }: Asked): Err
     const reason = "another virtual host answered; Use TsOption mod_ts.origin.apache in this one";
     return new ModTsError("MODTS_ORIGIN_REFUSED", { origin, reason });
   }
-  const isProgram = isPass && programs.test(req[internals].context.filename);
-  if (isProgram && showsSource(answer, handler)) {
+  if (isPass && isProgram(req) && showsSource(answer, handler)) {
     return new ModTsError("MODTS_ORIGIN_HIDDEN", { file: req.filename });
   }
   return undefined;

@@ -6,6 +6,7 @@ import { ModTsError } from "../errors.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
 import type { RedirectTarget } from "../request/internal-redirect.ts";
 import { requestedUrl } from "../request/requested-url.ts";
+import { isProgram } from "./check-answer.ts";
 import { endToEnd, type OutgoingHeaders, toRecord } from "./message-headers.ts";
 import type { ForeignOrigin } from "./settings.ts";
 
@@ -56,6 +57,8 @@ export function forApache(
   }
   const drop = new Set(["host", "expect", "content-length"]);
   if (redirect && !hasBody(req, redirect.method)) for (const name of bodyHeaders) drop.add(name);
+  // Of several ranges the answer does not tell whether they are those of a source. A server may leave them out of account.
+  if (!redirect && isProgram(req) && req.headersIn.get("range")?.includes(",")) drop.add("range");
   const kept = toRecord(endToEnd(req.headersIn.raw()), (name) => drop.has(name));
   return { path, headers: { ...kept, host } };
 }

@@ -8,6 +8,7 @@ import { type ApacheRequest, internals } from "../request/request.ts";
 import type { ResponseBuffer } from "../request/response.ts";
 import { announceLength } from "../request/web-response.ts";
 import { endToEnd } from "./message-headers.ts";
+import { errorStatus } from "./outgoing.ts";
 
 /** Sends an answer to the client at the client's speed. Headers that handlers have set stay as they are. */
 export async function copyAnswer(req: ApacheRequest, answer: IncomingMessage): Promise<void> {
@@ -42,8 +43,11 @@ export function toResponse(answer: IncomingMessage): Response {
 function copyHead(req: ApacheRequest, answer: IncomingMessage): void {
   const { response } = req[internals];
   const { headersOut } = req;
-  req.status = answer.statusCode ?? 502;
-  if (answer.statusMessage) req.statusLine = `${answer.statusCode} ${answer.statusMessage}`;
+  const status = answer.statusCode ?? 502;
+  const refused = status === 200 ? errorStatus(req) : undefined;
+  req.status = refused ?? status;
+  if (answer.statusMessage && refused === undefined)
+    req.statusLine = `${answer.statusCode} ${answer.statusMessage}`;
   response.withoutDefaultType();
   const kept = new Set([...headersOut.keys()].map((name) => name.toLowerCase()));
   if (response.contentType !== undefined) kept.add("content-type");

@@ -5,7 +5,7 @@
 import { ModTsError } from "../errors.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
 import type { RedirectTarget } from "../request/internal-redirect.ts";
-import { requestedUrl } from "../request/requested-url.ts";
+import { canonicalPath, requestedUrl } from "../request/requested-url.ts";
 import { isProgram } from "./check-answer.ts";
 import { endToEnd, type OutgoingHeaders, toRecord } from "./message-headers.ts";
 import type { ForeignOrigin } from "./settings.ts";
@@ -25,7 +25,8 @@ export function forForeign(
   origin: ForeignOrigin,
 ): { path: string; headers: OutgoingHeaders } {
   // Attack: what Apache has judged is `/admin`, however it was written; the other server must be asked for the same.
-  const { host, scheme, uri } = requestedUrl(req);
+  const { host, scheme, uri: asked } = requestedUrl(req);
+  const uri = ownPath(req) ?? asked;
   const via = req.headersIn.getAll("via").join(", ");
   // A server that is ourselves again gets the request as a new one, so only its own words tell.
   if (via.split(/\bmod_ts\b/).length > hopLimit) {
@@ -50,7 +51,8 @@ export function forApache(
   redirect: RedirectTarget | undefined,
 ): { path: string; headers: OutgoingHeaders } {
   const { host } = requestedUrl(req);
-  const target = req.unparsedUri.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, "") || "/";
+  const asked = req.unparsedUri.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, "") || "/";
+  const target = ownPath(req) ?? asked;
   const path = redirect?.path ?? (target.startsWith("?") ? `/${target}` : target);
   if (!/^\/[\x21-\x7e]*$/.test(path)) {
     throw new ModTsError("MODTS_BAD_URL", { reason: "it cannot be asked for a second time" });
@@ -61,6 +63,24 @@ export function forApache(
   if (!redirect && isProgram(req) && req.headersIn.get("range")?.includes(",")) drop.add("range");
   const kept = toRecord(endToEnd(req.headersIn.raw()), (name) => drop.has(name));
   return { path, headers: { ...kept, host } };
+}
+
+/**
+ * Path and query of a request whose line is that of another one: of an ErrorDocument, or of a part that mod_include takes in.
+ *
+ * Attack: a handler refuses `/gate`, and the ErrorDocument lies where the origin answers: asked for the request line, it gives what was refused.
+ */
+function ownPath(req: ApacheRequest): string | undefined {
+  const { environment } = req[internals].context;
+  if (errorStatus(req) === undefined && !environment["MOD_TS_SUBREQUEST"]) return undefined;
+  const path = canonicalPath(req.uri.replaceAll("%", "%25"), req.uri);
+  return req.args === null ? path : `${path}?${req.args}`;
+}
+
+/** The status that an ErrorDocument is for; undefined: the request is for none. */
+export function errorStatus(req: ApacheRequest): number | undefined {
+  const status = req[internals].context.environment["MOD_TS_STATUS"];
+  return status === undefined ? undefined : Number(status);
 }
 
 /** The length of the body as the door has it, else chunks. A handler may have changed `headersIn`; the bytes are what they are. */

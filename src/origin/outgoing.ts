@@ -35,7 +35,7 @@ export function forForeign(
   }
   const version = /^HTTP\/(\d(?:\.\d)?)$/.exec(req.protocol)?.[1] ?? "1.1";
   const headers = {
-    ...toRecord(endToEnd(req.headersIn.raw()), isReplaced),
+    ...toRecord(endToEnd(req.headersIn.raw()), (name) => isReplaced(name) || isForOther(req, name)),
     host: origin.preserveHost ? host : hostOf(origin),
     via: `${via ? `${via}, ` : ""}${version} ${pseudonym}`,
     "x-forwarded-for": req.useragentIp,
@@ -61,7 +61,10 @@ export function forApache(
   if (redirect && !hasBody(req, redirect.method)) for (const name of bodyHeaders) drop.add(name);
   // Of several ranges the answer does not tell whether they are those of a source. A server may leave them out of account.
   if (!redirect && isProgram(req) && req.headersIn.get("range")?.includes(",")) drop.add("range");
-  const kept = toRecord(endToEnd(req.headersIn.raw()), (name) => drop.has(name));
+  const kept = toRecord(
+    endToEnd(req.headersIn.raw()),
+    (name) => drop.has(name) || (!redirect && isForOther(req, name)),
+  );
   return { path, headers: { ...kept, host } };
 }
 
@@ -81,6 +84,11 @@ function ownPath(req: ApacheRequest): string | undefined {
 export function errorStatus(req: ApacheRequest): number | undefined {
   const status = req[internals].context.environment["MOD_TS_STATUS"];
   return status === undefined ? undefined : Number(status);
+}
+
+/** Whether a header speaks of the page that was refused, and not of the ErrorDocument: a range, a condition. */
+function isForOther(req: ApacheRequest, name: string): boolean {
+  return /^(?:range|if-.+)$/.test(name) && errorStatus(req) !== undefined;
 }
 
 /** The length of the body as the door has it, else chunks. A handler may have changed `headersIn`; the bytes are what they are. */

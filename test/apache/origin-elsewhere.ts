@@ -66,6 +66,9 @@ t.test("an ErrorDocument is the page that it names, not the one that was refused
     const refused = await apache.request("/gate/page.html", { method });
     t.match(refused, { status: 403, body: "not for you" }, method);
   }
+  const headers = { host: "x", range: "bytes=0-2", "if-none-match": "*" };
+  const whole = await apache.request("/gate/page.html", { headers });
+  t.match(whole, { status: 403, body: "not for you" }, "whole, as from Apache itself");
 });
 
 t.test("so it is at another server", async (t) => {

@@ -149,6 +149,8 @@ class Door implements Gateway {
   readonly #directives = new DirectivesCache();
   readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
+  /** Connections that were handed over as they are. */
+  readonly #tunnels = new Set<Socket>();
   readonly #answerQuestion: AnswerQuestion;
   #server: Server | undefined;
   #drained: (() => void) | undefined;
@@ -213,7 +215,11 @@ class Door implements Gateway {
     if (!serve) return;
     reply.detachSocket(socket);
     if ("tunnel" in serve) {
-      socket.once("close", () => reply.destroy().emit("close"));
+      this.#tunnels.add(socket);
+      socket.once("close", () => {
+        this.#tunnels.delete(socket);
+        reply.destroy().emit("close");
+      });
       return serve.tunnel(socket, head);
     }
     const webSocket = this.#sockets.open(message, socket, head);
@@ -280,6 +286,8 @@ class Door implements Gateway {
   #closeIdle(): void {
     this.#server?.closeIdleConnections();
     this.#sockets.close();
+    // Nobody here can say goodbye in the middle of somebody else's frame.
+    for (const socket of this.#tunnels) socket.destroy();
   }
 }
 

@@ -233,12 +233,15 @@ t.test("WebSockets", async (t) => {
   const apache = await startApache(t, {
     handlers: {
       "first.ts": "export const handler = () => -1;",
+      "log.ts":
+        'export const logHandler = (req) => { req.logError("joined until " + req.uri); return 0; };',
       "gate.ts":
         'export const handler = (req) => { req.write("lost"); return req.args === "open" ? -1 : req.args === "ok" ? 0 : 403; };',
     },
     conf: `
       <Location /app>
         Use TsHandler "first.ts mod_ts/origin"
+        Use TsLogHandler log.ts
         Use TsOption mod_ts.origin.url ${url}
       </Location>
       <Location /app/gate>
@@ -277,4 +280,17 @@ t.test("WebSockets", async (t) => {
     passed.terminate();
   }
   t.match(apache.sidecarLog(), /mod_ts\.origin\.url: WebSockets go to another server alone/);
+
+  const last = new WebSocket(`${address}/app/last`);
+  await once(last, "open");
+  last.on("error", () => {});
+  const closed = [once(last, "close"), once(joined as unknown as Duplex, "close")];
+  apache.sidecar.kill("SIGTERM");
+  await Promise.all(closed);
+  await once(apache.sidecar, "exit");
+  t.match(
+    apache.sidecarLog(),
+    /joined until \/app\/last/,
+    "a worker that stops ends them in order",
+  );
 });

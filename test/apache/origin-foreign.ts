@@ -189,6 +189,7 @@ t.test("what breaks, and what the log says", async (t) => {
   t.equal(await status("/nonsense"), 502);
   t.equal(await status("/lengths"), 502);
   t.equal(await status("/silent"), 504);
+  await until(() => String(silent.open()), "0");
   t.equal(silent.open(), 0, "and nobody waits any longer");
   t.equal(await status("/typo"), 500);
   t.equal(await status("/path"), 500);

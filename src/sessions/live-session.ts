@@ -144,8 +144,12 @@ export class LiveSession implements Session {
         cookie.set(this.#id);
         throw error;
       }
-      if (this.#isStored) this.#lock?.move(to);
-      else this.#takeLock()?.drop();
+      if (!this.#isStored) {
+        // Attack: whoever was logged out elsewhere goes on with the data of before, under a new id.
+        this.#takeLock()?.drop();
+        throw lost(reasons.gone);
+      }
+      this.#lock?.move(to);
     }
     this.#id = id;
   }

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import t from "tap";
 import { Browsers } from "../fixtures/browser.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const many = 10_000;
 /** Requests at a time. */
@@ -33,6 +34,8 @@ const apache = await startApache(t, {
     `,
   },
 });
+// Apache keeps its connections: before the second worker is there, all of them would lead to the first.
+await until(apache.sidecarLog, /notice\].* ready$/m);
 const browsers = new Browsers(t, apache.port, clients);
 
 /** Calls `act` with every number below `count`, a few at a time. */

@@ -1,6 +1,7 @@
 /** Request bodies: streamed, promised before they are sent, limited, broken off. */
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
@@ -176,7 +177,10 @@ t.test("over the limit: 413", async (t) => {
       "who does not read has no limit",
     );
   }
-  t.match(apache.sidecarLog(), /MODTS_BODY_TOO_LARGE: .* 100000 bytes/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_BODY_TOO_LARGE: .* 100000 bytes/),
+    /MODTS_BODY_TOO_LARGE: .* 100000 bytes/,
+  );
 });
 
 t.test("who answers without reading everything is heard, however long the upload", async (t) => {

@@ -98,7 +98,7 @@ t.test("how a process ends", async (t) => {
   t.equal((await apache.request("/cgi/error.sh")).status, 500);
   t.equal((await apache.request("/cgi/no-interpreter.sh")).status, 500);
   t.equal((await apache.request("/cgi/nph-old.sh")).status, 500);
-  const log = apache.sidecarLog();
+  const log = await until(apache.sidecarLog, /MODTS_CGI_NPH/);
   t.match(log, /MODTS_CGI_EXIT: \S+grep\.sh/);
   t.match(log, /MODTS_CGI_DIED: \S+killed\.sh died: signal SIGSEGV/);
   t.match(log, /mod_ts:warn.* error\.sh: oops/);
@@ -112,7 +112,10 @@ t.test("one that never ends is killed with its children, SIGTERM or not", async 
   const pids = pidsIn("hang.pid");
   t.equal(pids.length, 2);
   t.match(await gone(pids), /^false,false$/);
-  t.match(apache.sidecarLog(), /MODTS_CGI_TIMEOUT: \S+hang\.sh/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_CGI_TIMEOUT: \S+hang\.sh/),
+    /MODTS_CGI_TIMEOUT: \S+hang\.sh/,
+  );
 });
 
 t.test("so is one whose client leaves", async (t) => {

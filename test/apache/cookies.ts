@@ -1,6 +1,7 @@
 /** Cookies through a real Apache: there and back, on redirects and errors, and what a hostile client sends. */
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const apache = await startApache(t, {
   conf: `
@@ -69,10 +70,22 @@ t.test("what cannot be set is an error, and no header", async (t) => {
     t.equal(reply.status, 500, path);
     t.notOk(reply.headers["set-cookie"] ?? reply.headers["x-evil"], path);
   }
-  t.match(apache.sidecarLog(), /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/);
-  t.match(apache.sidecarLog(), /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/),
+    /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/,
+  );
+  t.match(
+    await until(
+      apache.sidecarLog,
+      /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/,
+    ),
+    /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/,
+  );
   await t.rejects(get("/late"), "the answer is cut off");
-  t.match(apache.sidecarLog(), /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/),
+    /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/,
+  );
 });
 
 t.test("malformed ones, a hundred of a name, and as many as Apache lets in", async (t) => {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { WebSocket } from "ws";
 import { type Apache, startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const options = {
   before: "Define MOD_TS_TTL 1",
@@ -187,5 +188,8 @@ t.test("a worker that dies in a request takes that one with it", async (t) => {
       [200, 200, 200, 200],
     );
   }
-  t.match(apache.sidecarLog(), /MODTS_WORKER_DIED: worker \d+ of main ended \(exit code 3\)/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_WORKER_DIED: worker \d+ of main ended \(exit code 3\)/),
+    /MODTS_WORKER_DIED: worker \d+ of main ended \(exit code 3\)/,
+  );
 });

@@ -228,5 +228,8 @@ t.test("the end of the process closes what is open", async (t) => {
   apache.sidecar.kill("SIGTERM");
   await new Promise((resolve) => apache.sidecar.once("exit", resolve));
   t.equal(apache.sidecar.exitCode, 0);
-  t.match(apache.sidecarLog(), /versions\.ts: fourth says goodbye/);
+  t.match(
+    await until(apache.sidecarLog, /versions\.ts: fourth says goodbye/),
+    /versions\.ts: fourth says goodbye/,
+  );
 });

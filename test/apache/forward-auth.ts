@@ -188,7 +188,13 @@ t.test("everything else is no pass", async (t) => {
     t.equal(reply.status, status, `${path} ${cookie}`);
     t.notMatch(reply.body, /SECRET/);
   }
-  t.match(apache.sidecarLog(), /MODTS_BAD_OPTION: Use TsOption mod_ts\.forward-auth\.tiemout: /);
+  t.match(
+    await until(
+      apache.sidecarLog,
+      /MODTS_BAD_OPTION: Use TsOption mod_ts\.forward-auth\.tiemout: /,
+    ),
+    /MODTS_BAD_OPTION: Use TsOption mod_ts\.forward-auth\.tiemout: /,
+  );
 });
 
 t.test("bearer tokens", async (t) => {

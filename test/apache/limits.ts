@@ -6,6 +6,7 @@ import t from "tap";
 import { freePort } from "../../src/httpd/free-port.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
 import { startApache, temporaryFolder } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
 const handlers = {
@@ -159,7 +160,7 @@ t.test("over TCP the secret decides", async (t) => {
   for (const wrong of ["", "x", "0123456789abcdeF", `${secret}x`, secret.slice(1)]) {
     t.match(await stranger(wrong), /^HTTP\/1.1 403 /, wrong);
   }
-  t.match(tcp.sidecarLog(), "MODTS_SECRET_WRONG");
+  t.match(await until(tcp.sidecarLog, "MODTS_SECRET_WRONG"), "MODTS_SECRET_WRONG");
   t.notMatch(tcp.sidecarLog(), secret);
 });
 

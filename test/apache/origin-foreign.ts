@@ -197,7 +197,7 @@ t.test("what breaks, and what the log says", async (t) => {
   for (const path of ["/half", "/chunks"]) {
     await t.rejects(apache.request(path), `${path}: cut off, and no success`);
   }
-  const log = apache.sidecarLog();
+  const log = await until(apache.sidecarLog, /MODTS_ORIGIN_BROKEN[^]*MODTS_ORIGIN_BROKEN/);
   for (const code of ["DOWN", "TIMEOUT", "BROKEN", "UNSET"]) {
     t.match(log, new RegExp(`MODTS_ORIGIN_${code}: .*mod_ts/origin`), code);
   }
@@ -211,7 +211,7 @@ t.test("a circle through another address ends", async (t) => {
     conf: section("/app", `http://127.0.0.1:${port}`),
   });
   t.equal((await apache.request("/app")).status, 508);
-  t.match(apache.sidecarLog(), /MODTS_ORIGIN_LOOP/);
+  t.match(await until(apache.sidecarLog, /MODTS_ORIGIN_LOOP/), /MODTS_ORIGIN_LOOP/);
 });
 
 t.test("WebSockets", async (t) => {
@@ -280,7 +280,10 @@ t.test("WebSockets", async (t) => {
     await once(passed, "open");
     passed.terminate();
   }
-  t.match(apache.sidecarLog(), /mod_ts\.origin\.url: WebSockets go to another server alone/);
+  t.match(
+    await until(apache.sidecarLog, /mod_ts\.origin\.url: WebSockets go to another server alone/),
+    /mod_ts\.origin\.url: WebSockets go to another server alone/,
+  );
 
   const last = new WebSocket(`${address}/app/last`);
   await once(last, "open");
@@ -290,8 +293,8 @@ t.test("WebSockets", async (t) => {
   await Promise.all(closed);
   await once(apache.sidecar, "exit");
   t.match(
-    apache.sidecarLog(),
-    /joined until \/app\/last/,
+    await until(apache.sidecarLog, "joined until /app/last"),
+    "joined until /app/last",
     "a worker that stops ends them in order",
   );
 });

@@ -1,6 +1,7 @@
 /** `req.internalRedirect`: another address answers, through all of Apache. */
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "../fixtures/until.ts";
 import t from "tap";
 import { startOrigin } from "../fixtures/origin.ts";
 
@@ -114,8 +115,12 @@ t.test("the same session here and there", async (t) => {
 
 t.test("ten in a row, and no more", async (t) => {
   t.equal((await apache.request("/circle")).status, 508);
+  await until(apache.sidecarLog, /MODTS_ORIGIN_LOOP/);
   t.equal(apache.sidecarLog().match(/round \d/g)?.length, 11);
-  t.match(apache.sidecarLog(), /MODTS_ORIGIN_LOOP: .*10 internal redirects/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_ORIGIN_LOOP: .*10 internal redirects/),
+    /MODTS_ORIGIN_LOOP: .*10 internal redirects/,
+  );
 });
 
 t.test("mistakes", async (t) => {
@@ -126,7 +131,10 @@ t.test("mistakes", async (t) => {
     t.equal(status, uri === "" ? 200 : 500, uri);
   }
   t.equal((await apache.request("/long")).status, 500);
-  t.match(apache.sidecarLog(), /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/),
+    /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/,
+  );
   const late = await apache.request("/late").catch(() => undefined);
   t.not(late?.status, 200, "half an answer is none");
 });

@@ -4,6 +4,7 @@ import { Tickets } from "../../src/origin/tickets.ts";
 import { originGuard } from "../../src/secret.ts";
 import { freePort } from "../../src/httpd/free-port.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 import { originDefines, secret, startOrigin } from "../fixtures/origin.ts";
 
 const apache = await startOrigin(t, {
@@ -163,7 +164,10 @@ t.test("sources stay hidden", async (t) => {
     const part = await apache.request("/a/config.php", { headers: { host: "x", range } });
     t.equal(part.status, 500, range);
   }
-  t.match(apache.sidecarLog(), /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/),
+    /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/,
+  );
 });
 
 t.test("access control is asked again, and decides alike", async (t) => {
@@ -216,7 +220,10 @@ t.test("what the sidecar is refused is a 502 that says why, and serves nothing",
   const wrong = await misled.request("/page.html");
   t.equal(wrong.status, 502);
   t.notMatch(wrong.body, /another/);
-  t.match(misled.sidecarLog(), /MODTS_ORIGIN_REFUSED: .*another virtual host answered/);
+  t.match(
+    await until(misled.sidecarLog, /MODTS_ORIGIN_REFUSED: .*another virtual host answered/),
+    /MODTS_ORIGIN_REFUSED: .*another virtual host answered/,
+  );
   t.equal((await misled.request("/page.html?nobody")).status, 502);
 });
 
@@ -232,7 +239,13 @@ t.test("a RemoteIPHeader of the administrator's own", async (t) => {
   const headers = { host: "x", "x-forwarded-for": "10.0.0.1, 192.0.2.7" };
   const unaware = await startOrigin(t, { conf, files });
   t.equal((await unaware.request("/page.html", { headers })).status, 502);
-  t.match(unaware.sidecarLog(), /MODTS_ORIGIN_REFUSED: .*status 403; .*no other RemoteIPHeader/);
+  t.match(
+    await until(
+      unaware.sidecarLog,
+      /MODTS_ORIGIN_REFUSED: .*status 403; .*no other RemoteIPHeader/,
+    ),
+    /MODTS_ORIGIN_REFUSED: .*status 403; .*no other RemoteIPHeader/,
+  );
   const port = await freePort("127.0.0.1");
   const origin = { url: `http://127.0.0.1:${port}`, clientHeader: "X-Forwarded-For" };
   const aware = await startApache(t, {

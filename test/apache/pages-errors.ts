@@ -140,7 +140,10 @@ t.test("links: out of the folders, and to what is no page", async (t) => {
     t.equal(reply.status, 500, name);
     t.notMatch(reply.body, /PRIVATE|root:|handler/);
   }
-  t.match(apache.sidecarLog(), "has no export named $render");
+  t.match(
+    await until(apache.sidecarLog, "has no export named $render"),
+    "has no export named $render",
+  );
 });
 
 t.test("an error page gets the exception and takes the place of the page", async (t) => {

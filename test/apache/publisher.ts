@@ -232,8 +232,14 @@ t.test("what cannot be sent is a 500 that says why", async (t) => {
     t.equal((await apache.request(`/pub/results/${name}`)).status, 500, name);
     t.match(await until(() => apache.sidecarLog(), why), why, name);
   }
-  t.match(apache.sidecarLog(), /MODTS_BAD_RESULT: result of \S+\/pub\/results\.ts\/map: a Map/);
-  t.match(apache.sidecarLog(), "mod_ts/publisher failed in phase handler");
+  t.match(
+    await until(apache.sidecarLog, /MODTS_BAD_RESULT: result of \S+\/pub\/results\.ts\/map: a Map/),
+    /MODTS_BAD_RESULT: result of \S+\/pub\/results\.ts\/map: a Map/,
+  );
+  t.match(
+    await until(apache.sidecarLog, "mod_ts/publisher failed in phase handler"),
+    "mod_ts/publisher failed in phase handler",
+  );
 });
 
 t.test("the next request runs what was saved, added or deleted", async (t) => {

@@ -5,6 +5,7 @@ import t from "tap";
 import { type ClientOptions, WebSocket } from "ws";
 import { contextHeader } from "../fixtures/context-header.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
@@ -172,7 +173,10 @@ t.test("ends", async (t) => {
   t.same(await closeOf("/socket?terminate"), { code: 1006, reason: "" });
   t.same(await closeOf("/socket?throws"), { code: 1011, reason: "" }, "nothing of the error");
   t.same(await closeOf("/socket?rejects"), { code: 1011, reason: "" });
-  t.match(apache.sidecarLog(), /MODTS_HANDLER_FAILED.*[^]*secret-detail/);
+  t.match(
+    await until(apache.sidecarLog, /MODTS_HANDLER_FAILED.*[^]*secret-detail/),
+    /MODTS_HANDLER_FAILED.*[^]*secret-detail/,
+  );
 });
 
 t.test("the log and cleanup phases run when the socket has closed", async (t) => {

@@ -1,9 +1,9 @@
 /**
- * What the standard handlers cost, and what others cost for the same: `node bench/handlers.ts [rounds] [seconds]`. In one run, rounds
+ * What the standard handlers cost, and what others cost for the same: `node bench/handlers.ts [rounds] [seconds] [workers]`. In one run, rounds
  * interleaved, medians: the plain hello handler and a published one; a page that renders a table of 200 rows, a JSON answer of 10 KB,
  * a counter in a session on SQLite; and the three in mod_python, mod_php and mod_wsgi, where those are installed.
  *
- * Everybody has both cores: two workers here, the processes of a usual configuration there. CPU is that of httpd and of all processes
+ * Everybody has both cores: two workers here unless told, the processes of a usual configuration there. CPU is that of httpd and of all processes
  * behind it. Sessions are spread over 200 clients.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ import { median, run } from "./wrk.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 const seconds = Number(process.argv[3] ?? 3);
+const workers = Number(process.argv[4] ?? 2);
 const clients = 200;
 const order = ["hello", "published hello", "page", "json", "counter"];
 
@@ -89,7 +90,7 @@ const folder = mkdtempSync(join(tmpdir(), "mod-ts-peers-"));
 chmodSync(folder, 0o755);
 const peers = await startPeers(httpd, folder);
 try {
-  await onStage({ conf, files, config: { pools: { main: { workers: 2 } } } }, async (stage) => {
+  await onStage({ conf, files, config: { pools: { main: { workers } } } }, async (stage) => {
     const cases = [...ownCases(stage), ...peerCases()];
     for (const { url } of cases) await untilOk(url);
     await measure(cases);

@@ -225,6 +225,18 @@ t.test("rotation: a new id, the same data, the old id is dead", async (t) => {
   t.equal((await ask(count(), cookie)).body, "[3,false]", "then the old id stays");
 });
 
+t.test("a session that another request has ended does not come back by rotating it", async (t) => {
+  const { ask } = await serveSessions(t, clock);
+  const cookie = cookieOf(await ask(count()));
+  const out = await ask(async (req) => {
+    const session = await req.session({ lock: false });
+    await ask(async (other) => (await other.session({ lock: false })).invalidate(), cookie);
+    await t.rejects(session.rotate(), { code: "MODTS_SESSION_LOST", message: /ended by another/ });
+  }, cookie);
+  t.equal((await ask(count(), cookieOf(out))).body, "[1,true]", "nothing of before is there");
+  t.equal((await ask(count(), cookie)).body, "[1,true]");
+});
+
 t.test("invalidation: the record is gone, the browser forgets", async (t) => {
   const { ask } = await serveSessions(t, clock);
   const cookie = cookieOf(await ask(count()));

@@ -32,6 +32,7 @@ import { DECLINED, OK, type Outcome } from "./outcome.ts";
 import type { ModuleSource } from "./request/internals.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 import type { Toolkit } from "./request/toolkit.ts";
+import { isResponse } from "./request/web-response.ts";
 
 export interface PhaseRunnerOptions {
   /** Finds handler modules. */
@@ -247,11 +248,6 @@ function tunnelOf(
 /** A promise, or what acts like one. */
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | undefined)?.then === "function";
-}
-
-/** By its tag too: a `Response` of another realm or of a polyfill does the same job. */
-function isResponse(value: unknown): value is Response {
-  return value instanceof Response || Object.prototype.toString.call(value) === "[object Response]";
 }
 
 /** Without a user, later phases and the access log would take the request for an anonymous one that may pass. */

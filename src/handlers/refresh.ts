@@ -9,6 +9,7 @@
 import type { HandlerModule } from "../handler.ts";
 import { escapeJson } from "../html.ts";
 import { OK, type Outcome } from "../outcome.ts";
+import { isAlive } from "../process-identity.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 /** Where a development server serves the events. */
@@ -83,7 +84,7 @@ async function serveEvents(
   req.write(`retry: ${retry}\n\n`);
   await req.flush();
   // Builds are counted in each process by itself: only the one that made the page can compare.
-  if (pid !== process.pid) return isAlive(pid) ? OK : sendReload(req);
+  if (pid !== process.pid) return mayBeAlive(pid) ? OK : sendReload(req);
   const end = performance.now() + patience;
   while (!req.signal.aborted && performance.now() < end) {
     if (await hasChanged(seen, find)) return sendReload(req);
@@ -127,13 +128,9 @@ function describe({ generation, failure }: HandlerModule): string {
   return `${generation} ${failure?.message ?? ""}`;
 }
 
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid < 2) return true;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** The number comes from a client: 0 and below would speak of groups of processes, and what is none is no reason to reload. */
+function mayBeAlive(pid: number): boolean {
+  return !Number.isSafeInteger(pid) || pid < 2 || isAlive(pid);
 }
 
 function sleep(signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@
 import { ModTsError } from "../errors.ts";
 import { OK, type Outcome } from "../outcome.ts";
 import { type ApacheRequest, internals } from "../request/request.ts";
+import { isResponse } from "../request/web-response.ts";
 import { isPage, setType } from "./content-type.ts";
 import { producerOf } from "./producer.ts";
 import { sendStream } from "./send-stream.ts";
@@ -81,10 +82,6 @@ function send(req: ApacheRequest, type: string, data: string | Uint8Array): Outc
 
 /** Characters or bytes that the response keeps until its end, and then counts itself. */
 const wholeLimit = 65_536;
-
-function isResponse(value: object): value is Response {
-  return value instanceof Response || Object.prototype.toString.call(value) === "[object Response]";
-}
 
 function badResult({ label }: Labelled, reason: string, cause?: unknown): ModTsError {
   return new ModTsError("MODTS_BAD_RESULT", { name: label, reason }, { cause });

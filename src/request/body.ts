@@ -86,12 +86,7 @@ export class BodyReader {
 
   /** The whole body as JSON. Text that is no JSON is the client's fault: `HttpError` 400; as is more than `limit` bytes: 413. */
   async json(limit?: number): Promise<unknown> {
-    const text = await this.text("utf-8", limit);
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw new HttpError(400, { body: "The request body is not valid JSON.\n", cause });
-    }
+    return parseJsonBody(await this.text("utf-8", limit));
   }
 
   /** Reads to the end and forgets it, unless a party of its own holds the stream. Rejects as reading does. */
@@ -176,6 +171,15 @@ export class BodyReader {
   #iterator(party: string): AsyncIterator<Buffer> {
     const stream = this.claim(party);
     return (this.#chunks ??= stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>);
+  }
+}
+
+/** The value of a body that is JSON; else `HttpError` 400. */
+export function parseJsonBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HttpError(400, { body: "The request body is not valid JSON.\n", cause });
   }
 }
 

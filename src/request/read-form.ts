@@ -3,7 +3,7 @@
  * @module
  */
 import { HttpError } from "../http-error.ts";
-import type { BodyReader } from "./body.ts";
+import { type BodyReader, parseJsonBody } from "./body.ts";
 import { ByteCollector } from "./byte-collector.ts";
 import { Form, type FormValue } from "./form.ts";
 import type { FormLimits } from "./form-limits.ts";
@@ -93,7 +93,7 @@ async function readLimited(body: BodyReader, limit: number): Promise<Buffer> {
 
 /** The members of an object, one level deep; anything deeper is for `req.json()`. */
 function addJson(text: string, entries: FormEntries): void {
-  const value = parseJson(text);
+  const value = parseJsonBody(text.replace(/^\ufeff/, ""));
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HttpError(400, { body: "A form in JSON is an object of names and values.\n" });
   }
@@ -109,14 +109,6 @@ function scalarText(name: string, value: unknown): FormValue & string {
   throw new HttpError(400, {
     body: `Field ${quote(name)}: a form in JSON holds text, numbers, booleans and lists of them.\n`,
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ""));
-  } catch (cause) {
-    throw new HttpError(400, { body: "The request body is not valid JSON.\n", cause });
-  }
 }
 
 function decoderOf(contentType: string): InstanceType<typeof TextDecoder> | undefined {

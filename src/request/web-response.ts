@@ -5,6 +5,11 @@
 import { ModTsError } from "../errors.ts";
 import type { HeaderTable } from "./headers.ts";
 
+/** By its tag too: a `Response` of another realm or of a polyfill does the same job. */
+export function isResponse(value: unknown): value is Response {
+  return value instanceof Response || Object.prototype.toString.call(value) === "[object Response]";
+}
+
 /** What a response is written to; a `ResponseBuffer`. */
 export interface ResponseSink {
   status: number;

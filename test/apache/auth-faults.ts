@@ -6,6 +6,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import * as record from "../../src/authorizer/record.ts";
 import { type Apache, startApache, startEcho } from "../fixtures/httpd.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 
 const conf = `
@@ -210,12 +211,12 @@ t.test("the sidecar", async (t) => {
       let version = 2;
       for (let count = 1; count <= 3; count += 1) {
         version += 1;
-        const from = apache.sidecarLog().length;
+        const logged = logSince(apache.sidecarLog);
         apache.sidecar.kill("SIGHUP");
         // Whole at once, as a deployment does: a new worker has no last good version to decide while a file is half there.
         apache.write("judge.next", judge(version));
         renameSync(join(apache.folder, "judge.next"), join(apache.folder, "handlers/judge.ts"));
-        await until(() => apache.sidecarLog().slice(from), /\] reloaded, generation/);
+        await logged(/\] reloaded, generation/);
       }
       state.running = false;
       await Promise.all(loops);

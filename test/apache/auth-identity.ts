@@ -7,6 +7,7 @@ import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
 import { startHeaderEcho } from "../fixtures/header-echo.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 
 const port = await startHeaderEcho(t);
@@ -271,9 +272,9 @@ t.test("during a reload", async (t) => {
   };
   const loops = [loop(), loop()];
   for (let count = 1; count <= 2; count += 1) {
-    const from = apache.sidecarLog().length;
+    const logged = logSince(apache.sidecarLog);
     apache.sidecar.kill("SIGHUP");
-    await until(() => apache.sidecarLog().slice(from), /\] reloaded, generation/);
+    await logged(/\] reloaded, generation/);
   }
   state.reloading = false;
   await Promise.all(loops);

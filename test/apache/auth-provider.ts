@@ -1,6 +1,7 @@
 /** `AuthBasicProvider mod_ts`: Apache asks for the password, a handler judges it. */
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const provider = `AuthType Basic
   AuthName "Provider"
@@ -79,7 +80,8 @@ t.test("the handler judges the password that Apache asked for", async (t) => {
   });
   t.match(await ask("/plain/a.txt", "bob", "wrong"), { status: 401 });
   t.match(await ask("/plain/a.txt", "bob"), { status: 200, body: "plain\n" });
-  t.match(apache.accessLog(), / bob \[.*\/plain\/a\.txt.* 200 /);
+  const line = / bob \[.*\/plain\/a\.txt.* 200 /;
+  t.match(await until(apache.accessLog, line), line);
 });
 
 t.test("one provider among others: first the file, then the handler", async (t) => {

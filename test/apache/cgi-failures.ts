@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { startCgi } from "../fixtures/cgi.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
-import { until } from "../fixtures/until.ts";
 
 const type = `console.log("Content-Type: text/plain\\n");`;
 const asRoot = process.geteuid?.() === 0;
@@ -45,14 +45,13 @@ const apache = await startCgi(
 chmodSync(join(apache.folder, "handlers/cgi/data.txt"), 0o644);
 
 /** Asks, and gives the answer with what the log said meanwhile. */
-async function ask(path: string, log?: RegExp) {
-  const before = apache.sidecarLog().length;
+async function ask(path: string, log: RegExp) {
+  const logged = logSince(apache.sidecarLog);
   const reply = await apache.request(path).catch((error: Error) => ({
     status: 0,
     body: error.message,
   }));
-  if (log) await until(() => apache.sidecarLog().slice(before), log);
-  return { ...reply, log: apache.sidecarLog().slice(before) };
+  return { ...reply, log: await logged(log) };
 }
 
 /** Nothing, an answer without its end, or Apache's own page for one that has not begun: never a whole answer. */

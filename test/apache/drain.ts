@@ -101,13 +101,6 @@ class Load {
 
 type Started = Awaited<ReturnType<typeof startApache>>;
 
-async function logged(apache: Started, pattern: RegExp): Promise<void> {
-  for (let tries = 0; !pattern.test(apache.sidecarLog()); tries += 1) {
-    if (tries === 1000) throw new Error(`no ${pattern} in the log:\n${apache.sidecarLog()}`);
-    await sleep(10);
-  }
-}
-
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -129,7 +122,8 @@ async function beginSlow(apache: Apache): Promise<{ pid: number; rest: Promise<s
 
 async function reload(apache: Started, generation: number): Promise<void> {
   apache.sidecar.kill("SIGHUP");
-  await logged(apache, new RegExp(`reloaded, generation ${generation}\\b`));
+  const line = new RegExp(`reloaded, generation ${generation}\\b`);
+  if (!line.test(await until(apache.sidecarLog, line))) throw new Error(`no ${line} in the log`);
 }
 
 t.test("SIGHUP under load", async (t) => {
@@ -158,7 +152,7 @@ t.test("SIGTERM: what runs is finished, then Apache says 503", async (t) => {
   const slow = await beginSlow(apache);
   const load = new Load(apache, 3);
   apache.sidecar.kill("SIGTERM");
-  await logged(apache, /stopping/);
+  await until(apache.sidecarLog, "stopping");
   apache.write("go", "");
   t.equal(await slow.rest, `${slow.pid} ${slow.pid}`);
   if (apache.sidecar.exitCode === null) await once(apache.sidecar, "exit");

@@ -3,7 +3,7 @@ import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
-import { until } from "../fixtures/until.ts";
+import { logSince } from "../fixtures/log-since.ts";
 
 const locations = {
   "missing-export": "all.ts::nothing",
@@ -61,9 +61,9 @@ async function fail(
   name: string,
   line: RegExp,
 ): Promise<{ status: number; body: string; log: string }> {
-  const before = apache.sidecarLog().length;
+  const logged = logSince(apache.sidecarLog);
   const { status, body } = await apache.request(`/${name}`);
-  return { status, body, log: await until(() => apache.sidecarLog().slice(before), line) };
+  return { status, body, log: await logged(line) };
 }
 
 const expected: [keyof typeof locations, number, string, RegExp][] = [

@@ -6,6 +6,7 @@ import t from "tap";
 import { freePort } from "../../src/httpd/free-port.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
 import { startApache, temporaryFolder } from "../fixtures/httpd.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
@@ -34,22 +35,20 @@ const direct = (): RawClient => new RawClient(join(apache.folder, "run/main.sock
 const context = `Mod-Ts-Context: ${contextHeader()}`;
 const config = "Mod-Ts-Config: handler ok.ts";
 
-/** Sends header lines straight to the worker; gives the answer and what the log says of it. */
-async function ask(...lines: string[]): Promise<{ reply: string; log: string }> {
-  const before = apache.sidecarLog().length;
-  const reply = await direct().head("GET /x HTTP/1.1", "Connection: close", ...lines).closed;
-  return { reply, log: apache.sidecarLog().slice(before) };
-}
+/** Sends header lines straight to the worker. */
+const ask = (...lines: string[]): Promise<string> =>
+  direct().head("GET /x HTTP/1.1", "Connection: close", ...lines).closed;
 
 t.test("a request as Apache sends it passes", async (t) => {
-  t.match((await ask(context, config)).reply, /^HTTP\/1.1 200 [^]*ok$/);
+  t.match(await ask(context, config), /^HTTP\/1.1 200 [^]*ok$/);
 });
 
 t.test("a header block over the limit is 431", async (t) => {
   const big = "a".repeat(20_000);
-  const { reply, log } = await ask(context, config, `X-Big: ${big}`);
+  const logged = logSince(apache.sidecarLog);
+  const reply = await ask(context, config, `X-Big: ${big}`);
   t.match(reply, /^HTTP\/1.1 431 Request Header Fields Too Large\r\n[^]*<h1>/);
-  t.match(log, /MODTS_HEADERS_TOO_LARGE/);
+  t.match(await logged("MODTS_HEADERS_TOO_LARGE"), "MODTS_HEADERS_TOO_LARGE");
   const headers = { "x-big": big };
   t.equal((await apache.request("/x", { headers })).status, 431, "so it is through Apache");
   t.equal((await apache.request("/x", { headers: { "x-big": "a".repeat(10_000) } })).status, 200);
@@ -80,10 +79,11 @@ const malformed: Record<string, [string, RegExp]> = {
 
 for (const [name, [bytes, reason]] of Object.entries(malformed)) {
   t.test(`${name}: 400`, async (t) => {
-    const before = apache.sidecarLog().length;
+    const logged = logSince(apache.sidecarLog);
     t.match(await direct().send(bytes).closed, /^HTTP\/1.1 400 Bad Request\r\n/);
-    t.match(apache.sidecarLog().slice(before), /MODTS_BAD_REQUEST/);
-    t.match(apache.sidecarLog().slice(before), reason);
+    const log = await logged(reason);
+    t.match(log, "MODTS_BAD_REQUEST");
+    t.match(log, reason);
   });
 }
 
@@ -112,22 +112,24 @@ const forged: Record<string, [number, string, string[]]> = {
 
 for (const [name, [status, code, lines]] of Object.entries(forged)) {
   t.test(`${name}: ${status} ${code}`, async (t) => {
-    const { reply, log } = await ask(config, ...lines);
+    const logged = logSince(apache.sidecarLog);
+    const reply = await ask(config, ...lines);
     t.match(reply, new RegExp(`^HTTP/1.1 ${status} `));
     t.notMatch(reply, /mod_ts|MODTS|context/i, "the peer does not learn why");
-    t.match(log, code);
+    t.match(await logged(code), code);
   });
 }
 
 t.test("directives that no macro writes: 500, and the line in the log", async (t) => {
+  const wrong = /MODTS_BAD_CONFIG_LINE|MODTS_BAD_REFERENCE/;
   for (const line of ["nonsense", "debug maybe", "handler", "handler a::b::c"]) {
-    const { reply, log } = await ask(context, `Mod-Ts-Config: ${line}`);
-    t.match(reply, /^HTTP\/1.1 500 /, line);
-    t.match(log, /MODTS_BAD_CONFIG_LINE|MODTS_BAD_REFERENCE/, line);
+    const logged = logSince(apache.sidecarLog);
+    t.match(await ask(context, `Mod-Ts-Config: ${line}`), /^HTTP\/1.1 500 /, line);
+    t.match(await logged(wrong), wrong, line);
   }
-  const { reply, log } = await ask(context);
-  t.match(reply, /^HTTP\/1.1 500 /);
-  t.match(log, "MODTS_NO_HANDLER");
+  const logged = logSince(apache.sidecarLog);
+  t.match(await ask(context), /^HTTP\/1.1 500 /);
+  t.match(await logged("MODTS_NO_HANDLER"), "MODTS_NO_HANDLER");
 });
 
 /** The answer of Apache to a path that no client library would send. */

@@ -115,7 +115,8 @@ t.test("from the page to the form and back", async (t) => {
   t.match(reply, { status: 200, body: "members\n", headers: { "cache-control": "private" } });
   t.notOk(reply.headers["set-cookie"], "a fresh session needs no new cookie");
   t.match(await browser.ask("/members/"), { status: 200, body: "the members\n" });
-  t.match(apache.accessLog(), / john \[.*"GET \/members\/a\.txt HTTP\/1\.1" 200/);
+  const line = / john \[.*"GET \/members\/a\.txt HTTP\/1\.1" 200/;
+  t.match(await until(apache.accessLog, line), line);
   t.match(await browser.ask("/login?return=/members/"), {
     body: /logged in as <strong>john<.*href="\/members\/"/s,
   });

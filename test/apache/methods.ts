@@ -2,6 +2,7 @@
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
+import { until } from "../fixtures/until.ts";
 
 const apache = await startApache(t, {
   conf: `
@@ -98,7 +99,8 @@ t.test("a method that Node does not know is 501, and harms nobody", async (t) =>
     const reply = await ask(method, "/method");
     t.match(reply, /^HTTP\/1.1 501 Not Implemented\r\n/);
     t.match(reply, /<h1>Not Implemented<\/h1>/);
-    t.match(apache.sidecarLog(), `MODTS_UNKNOWN_METHOD: request method ${method} `);
+    const line = `MODTS_UNKNOWN_METHOD: request method ${method} `;
+    t.match(await until(apache.sidecarLog, line), line);
   }
   t.match(await ask("GET", "/method"), /^HTTP\/1.1 200 /);
 });

@@ -4,6 +4,7 @@ import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 
 /** Pages that cannot be built, and what the log says of each. */
@@ -117,17 +118,13 @@ apache.write("htdocs/pages/greet.ts", "export const handler = () => 0;");
 
 const get = (name: string) => apache.request(`/pages/${name}`);
 
-/** What the log says since `before`. */
-const logged = (before: number, pattern: RegExp): Promise<string> =>
-  until(() => apache.sidecarLog().slice(before), pattern);
-
 for (const [name, [, pattern]] of Object.entries(pages)) {
   t.test(`a page that fails: ${name}`, async (t) => {
-    const before = apache.sidecarLog().length;
+    const logged = logSince(apache.sidecarLog);
     const reply = await get(`${name}.tsp`);
     t.equal(reply.status, 500);
     t.notMatch(reply.body, /SECRET|PRIVATE|root:/, "nothing of the page");
-    const log = await logged(before, pattern);
+    const log = await logged(pattern);
     t.match(log, pattern);
     t.match(log, /\[mod_ts:error\].*(?:MODTS_BUILD_FAILED|MODTS_HANDLER_FAILED|MODTS_OUTSIDE)/);
     t.equal((await get("ok.tsp")).body, "ok", "nobody else is hurt");
@@ -147,12 +144,12 @@ t.test("links: out of the folders, and to what is no page", async (t) => {
 });
 
 t.test("an error page gets the exception and takes the place of the page", async (t) => {
-  const before = apache.sidecarLog().length;
+  const logged = logSince(apache.sidecarLog);
   const reply = await get("own.tsp");
   t.match(reply, { status: 500, headers: { "content-type": "text/plain" } });
   t.equal(reply.body, "Sorry: &lt;own&gt;\n");
   t.equal(reply.headers["x-lost"], undefined);
-  const log = await logged(before, /MODTS_PAGE_FAILED/);
+  const log = await logged(/<own>[^]*own\.tsp:2:10/);
   t.match(log, /own\.tsp failed; \S+oops\.tsp is shown/);
   t.match(log, /<own>[^]*own\.tsp:2:10/);
 });
@@ -169,11 +166,12 @@ t.test(
       ["twice.tsp", /MODTS_ERROR_PAGE_FAILED[^]*second/],
       ["escape.tsp", /MODTS_ERROR_PAGE_FAILED[^]*lies outside/],
     ] as const) {
-      const before = apache.sidecarLog().length;
+      const logged = logSince(apache.sidecarLog);
       const reply = await get(name);
       t.equal(reply.status, 500);
       t.match(reply.body, "<h1>Internal Server Error</h1>");
-      t.match(await logged(before, /MODTS_HANDLER_FAILED/), second);
+      t.match(await logged(second), second);
+      t.match(await logged(/MODTS_HANDLER_FAILED/), /MODTS_HANDLER_FAILED/);
     }
   },
 );

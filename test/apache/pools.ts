@@ -1,6 +1,7 @@
 /** Pools of workers ("interpreters"): separate processes, chosen by the location. */
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const apache = await startApache(t, {
   conf: `
@@ -98,10 +99,8 @@ t.test("a pool that does not fit its name is an error and not a mix-up", async (
   const reply = await apache.request("/mixed");
   t.equal(reply.status, 500);
   t.notMatch(reply.body, /pid|admin/);
-  t.match(
-    apache.sidecarLog(),
-    /MODTS_WRONG_INTERPRETER: Apache asked for interpreter admin, but this is main/,
-  );
+  const line = /MODTS_WRONG_INTERPRETER: Apache asked for interpreter admin, but this is main/;
+  t.match(await until(apache.sidecarLog, line), line);
 });
 
 t.test("the end of one pool's process is nothing to the other", async (t) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule } from "../fixtures/journal.ts";
+import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 
 const names = ["main", "other", "apart", "broken", "typed", "slow", "new", "renamed", "deleted"];
@@ -131,10 +132,10 @@ t.test(
       ],
     ];
     for (const [text, line] of mistakes) {
-      const before = apache.sidecarLog().length;
+      const logged = logSince(apache.sidecarLog);
       writeFileSync(inHandlers("broken.ts"), text);
       t.equal(await get("broken"), "good 1", text);
-      const log = await until(() => apache.sidecarLog().slice(before), line);
+      const log = await logged(line);
       t.match(log, line);
       t.match(log, /mod_ts:error.*MODTS_BUILD_FAILED.*generation 1 goes on serving/);
       t.match(await get("apart"), /^apart/, "nobody else is blocked");

@@ -78,8 +78,9 @@ export class HttpExchange implements Exchange {
     if (!this.begun && !this.ended) this.#reply.writeEarlyHints(headers);
   }
 
-  write(chunk: Uint8Array | string): boolean {
-    return this.ended || this.#reply.write(chunk);
+  write(chunk: Uint8Array | string, left?: () => void): boolean {
+    if (this.ended) return true;
+    return this.#reply.write(chunk, left && ((error) => error ?? left()));
   }
 
   drain(): Promise<void> {

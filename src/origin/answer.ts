@@ -9,6 +9,7 @@ import type { ResponseBuffer } from "../request/response.ts";
 import { announceLength } from "../request/web-response.ts";
 import { endToEnd } from "./message-headers.ts";
 import { errorStatus } from "./outgoing.ts";
+import { ReadBlocks, reclaim } from "./reclaim.ts";
 
 /** Sends an answer to the client at the client's speed. Headers that handlers have set stay as they are. */
 export async function copyAnswer(req: ApacheRequest, answer: IncomingMessage): Promise<void> {
@@ -64,9 +65,11 @@ function copyHead(req: ApacheRequest, answer: IncomingMessage): void {
 /** By events, as an iterator would join what has come meanwhile: with a hundred large answers on their way that is memory. */
 function pump(answer: IncomingMessage, response: ResponseBuffer): Promise<void> {
   return new Promise((resolve, reject) => {
+    const blocks = new ReadBlocks(answer);
     answer.on("data", (chunk: Buffer) => {
+      blocks.handedOn(chunk);
       try {
-        if (response.give(chunk)) return;
+        if (response.give(chunk, () => reclaim(chunk))) return;
       } catch (error) {
         return reject(error);
       }

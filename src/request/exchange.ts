@@ -112,8 +112,11 @@ export interface Exchange {
   begin(status: number, reason: string, headers: string[]): void;
   /** Sends "103 Early Hints" (RFC 8297) ahead of the answer, where the transport can. */
   hint?(headers: Readonly<Record<string, string | string[]>>): void;
-  /** Sends a part of the body. Returns false when the peer is slower: then wait for {@link drain}. */
-  write(chunk: Uint8Array | string): boolean;
+  /**
+   * Sends a part of the body. Returns false when the peer is slower: then wait for {@link drain}.
+   * @param left Called when the chunk has left and nobody looks at it any more; never after a failure.
+   */
+  write(chunk: Uint8Array | string, left?: () => void): boolean;
   /** Resolves when more may be written, or when the client has gone. */
   drain(): Promise<void>;
   /** Ends the body, with a last part if given. */

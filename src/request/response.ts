@@ -56,11 +56,14 @@ export class ResponseBuffer extends ResponseHead {
     return !(flush || this.#buffer.size > bufferLimit) || this.#send();
   }
 
-  /** Sends bytes that nobody is going to change, without a copy. Otherwise as {@link write}. */
-  give(bytes: Uint8Array): boolean {
+  /**
+   * Sends bytes that nobody is going to change, without a copy. Otherwise as {@link write}.
+   * @param left Called when the bytes have left and may be changed again; not where that is not known.
+   */
+  give(bytes: Uint8Array, left?: () => void): boolean {
     this.#open("write");
     this.#buffer.give(bytes);
-    return this.#send();
+    return this.#send(left);
   }
 
   /** Sends what is buffered, headers first; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
@@ -159,7 +162,7 @@ export class ResponseBuffer extends ResponseHead {
   }
 
   /** Sends the buffer. Returns false when the peer is slower. */
-  #send(): boolean {
+  #send(left?: () => void): boolean {
     const { exchange } = this;
     const isFirst = !exchange.begun;
     if (isFirst) {
@@ -173,7 +176,7 @@ export class ResponseBuffer extends ResponseHead {
     this.#sent += byteLength(body);
     // Bytes beyond the announced length would be read as the beginning of the next response on this connection.
     if (this.#announced !== undefined && this.#sent > this.#announced) throw this.#breakOff();
-    return exchange.write(body);
+    return exchange.write(body, left);
   }
 
   /** Node sends headers and a first string together, in the charset of the string. */

@@ -66,14 +66,19 @@ async function copyRange(
   range: FileRange,
   path: string,
 ): Promise<void> {
-  // One block for the whole file: what is written has been copied.
-  const block = Buffer.allocUnsafe(Math.min(blockSize, range.length));
+  // What fits into one block is copied, and may leave in one piece with what is written around it.
+  const isShort = range.length <= blockSize;
+  // Blocks that have left are read into again: new ones come together faster than the collector takes them away.
+  const free: Buffer[] = [];
   for (let done = 0; done < range.length;) {
+    const block = free.pop() ?? Buffer.allocUnsafe(Math.min(blockSize, range.length));
     const wanted = Math.min(block.length, range.length - done);
     const { bytesRead } = await file.read(block, 0, wanted, range.offset + done);
     if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
     done += bytesRead;
-    if (!response.write(block.subarray(0, bytesRead))) await response.flush();
+    const part = block.subarray(0, bytesRead);
+    const isTaken = isShort ? response.write(part) : response.give(part, () => free.push(block));
+    if (!isTaken) await response.flush();
   }
 }
 

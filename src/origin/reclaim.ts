@@ -1,0 +1,55 @@
+/**
+ * Gives the memory of an answer's bytes back by hand. The collector lets tens of megabytes of read blocks come together before it looks, and
+ * with a hundred large answers on their way that is all that the sidecar grows by.
+ * @module
+ */
+import type { IncomingMessage } from "node:http";
+
+/**
+ * Gives back the memory of bytes that nobody reads any more; they are empty after that. Parts of a larger block stay: the rest of it belongs
+ * to others.
+ */
+export function reclaim({ buffer, byteLength }: Uint8Array): void {
+  // In place of a block of no bytes.
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
+}
+
+/**
+ * Follows what is read from the connection of an answer. Node copies the body out of these blocks (`node_http_parser.cc`, `on_body`), so that
+ * they are done with as soon as it has been handed on. Should it ever hand on parts of the blocks themselves, they are left alone.
+ */
+export class ReadBlocks {
+  readonly #answer: IncomingMessage;
+  /** Blocks of which some of the body may still wait in the answer. */
+  #blocks: Uint8Array[] = [];
+  #latest: unknown;
+  #areShared = false;
+
+  constructor(answer: IncomingMessage) {
+    this.#answer = answer;
+    const { socket } = answer;
+    // Runs after the parser, which listens since the connection was made.
+    const read = (block: Uint8Array): void => this.#read(block);
+    socket.on("data", read);
+    answer.once("close", () => socket.off("data", read));
+  }
+
+  /** To be told of each part of the body, before anything is done with it. */
+  handedOn({ buffer }: Uint8Array): void {
+    this.#latest = buffer;
+    this.#areShared ||= this.#blocks.some((block) => block.buffer === buffer);
+    this.#reclaim();
+  }
+
+  #read(block: Uint8Array): void {
+    this.#areShared ||= block.buffer === this.#latest;
+    this.#blocks.push(block);
+    this.#reclaim();
+  }
+
+  #reclaim(): void {
+    if (this.#answer.readableLength > 0) return;
+    if (!this.#areShared) this.#blocks.forEach(reclaim);
+    this.#blocks = [];
+  }
+}

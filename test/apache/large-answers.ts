@@ -1,0 +1,56 @@
+/** Large answers arrive whole: their memory is used again while they pass, and not a byte of one may be seen in another. */
+import { createHash, randomBytes } from "node:crypto";
+import { get, type IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import t from "tap";
+import { startOrigin } from "../fixtures/origin.ts";
+
+const size = 12_000_000;
+const names = ["a", "b", "c"];
+const bytes = new Map(names.map((name) => [name, randomBytes(size)]));
+
+const apache = await startOrigin(t, {
+  handlers: {
+    "serve.ts": `export const handler = (req) => req.serveFile(req.documentRoot() + req.pathInfo);`,
+  },
+  conf: `
+    <Location "/passed">
+      Use TsHandler mod_ts/origin
+    </Location>
+    <Location "/served">
+      Use TsHandler serve.ts
+    </Location>`,
+});
+for (const [name, content] of bytes) apache.write(`htdocs/passed/${name}.bin`, content);
+
+const hashOf = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
+
+function open(path: string): Promise<IncomingMessage> {
+  const options = { host: "127.0.0.1", port: apache.port, path, agent: false };
+  return new Promise((resolve, reject) => get(options, resolve).once("error", reject));
+}
+
+/** Reads with many pauses, and may leave in the middle. */
+async function read(path: string, share = 1): Promise<string> {
+  const answer = await open(path);
+  const hash = createHash("sha256");
+  let received = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    received += chunk.length;
+    if (received > share * size) break;
+    if (received % 7 === 0) await sleep(1);
+  }
+  return hash.digest("hex");
+}
+
+for (const place of ["/passed", "/served/passed"]) {
+  t.test(`${place}: slow clients, quick ones, and some that leave`, async (t) => {
+    const readers = Array.from({ length: 12 }, (_, index) => names[index % 3] as string);
+    const leavers = readers.map((name, index) => read(`${place}/${name}.bin`, (index + 1) / 20));
+    const hashes = await Promise.all(readers.map((name) => read(`${place}/${name}.bin`)));
+    await Promise.all(leavers);
+    const expected = readers.map((name) => hashOf(bytes.get(name) as Buffer));
+    t.strictSame(hashes, expected);
+  });
+}

@@ -6,12 +6,13 @@
 import type { IncomingMessage } from "node:http";
 
 /**
- * Gives back the memory of bytes that nobody reads any more; they are empty after that. Parts of a larger block stay: the rest of it belongs
- * to others.
+ * Gives back the memory of bytes that nobody reads any more; they are empty after that. Small parts of a block stay: the rest of it
+ * may belong to others, as in the pool of `Buffer`, which gives away less than half of itself at a time. A block that was read need not be full.
  */
-export function reclaim({ buffer, byteLength }: Uint8Array): void {
+export function reclaim({ buffer, byteLength, byteOffset }: Uint8Array): void {
+  const isOwn = byteOffset === 0 && byteLength > buffer.byteLength / 2;
   // In place of a block of no bytes.
-  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
+  if (isOwn && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /**

@@ -27,6 +27,8 @@ export class ResponseHead {
   noCache = false;
   /** Whether a cookie is set that a cache must not hand to others. */
   setsCookie = false;
+  /** Called when the head is about to leave: the last moment to add to it. */
+  beforeHead: (() => void) | undefined;
   /** Methods for the `Allow` header of a 405 or 501. */
   allowed: readonly string[] = [];
 
@@ -164,6 +166,7 @@ export class ResponseHead {
 
   /** Closes the head and sends it. `length` undefined: the body is chunked, or there is none. */
   protected sendHead(type: string | undefined, length: number | undefined): void {
+    this.beforeHead?.();
     const headers: string[] = [];
     if (type !== undefined) headers.push("Content-Type", type);
     if (length !== undefined) headers.push("Content-Length", String(length));

@@ -48,12 +48,15 @@ export class LiveSession implements Session {
   #state: "open" | "closed" | "ended" = "open";
   /** Whether the store is to be told that the session is in use, or for how long it may be out of use. */
   #isDue: boolean;
+  /** Whether the browser knows the id, or is going to. */
+  #isAnnounced: boolean;
 
   /** @param opened undefined: a new session. Throws for a record that is none. */
   constructor(parts: SessionParts, opened?: Opened) {
     this.#parts = parts;
     this.isNew = opened === undefined;
     this.#isStored = opened !== undefined;
+    this.#isAnnounced = opened !== undefined;
     this.#id = opened?.id ?? newSessionId();
     this.#record = opened?.record ?? this.#newRecord();
     this.#data = sessionFromJson(this.#record.data);
@@ -101,6 +104,14 @@ export class LiveSession implements Session {
     return this.#isStored && this.#state !== "ended" ? this.#id : undefined;
   }
 
+  /**
+   * The head of the response leaves before the handlers are done: tells the browser of a new session that may yet get data. Otherwise only of
+   * one that is kept: a request without any, which was on its way during a login, would take the cookie of that away.
+   */
+  announce(): void {
+    if (this.isOpen) this.#tellBrowser();
+  }
+
   save(): Promise<void> {
     return (this.#saving = this.#save());
   }
@@ -135,6 +146,7 @@ export class LiveSession implements Session {
     const id = newSessionId();
     // Before anything else: an id that the browser is not told would be a session lost.
     cookie.set(id);
+    this.#isAnnounced = true;
     if (this.#isStored) {
       const [from, to] = [keyOf(this.#id), keyOf(id)];
       try {
@@ -219,6 +231,12 @@ export class LiveSession implements Session {
     this.#lock = lock;
     this.#isStored = true;
     this.#record = record;
+    this.#tellBrowser();
+  }
+
+  #tellBrowser(): void {
+    if (!this.#isAnnounced) this.#parts.cookie.set(this.#id);
+    this.#isAnnounced = true;
   }
 
   /** Trap: a handler that was given up still waits for its lock. Once it came, nobody would give it back, and it would be renewed for ever. */

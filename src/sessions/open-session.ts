@@ -7,7 +7,7 @@ import { log } from "../log.ts";
 import { LiveSession, type Opened, type SessionParts } from "./live-session.ts";
 
 /**
- * The first of these sessions that there is; else a new one, whose cookie is set at once.
+ * The first of these sessions that there is; else a new one. Rejects with `MODTS_HEADERS_SENT` when its cookie could not be set any more.
  *
  * Attack (fixation): an id that somebody made up, or that has ended, becomes that of a session which a user then logs in to. An id that the
  * store does not know is never taken on.
@@ -26,9 +26,8 @@ export async function openSession(
     }
     await discard(parts, opened);
   }
-  const session = new LiveSession(parts);
-  parts.cookie.set(session.id);
-  return session;
+  parts.cookie.requireTime();
+  return new LiveSession(parts);
 }
 
 async function find(parts: SessionParts, id: string): Promise<Opened | undefined> {

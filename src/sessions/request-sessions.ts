@@ -5,7 +5,7 @@
 import { ModTsError } from "../errors.ts";
 import { textOf } from "../log.ts";
 import type { Settling } from "../request/internals.ts";
-import type { ApacheRequest } from "../request/request.ts";
+import { type ApacheRequest, internals } from "../request/request.ts";
 import type { LiveSession } from "./live-session.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
@@ -27,6 +27,9 @@ export class RequestSessions implements Settling {
   constructor(req: ApacheRequest, start: OpenSession) {
     this.#req = req;
     this.#start = start;
+    req[internals].response.beforeHead = () => {
+      for (const session of this.#sessions.values()) session.announce();
+    };
   }
 
   /** One after the other: two parts of a handler that ask at the same time must not wait for each other's lock. */

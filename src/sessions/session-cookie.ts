@@ -2,6 +2,7 @@
  * The cookie that holds the id of a session.
  * @module
  */
+import { ModTsError } from "../errors.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import type { CookieAttributes } from "../request/set-cookie.ts";
 import { isSessionId } from "./session-id.ts";
@@ -27,6 +28,11 @@ export class SessionCookie {
   /** Ids that the browser sent and that can be ours. */
   ids(): string[] {
     return this.#req.cookies.getAll(this.name).filter(isSessionId).slice(0, mostIds);
+  }
+
+  /** Throws `MODTS_HEADERS_SENT` when {@link set} would. */
+  requireTime(): void {
+    if (this.#req.headersSent) throw new ModTsError("MODTS_HEADERS_SENT", { name: "Set-Cookie" });
   }
 
   /** Throws `MODTS_HEADERS_SENT`. */

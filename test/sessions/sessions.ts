@@ -430,6 +430,34 @@ t.test(
   },
 );
 
+t.test("the browser hears of a new session when it is kept, and of no other", async (t) => {
+  const { ask } = await serveSessions(t, clock);
+  const look = async (req: ApacheRequest): Promise<void> => {
+    req.write(String((await req.session()).data["n"]));
+  };
+  const stale = cookieOf(await ask(count())).replace(/=.{5}/, "=stale");
+  for (const cookie of [undefined, stale]) {
+    const looked = await ask(look, cookie);
+    t.equal(looked.body, "undefined");
+    // Sent during a login and answered after it, it would end what that began.
+    t.notOk(looked.headers["set-cookie"]);
+    t.notOk(looked.headers["cache-control"]);
+  }
+  const failed = await ask(async (req) => {
+    await count()(req);
+    throw new Error("after all");
+  });
+  t.notOk(failed.headers["set-cookie"], "what is not kept needs no cookie");
+  const saved = await ask(async (req) => (await req.session()).save());
+  t.equal((await ask(count(), cookieOf(saved))).body, "[1,false]", "save() keeps one without data");
+  const early = await ask(async (req) => {
+    const session = await req.session();
+    await req.flush();
+    session.data["n"] = 7;
+  });
+  t.equal((await ask(count(), cookieOf(early))).body, "[8,false]", "data may come after the head");
+});
+
 t.test("several sessions of a request: in alphabetical order", async (t) => {
   const { ask } = await serveSessions(t, clock);
   const both = async (req: ApacheRequest): Promise<void> => {

@@ -14,12 +14,17 @@ export interface ExchangeLimits {
   readonly bodyBytes: number;
 }
 
+/** Node marks the requests whose connection has left HTTP: what comes after the head is not theirs. */
+type Message = IncomingMessage & { readonly upgrade?: boolean | null };
+
 export class HttpExchange implements Exchange {
   readonly #message: IncomingMessage;
   readonly #reply: ServerResponse;
   readonly #limits: ExchangeLimits;
   #controller: AbortController | undefined;
-  #body: Readable | undefined;
+  #body: RequestBody | undefined;
+  /** Somebody reads the body. */
+  #isOpened = false;
   /** The answer is complete; its end waits for the end of the body. */
   #ending = false;
   /** The body is read and forgotten. */
@@ -27,11 +32,12 @@ export class HttpExchange implements Exchange {
   /** The client sends its body only after it has been asked to. */
   #awaitsContinue: boolean;
 
-  constructor(message: IncomingMessage, reply: ServerResponse, limits: ExchangeLimits) {
+  constructor(message: Message, reply: ServerResponse, limits: ExchangeLimits) {
     this.#message = message;
     this.#reply = reply;
     this.#limits = limits;
     this.#awaitsContinue = /^100-continue$/i.test(message.headers.expect ?? "");
+    if (this.hasBody && !message.upgrade) this.#followBody();
   }
 
   /** Made at first use: most handlers never ask, and a controller with its listener costs as much as a small answer. */
@@ -58,8 +64,9 @@ export class HttpExchange implements Exchange {
   }
 
   body(): Readable {
-    this.#body ??= this.#openBody();
-    return this.#body;
+    if (!this.#isOpened) this.#requireBody();
+    this.#isOpened = true;
+    return (this.#body ??= this.#followBody()).open();
   }
 
   get begun(): boolean {
@@ -97,9 +104,9 @@ export class HttpExchange implements Exchange {
   }
 
   end(chunk?: Uint8Array | string): void {
+    this.#giveUpBody();
     // Whoever still reads is too late: the answer is given, and what is left of the body must not be in its way.
     this.#body?.destroy();
-    this.#giveUpBody();
     if (!this.#closesOverBody()) return void this.#reply.end(chunk);
     if (chunk !== undefined) this.#reply.write(chunk);
     this.#ending = true;
@@ -125,19 +132,26 @@ export class HttpExchange implements Exchange {
    * would wait for ever.
    */
   #giveUpBody(): void {
-    if (this.#body || this.#message.complete || !this.hasBody) return;
+    if (this.#isOpened || this.#message.complete || !this.hasBody) return;
     this.#givenUp = true;
-    this.#message.resume();
+    this.#body?.destroy();
   }
 
-  #openBody(): Readable {
-    const message = this.#message;
+  #followBody(): RequestBody {
+    const body = new RequestBody(this.#message, this.#limits.bodyBytes);
+    // Also when it was not for us to answer.
+    this.#reply.once("finish", () => body.destroy());
+    return (this.#body = body);
+  }
+
+  /** Throws where the body cannot be read any more, or must not be; else has the client send it. */
+  #requireBody(): void {
     // After the head of an answer, "100 Continue" would stand in the middle of its body, and nobody waits for it.
     if (this.#givenUp || (this.#awaitsContinue && this.begun)) {
       throw new ModTsError("MODTS_BODY_USED", { first: "the response, which was sent before," });
     }
     const { bodyBytes } = this.#limits;
-    const announced = message.headers["content-length"];
+    const announced = this.#message.headers["content-length"];
     if (announced !== undefined && Number(announced) > bodyBytes) {
       throw new ModTsError("MODTS_BODY_TOO_LARGE", { limit: bodyBytes });
     }
@@ -145,6 +159,5 @@ export class HttpExchange implements Exchange {
     // reading it spares the client the upload (RFC 9110, section 10.1.1).
     if (this.#awaitsContinue) this.#reply.writeContinue();
     this.#awaitsContinue = false;
-    return new RequestBody(message, bodyBytes);
   }
 }

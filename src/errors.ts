@@ -302,6 +302,11 @@ const registry = {
   // Supervisor, configuration, command line
   MODTS_CONFIG_INVALID: { status: 0, level: "crit", message: "{file}: mistakes: {count}\n{list}" },
   MODTS_CONFIG_UNREADABLE: { status: 0, level: "crit", message: "{file} cannot be read: {reason}" },
+  MODTS_RUNS_AS_ROOT: {
+    status: 0,
+    level: "warn",
+    message: "handlers run as root; give the sidecar a user of its own",
+  },
   MODTS_SECRET_REQUIRED: {
     status: 0,
     level: "crit",

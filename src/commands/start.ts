@@ -2,6 +2,8 @@
  * `mod-ts start`: the sidecar in production.
  * @module
  */
+import { ModTsError } from "../errors.ts";
+import { log } from "../log.ts";
 import { parseCommand } from "./command.ts";
 import { prepareSupervisor } from "./prepare-supervisor.ts";
 
@@ -19,6 +21,12 @@ export const options = {} as const;
 export async function run(argv: string[]): Promise<number> {
   const { positionals } = parseCommand(options, argv);
   const { supervisor } = await prepareSupervisor(positionals[0] ?? ".");
+  if (process.geteuid?.() === 0) warnOfRoot();
   await supervisor.run();
   return 0;
+}
+
+function warnOfRoot(): void {
+  const { level, message, code } = new ModTsError("MODTS_RUNS_AS_ROOT");
+  log(level, message, { code });
 }

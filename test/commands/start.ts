@@ -52,6 +52,7 @@ t.test("starts and stops with the real worker", async (t) => {
   const socketPath = join(folder, "run", "main.sock");
   const running = new Running("start", folder);
   t.teardown(() => running.child.kill("SIGKILL"));
+  if (process.geteuid?.() === 0) await running.logged("MODTS_RUNS_AS_ROOT");
   t.match(await running.logged("listening"), socketPath);
   t.equal(await get(socketPath), 403, "whoever is not Apache gets nothing");
   // systemd and a terminal signal every process of the group; only the supervisor may act on it.

@@ -1,7 +1,7 @@
 /**
  * What a pass-through costs: `node bench/origin.ts [rounds] [seconds]`. A static file of 1 KB and one of 1 MB, and a page of PHP where
  * mod_php is installed, by Apache alone and through `mod_ts/origin`, in one run, rounds interleaved, medians. Then the memory of the
- * sidecar while a hundred clients fetch 100 MB each.
+ * sidecar while a hundred clients fetch 100 MB each; with 0 rounds that alone, on a sidecar that has done nothing yet.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, truncateSync } from "node:fs";
@@ -55,7 +55,7 @@ Alias "/through" "\${FOLDER}/htdocs"
   async (stage) => {
     const sidecar = stage.startSidecar();
     await untilOk(`${stage.url}through/small.bin`);
-    if (rounds) await compare(stage, () => descendants(sidecar.pid ?? 0));
+    if (rounds > 0) await compare(stage, () => descendants(sidecar.pid ?? 0));
     await memory(stage, () => descendants(sidecar.pid ?? 0));
   },
 );

@@ -1,16 +1,13 @@
 // TLS variables, opt-in by TsSslVariables, and the scheme as Apache knows it.
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { request } from "node:https";
 import t from "tap";
 import { freePort } from "../../src/httpd/free-port.ts";
+import { createCertificate } from "../fixtures/certificate.ts";
 import { startEcho, temporaryFolder } from "../fixtures/httpd.ts";
 
 t.test("over TLS", async (t) => {
   const folder = temporaryFolder(t);
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const command = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split(" ");
-  execFileSync("openssl", [...command, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const { cert, key } = createCertificate(folder, "localhost");
   const port = await freePort("127.0.0.1");
   const apache = await startEcho(t, {
     modules: ["mod_ssl", "mod_socache_shmcb"],

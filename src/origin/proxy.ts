@@ -23,7 +23,7 @@ export interface Peer {
   /** How messages name it. */
   readonly name: string;
   readonly target: Target;
-  /** Milliseconds until the answer must have begun. */
+  /** Milliseconds until the answer must have begun, or another part of the request body must have gone on. */
   readonly timeout: number;
   /** Whether a connection may be used again. */
   readonly keepAlive: boolean;
@@ -96,15 +96,22 @@ export class Proxy {
         reply.destroy();
       };
       const timer = setTimeout(late, peer.timeout);
-      reply.once("close", () => {
+      // To refresh a timer is to start one that was cleared.
+      const stopTimer = (): void => {
+        message.moved = undefined;
         clearTimeout(timer);
+      };
+      reply.once("close", () => {
+        stopTimer();
         signal.removeEventListener("abort", gone);
       });
       const message = new QuestionMessage(question, (response) => {
-        clearTimeout(timer);
+        stopTimer();
         response.once("close", () => reply.finish());
         resolve(response);
       });
+      // A body may take its time to arrive; nobody answers before that.
+      message.moved = () => timer.refresh();
       signal.addEventListener("abort", gone, { once: true });
       if (signal.aborted) return gone();
       const agent = keep ? this.#agents[peer.target.protocol] : false;

@@ -33,6 +33,8 @@ export class QuestionMessage extends Readable {
   readonly answered: (response: IncomingMessage) => void;
   /** Set when a connection was found. */
   request: ClientRequest | undefined;
+  /** Called with each part of the body that goes on its way. */
+  moved: (() => void) | undefined;
   #source: Readable | undefined;
 
   constructor(question: Question, answered: (response: IncomingMessage) => void) {
@@ -56,7 +58,10 @@ export class QuestionMessage extends Readable {
   }
 
   #follow(source: Readable): Readable {
-    source.on("data", (chunk: Buffer) => this.push(chunk) || source.pause());
+    source.on("data", (chunk: Buffer) => {
+      this.moved?.();
+      if (!this.push(chunk)) source.pause();
+    });
     source.once("end", () => this.push(null));
     source.once("error", (error) => this.destroy(error));
     return source;

@@ -1,5 +1,6 @@
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { type Peer, Proxy } from "../../src/origin/proxy.ts";
 import { answering, type RawServer, startRawServer } from "../fixtures/origin.ts";
@@ -71,6 +72,33 @@ t.test("nobody answers in time, or wants the answer any more", async (t) => {
   t.equal(silent.open(), 0, "nothing is left");
   await t.rejects(proxy.ask(peer(silent), question, client.signal), { code: "MODTS_CLIENT_GONE" });
   t.equal(silent.connections.length, 2, "and nothing is begun");
+});
+
+t.test("a body that takes its time is waited for, and so is the answer after it", async (t) => {
+  const server = await startRawServer(t, (connection) => {
+    if (connection.text.endsWith("0\r\n\r\n")) answering("whole")(connection);
+  });
+  const headers = { host: "x", "transfer-encoding": "chunked" };
+  const body = (): Readable =>
+    Readable.from(
+      (async function* () {
+        for (let part = 0; part < 6; part += 1) {
+          await sleep(300);
+          yield Buffer.from("part");
+        }
+      })(),
+    );
+  const post = { ...question, method: "POST", headers, body };
+  t.equal(await text(await proxy.ask(peer(server, 1000), post, never)), "whole");
+
+  // An answer that comes before the end of the body stops the clock for good.
+  const early = await startRawServer(t, ({ socket, text: sent }) => {
+    if (sent.includes("part") && socket.bytesWritten === 0) {
+      socket.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nbegun ");
+      setTimeout(() => socket.end("and ended"), 1500);
+    }
+  });
+  t.equal(await text(await proxy.ask(peer(early, 1000), post, never)), "begun and ended");
 });
 
 t.test("what is no answer", async (t) => {

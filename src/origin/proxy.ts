@@ -14,6 +14,7 @@ import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import { createProxyServer, type ProxyServer } from "http-proxy";
 import { ModTsError } from "../errors.ts";
+import { isHttpStatus } from "../http-status.ts";
 import { type Question, QuestionMessage, QuestionReply } from "./question.ts";
 import type { OutgoingHeaders } from "./message-headers.ts";
 import type { Target } from "./settings.ts";
@@ -66,6 +67,14 @@ export class Proxy {
    * Rejects with `MODTS_ORIGIN_DOWN` or `MODTS_ORIGIN_TIMEOUT`, or with what reading the body gave.
    */
   async ask(peer: Peer, question: Question, signal: AbortSignal): Promise<IncomingMessage> {
+    return requireStatus(await this.#askPatiently(peer, question, signal), peer);
+  }
+
+  async #askPatiently(
+    peer: Peer,
+    question: Question,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     // A kept connection may be closed by the other side in the moment in which we use it. Then a request that may be sent twice
     // (RFC 9110, section 9.2.2) is, on a new one; any other takes a new one from the start.
     const repeatable = !question.body && repeatableMethods.has(question.method);
@@ -154,6 +163,14 @@ export class Proxy {
 const repeatableMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);
 
 class StaleConnection extends Error {}
+
+/** Node reads any three digits; there is none to send on beyond 599 (RFC 9110, section 15). */
+function requireStatus(answer: IncomingMessage, { name }: Peer): IncomingMessage {
+  if (isHttpStatus(answer.statusCode)) return answer;
+  answer.destroy();
+  const reason = `its status, ${answer.statusCode}, is none`;
+  throw new ModTsError("MODTS_ORIGIN_DOWN", { origin: name, reason });
+}
 
 function options({ target, servername, unverified }: Peer): object {
   // Options of TLS are taken from the target and from `ssl`.

@@ -112,4 +112,11 @@ t.test("what is no answer", async (t) => {
     code: "MODTS_ORIGIN_DOWN",
     message: /ECONNREFUSED/,
   });
+  const strange = await startRawServer(t, ({ socket }) =>
+    socket.write("HTTP/1.1 999 Go Away\r\nContent-Length: 2\r\n\r\nok"),
+  );
+  await t.rejects(proxy.ask(peer(strange), question, never), {
+    code: "MODTS_ORIGIN_DOWN",
+    message: /its status, 999, is none/,
+  });
 });

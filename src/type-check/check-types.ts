@@ -50,17 +50,20 @@ async function compile(root: string, scratch: string, typeScript: TypeScript): P
   const made = mirrorPages(root, mirror);
   const pages = [...made.pages.keys()];
   const job = { root, mirror, modules: made.modules, pages };
-  const settings = await makeSettings(job, typeScript);
-  if (settings.files.length === 0) return [];
+  const { config, mistakes } = await makeSettings(job, typeScript);
+  if (config.files.length === 0) return [];
   const file = join(scratch, "tsconfig.json");
-  writeFileSync(file, JSON.stringify(settings));
+  writeFileSync(file, JSON.stringify(config));
   const output = await runTsc(typeScript.tsc, ["-p", file, "--pretty", "false"], scratch);
   const diagnostics = parseDiagnostics(output, scratch);
   const findings = [
+    ...mistakes.map(({ message, file: where = root, ...at }) =>
+      bad(message, formatPosition({ file: where, ...at })),
+    ),
     ...made.failures.map(({ message, ...place }) => bad(message, formatPosition(place))),
     ...diagnostics.flatMap((diagnostic) => judge(diagnostic, { root, mirror, made })),
   ];
-  return findings.length > 0 ? shorten(findings) : [right(root, settings.files.length)];
+  return findings.length > 0 ? shorten(findings) : [right(root, config.files.length)];
 }
 
 /** What a complaint says to the author; nothing when it is not about a file of the author's. */

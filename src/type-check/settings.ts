@@ -7,14 +7,14 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TypeScript } from "./find-typescript.ts";
 import { nearest } from "./mirror.ts";
-import { runTsc } from "./run-tsc.ts";
+import { type Diagnostic, parseDiagnostics, runTsc } from "./run-tsc.ts";
 
 type Options = Record<string, unknown>;
 
-/** A complete `tsconfig.json`. */
+/** A complete `tsconfig.json`, and what is wrong with the one that it was made of. */
 export interface Settings {
-  readonly compilerOptions: Options;
-  readonly files: readonly string[];
+  readonly config: { readonly compilerOptions: Options; readonly files: readonly string[] };
+  readonly mistakes: readonly Diagnostic[];
 }
 
 /** Where there is no tsconfig.json. */
@@ -64,20 +64,19 @@ export async function makeSettings(job: Job, typeScript: TypeScript): Promise<Se
   const { root, mirror, modules, pages } = job;
   const own = await ownSettings(root, typeScript);
   const paths = { ...own.paths, ...facePaths() };
-  return {
-    compilerOptions: {
-      ...own.options,
-      ...needed,
-      paths,
-      rootDirs: [root, mirror],
-      types: [...new Set(["node", ...((own.options["types"] as string[]) ?? [])])],
-      typeRoots: [typeScript.typeRoot],
-    },
-    files: [
-      ...(own.files ?? modules.map((name) => join(root, name))),
-      ...pages.map((name) => join(mirror, `${name}.ts`)),
-    ],
+  const compilerOptions = {
+    ...own.options,
+    ...needed,
+    paths,
+    rootDirs: [root, mirror],
+    types: [...new Set(["node", ...((own.options["types"] as string[]) ?? [])])],
+    typeRoots: [typeScript.typeRoot],
   };
+  const files = [
+    ...(own.files ?? modules.map((name) => join(root, name))),
+    ...pages.map((name) => join(mirror, `${name}.ts`)),
+  ];
+  return { config: { compilerOptions, files }, mistakes: own.mistakes };
 }
 
 interface OwnSettings {
@@ -85,16 +84,18 @@ interface OwnSettings {
   readonly paths: Record<string, string[]>;
   /** Absolute paths of the modules of the folder that it names; missing when it names none of them. */
   readonly files?: readonly string[];
+  readonly mistakes: readonly Diagnostic[];
 }
 
 async function ownSettings(root: string, { tsc }: TypeScript): Promise<OwnSettings> {
   const file = nearest(root, "tsconfig.json");
-  if (file === undefined) return { options: strict, paths: {} };
+  if (file === undefined) return { options: strict, paths: {}, mistakes: [] };
   const folder = dirname(file);
-  const shown = JSON.parse(await runTsc(tsc, ["-p", file, "--showConfig"], folder)) as {
-    compilerOptions?: Options;
-    files?: string[];
-  };
+  const [text, mistakes] = await Promise.all([
+    runTsc(tsc, ["-p", file, "--showConfig"], folder),
+    mistakesIn(file, tsc),
+  ]);
+  const shown = JSON.parse(text) as { compilerOptions?: Options; files?: string[] };
   const { paths = {}, ...options } = shown.compilerOptions ?? {};
   for (const name of unwanted) delete options[name];
   const files = (shown.files ?? [])
@@ -103,8 +104,17 @@ async function ownSettings(root: string, { tsc }: TypeScript): Promise<OwnSettin
   return {
     options,
     paths: absolute(paths as Record<string, string[]>, folder),
+    mistakes,
     ...(files.length > 0 && { files }),
   };
+}
+
+/** `--showConfig` leaves out what it cannot read, and says nothing: a check that was meant to be strict would not be. */
+async function mistakesIn(file: string, tsc: string): Promise<Diagnostic[]> {
+  const folder = dirname(file);
+  const args = ["-p", file, "--noEmit", "--listFilesOnly", "--pretty", "false"];
+  const found = parseDiagnostics(await runTsc(tsc, args, folder), folder);
+  return found.filter((diagnostic) => diagnostic.file === file);
 }
 
 function absolute(paths: Record<string, string[]>, folder: string): Record<string, string[]> {

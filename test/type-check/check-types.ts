@@ -82,6 +82,7 @@ t.test("the settings of the folder hold", async (t) => {
       compilerOptions: {
         strict: false,
         noPropertyAccessFromIndexSignature: true,
+        strictNullChecks: true,
         exactOptionalPropertyTypes: true,
         verbatimModuleSyntax: true,
         noUnusedLocals: true,
@@ -92,6 +93,14 @@ t.test("the settings of the folder hold", async (t) => {
     }),
   });
   t.match(await checkTypes([loose]), [{ level: "ok" }]);
+
+  const broken = t.testdir({
+    "a.ts": "",
+    "tsconfig.json": '{ "compilerOptions": { "strct": true } }',
+  });
+  t.match(await checkTypes([broken]), [
+    { level: "bad", what: /Unknown compiler option 'strct'/, where: /tsconfig\.json:1:24$/ },
+  ]);
 });
 
 t.test("a folder without any code has nothing to say", async (t) => {

@@ -8,7 +8,7 @@ const job = (root: string) => ({ root, mirror: "/mirror", modules: ["a.ts"], pag
 
 t.test("strict ones where there are none", async (t) => {
   const root = t.testdir({ "package.json": "{}", "a.ts": "" });
-  const { compilerOptions, files } = await makeSettings(job(root), typeScript);
+  const { compilerOptions, files } = (await makeSettings(job(root), typeScript)).config;
   t.match(compilerOptions, {
     strict: true,
     noEmit: true,
@@ -36,7 +36,7 @@ t.test("those of the folder, but for what writes files or would not run", async 
     root: { "a.ts": "", "skipped.ts": "" },
   });
   const root = join(folder, "root");
-  const { compilerOptions, files } = await makeSettings(job(root), typeScript);
+  const { compilerOptions, files } = (await makeSettings(job(root), typeScript)).config;
   t.match(compilerOptions, { noImplicitReturns: true, module: "preserve" });
   t.match(compilerOptions["paths"], { "@/*": [join(folder, "lib/*")], "mod-ts": [String] });
   t.notOk("outDir" in compilerOptions || "composite" in compilerOptions);
@@ -50,6 +50,18 @@ t.test("a tsconfig.json that names other folders alone says nothing of the files
     src: { "x.ts": "" },
     root: { "a.ts": "" },
   });
-  const { files } = await makeSettings(job(join(folder, "root")), typeScript);
-  t.same(files, [join(folder, "root/a.ts"), "/mirror/b.tsp.ts"]);
+  const { config } = await makeSettings(job(join(folder, "root")), typeScript);
+  t.same(config.files, [join(folder, "root/a.ts"), "/mirror/b.tsp.ts"]);
+});
+
+t.test("what the compiler would pass over in a tsconfig.json", async (t) => {
+  const root = t.testdir({
+    "package.json": "{}",
+    "tsconfig.json": '{ "compilerOptions": {\n  "strct": true, "noImplicitReturns": tru } }',
+    "a.ts": "",
+  });
+  const { mistakes } = await makeSettings(job(root), typeScript);
+  const file = join(root, "tsconfig.json");
+  t.match(mistakes[0], { file, line: 2, column: 3, message: /TS5023: .*'strct'/ });
+  t.ok(mistakes.length >= 2);
 });

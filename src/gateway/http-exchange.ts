@@ -103,12 +103,12 @@ export class HttpExchange implements Exchange {
     });
   }
 
-  end(chunk?: Uint8Array | string): void {
+  end(chunk?: Uint8Array | string, encoding: "utf8" | "latin1" = "utf8"): void {
     this.#giveUpBody();
     // Whoever still reads is too late: the answer is given, and what is left of the body must not be in its way.
     this.#body?.destroy();
-    if (!this.#closesOverBody()) return void this.#reply.end(chunk);
-    if (chunk !== undefined) this.#reply.write(chunk);
+    if (!this.#closesOverBody()) return void this.#reply.end(chunk, encoding);
+    if (chunk !== undefined) this.#reply.write(chunk, encoding);
     this.#ending = true;
     this.#message.once("close", () => this.#reply.end());
   }

@@ -119,8 +119,8 @@ export interface Exchange {
   write(chunk: Uint8Array | string, left?: () => void): boolean;
   /** Resolves when more may be written, or when the client has gone. */
   drain(): Promise<void>;
-  /** Ends the body, with a last part if given. */
-  end(chunk?: Uint8Array | string): void;
+  /** Ends the body, with a last part if given; text is sent as UTF-8 unless another encoding is said. */
+  end(chunk?: Uint8Array | string, encoding?: "utf8" | "latin1"): void;
   /**
    * Breaks the answer off: the connection to the peer is torn, so that a body that cannot be completed looks truncated
    * to the client and never like a success. Does nothing when the answer is complete.

@@ -150,7 +150,8 @@ export class ResponseBuffer extends ResponseHead {
     );
     if (this.bodiless || this.headOnly || length === 0) return this.exchange.end();
     this.#sent = length;
-    this.exchange.end(body);
+    // What is ASCII is the same in both, and Latin-1 leaves without being encoded.
+    this.exchange.end(body, length === body.length ? "latin1" : "utf8");
   }
 
   #finishStream(): void {

@@ -45,7 +45,9 @@ export async function openSqliteStore(path: string): Promise<SessionStore> {
   try {
     await whenFree(() => {
       // NORMAL: a power cut may cost the last seconds, never the file.
-      database.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+      database.exec(
+        "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+      );
       database.exec(schema);
     });
     return new SqliteStore(database);

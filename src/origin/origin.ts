@@ -65,6 +65,8 @@ export class Origin implements OriginAccess {
     // Behind what handlers wrote, neither a part nor a coding of the original would mean anything.
     const plain = req[internals].response.written;
     if (plain) req.headersIn.delete("Range");
+    // Trap: an authen handler that opens the same session, asked again in a call back, would wait for this request, which waits for it.
+    await req[internals].settling?.settle(true);
     await copyAnswer(req, await this.#ask(req, { plain }));
   }
 

@@ -77,8 +77,12 @@ export class Origin implements OriginAccess {
   async fetch(req: ApacheRequest): Promise<Response> {
     // What comes is to be changed: a compressed body could not be.
     const answer = await this.#ask(req, { plain: true });
-    // A response that nobody returns or reads must not hold the connection.
+    // A response that nobody returns or reads must not hold the connection, and its place at the gate.
     req[internals].cleanups.push(() => answer.destroy());
+    if (req[internals].isOver) {
+      answer.destroy();
+      throw new ModTsError("MODTS_RESPONSE_ENDED", { name: "fetchOrigin" });
+    }
     return toResponse(answer);
   }
 

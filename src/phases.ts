@@ -198,7 +198,10 @@ class Run {
     const outcome = await this.#phases.run("handler");
     if (outcome !== DECLINED) return contentEnding(outcome);
     // What a handler wrote before it found that the request is not its own would stand in front of the file.
-    this.#req[internals].response.discard();
+    const { response, settling } = this.#req[internals];
+    response.discard();
+    // Handlers are done. A client that takes its time over the file would keep all its other requests waiting for the session.
+    await settling?.settle(true);
     return { outcome: await this.#options.fallback(this.#req) };
   }
 

@@ -46,6 +46,8 @@ function copyHead(req: ApacheRequest, answer: IncomingMessage): void {
   const { headersOut } = req;
   const status = answer.statusCode ?? 502;
   const refused = status === 200 ? errorStatus(req) : undefined;
+  // Behind a long page of a handler, whose head has left, the body alone follows; under another status it would mean something else.
+  if (response.begun && req.status === (refused ?? status)) return;
   req.status = refused ?? status;
   if (answer.statusMessage && refused === undefined)
     req.statusLine = `${answer.statusCode} ${answer.statusMessage}`;

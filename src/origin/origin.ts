@@ -65,6 +65,8 @@ export class Origin implements OriginAccess {
     // Behind what handlers wrote, neither a part nor a coding of the original would mean anything.
     const plain = req[internals].response.written;
     if (plain) req.headersIn.delete("Range");
+    // Trap: an authen handler that opens the same session, asked again in a call back, would wait for this request, which waits for it.
+    await req[internals].settling?.settle(true);
     await copyAnswer(req, await this.#ask(req, { plain }));
   }
 
@@ -75,8 +77,12 @@ export class Origin implements OriginAccess {
   async fetch(req: ApacheRequest): Promise<Response> {
     // What comes is to be changed: a compressed body could not be.
     const answer = await this.#ask(req, { plain: true });
-    // A response that nobody returns or reads must not hold the connection.
+    // A response that nobody returns or reads must not hold the connection, and its place at the gate.
     req[internals].cleanups.push(() => answer.destroy());
+    if (req[internals].isOver) {
+      answer.destroy();
+      throw new ModTsError("MODTS_RESPONSE_ENDED", { name: "fetchOrigin" });
+    }
     return toResponse(answer);
   }
 

@@ -16,8 +16,13 @@ export const pseudonym = "mod_ts";
 /** Requests that may have gone through us before. */
 export const hopLimit = 10;
 
-/** Headers that tell a server whom it speaks for: ours are true, those that a client sent are not. */
-const forwarding = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip)$/;
+/**
+ * Headers that tell a server whom it speaks for: ours are true, those that a client sent are not.
+ *
+ * Attack: to a server that is CGI at heart (WSGI, Rack, PHP) `X_Forwarded_For` and `X.Forwarded.For` are the same.
+ */
+const forwarding =
+  /^(?:forwarded|x[-_.]forwarded[-_.].+|x[-_.](?:real|client)[-_.]ip|true[-_.]client[-_.]ip)$/;
 
 /** Path and headers for another server. Throws `MODTS_ORIGIN_LOOP`. */
 export function forForeign(

@@ -46,6 +46,11 @@ export class Proxy {
     this.#server.on("proxyReq", (request, message) => {
       const asked = message as unknown as QuestionMessage;
       asked.request = request;
+      request.once("upgrade", (_answer, socket) => {
+        socket.destroy();
+        // Node says nothing more of such a request, and it would wait for its time-out.
+        request.emit("error", new Error("it changed the protocol without being asked"));
+      });
       const { inform } = asked.question;
       if (!inform) return;
       request.on("information", ({ statusCode, headers }) =>

@@ -44,7 +44,8 @@ export class LiveSession implements Session {
   #record: SessionRecord;
   #lock: HeldLock | undefined;
   #isStored: boolean;
-  #saving: Promise<void> | undefined;
+  /** What handlers have begun last. */
+  #work: Promise<void> | undefined;
   #state: "open" | "closed" | "ended" = "open";
   /** Whether the store is to be told that the session is in use, or for how long it may be out of use. */
   #isDue: boolean;
@@ -113,7 +114,7 @@ export class LiveSession implements Session {
   }
 
   save(): Promise<void> {
-    return (this.#saving = this.#save());
+    return this.#inTurn(() => this.#save());
   }
 
   async #save(): Promise<void> {
@@ -126,7 +127,25 @@ export class LiveSession implements Session {
     this.#remember(change);
   }
 
-  async invalidate(): Promise<void> {
+  invalidate(): Promise<void> {
+    return this.#inTurn(() => this.#invalidate());
+  }
+
+  delete(): Promise<void> {
+    return this.invalidate();
+  }
+
+  rotate(): Promise<void> {
+    return this.#inTurn(() => this.#rotate());
+  }
+
+  /** One after the other, also where a handler does not wait. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#work;
+    return (this.#work = before ? before.catch(() => {}).then(work) : work());
+  }
+
+  async #invalidate(): Promise<void> {
     if (this.#state === "ended") return;
     this.#mustBeOpen();
     if (this.#isStored) await this.#parts.store.delete(this.#parts.keyOf(this.#id));
@@ -136,11 +155,7 @@ export class LiveSession implements Session {
     this.#parts.cookie.clear();
   }
 
-  delete(): Promise<void> {
-    return this.invalidate();
-  }
-
-  async rotate(): Promise<void> {
+  async #rotate(): Promise<void> {
     this.#mustBeOpen();
     const { store, cookie, keyOf } = this.#parts;
     const id = newSessionId();
@@ -196,8 +211,10 @@ export class LiveSession implements Session {
   }
 
   async #conclude(saves: boolean): Promise<void> {
-    // Trap: a save() that nobody waited for takes the lock of a new session when the request is over.
-    await this.#saving?.catch(() => {});
+    // Trap: a save() that nobody waited for takes the lock of a new session when the request is over; a rotate() would leave it behind
+    // under the new id, and the change unsaved.
+    await this.#work?.catch(() => {});
+    if (this.#state === "ended") return;
     if (!this.#isStored) return saves ? this.#insert(false) : undefined;
     let change: SessionChange = this.#touch();
     try {

@@ -102,6 +102,26 @@ t.test("headers: what goes on, what is true, what ends here", async (t) => {
   ]);
 });
 
+t.test("a long page before the body, whose head has left", async (t) => {
+  const upstream = await startRawServer(t, answering("body", "X-Up: 1"));
+  const lost = await startRawServer(t, ({ socket }) =>
+    socket.write("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nlost"),
+  );
+  const apache = await startApache(t, {
+    handlers: {
+      "top.ts": `export function handler(req) { req.write("x".repeat(70_000)); return -1; }`,
+    },
+    conf: (section("/app", upstream.url) + section("/lost", lost.url)).replaceAll(
+      "TsHandler mod_ts/origin",
+      'TsHandler "top.ts mod_ts/origin"',
+    ),
+  });
+  const { status, body } = await apache.request("/app/a");
+  t.equal(status, 200);
+  t.equal(body, "x".repeat(70_000) + "body");
+  await t.rejects(apache.request("/lost/a"), "another status comes too late: cut off");
+});
+
 t.test("a Unix socket", async (t) => {
   const folder = t.testdir({});
   await startRawServer(t, answering("over the socket"), join(folder, "app.sock"));

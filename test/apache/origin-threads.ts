@@ -11,6 +11,9 @@ const apache = await startOrigin(t, {
   files: { "htdocs/app/page.html": "x".repeat(2000) },
   handlers: {
     "slow.ts": `export const handler = async () => { await new Promise((done) => setTimeout(done, 20)); return -1; };`,
+    "forgetful.ts": `
+      import { fetchOrigin } from "mod-ts";
+      export function handler(req) { fetchOrigin(req).catch(() => {}); req.write("early"); return 0; }`,
   },
   conf: `
     ServerLimit 4
@@ -18,6 +21,9 @@ const apache = await startOrigin(t, {
     MaxRequestWorkers 64
     <Location "/app">
       Use TsHandler "slow.ts mod_ts/origin"
+    </Location>
+    <Location "/forgetful">
+      Use TsAroundHandler forgetful.ts
     </Location>
   `,
 });
@@ -36,5 +42,12 @@ t.test("everybody gets an answer, and Apache goes on", async (t) => {
     away.filter((answer) => !/\r\nRetry-After: 1\r\n/i.test(answer)),
     [],
   );
+  t.equal((await apache.request("/app/page.html")).status, 200);
+});
+
+t.test("an answer that comes when its request is over gives its place back", async (t) => {
+  for (let count = 0; count < 30; count += 1) {
+    t.equal((await apache.request("/forgetful/page.html")).body, "early");
+  }
   t.equal((await apache.request("/app/page.html")).status, 200);
 });

@@ -44,6 +44,7 @@ const apache = await startApache(t, {
         await new Promise((done) => setImmediate(done));
         session.data["n"] = n + 1;
         if (req.args === "rotate") await session.rotate();
+        if (req.args === "careless") void session.rotate();
         if (req.args === "end") await session.invalidate();
         req.write(String(n + 1));
         return OK;
@@ -75,6 +76,10 @@ async function check(t: Test, path: string): Promise<void> {
   t.equal((await browsers.ask(path, cookieIn(rotated))).body, "103");
   await browsers.ask(`${path}?end`, cookieIn(rotated));
   t.equal((await browsers.ask(path, cookieIn(rotated))).body, "1");
+
+  const careless = await browsers.ask(`${path}?careless`, cookies[0]);
+  t.equal(careless.body, "5");
+  t.equal((await browsers.ask(path, cookieIn(careless))).body, "6", "nobody waited for rotate()");
 }
 
 async function checkOutage(

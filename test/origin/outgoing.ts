@@ -29,6 +29,14 @@ t.test("another server is asked for what Apache has judged", async (t) => {
   });
 });
 
+t.test("what a client says of itself does not go on, however it is spelled", async (t) => {
+  const spellings = ["X-Forwarded-Proto", "X_Forwarded_For", "X.Forwarded.Host", "x_real-ip"];
+  const rawHeaders = ["Host", "x", ...spellings.flatMap((name) => [name, "evil"]), "X-Other", "1"];
+  const { headers } = forForeign(request({ rawHeaders }), origin);
+  t.notMatch(JSON.stringify(headers), /evil/);
+  t.equal(headers["x-other"], "1");
+});
+
 t.test("the prefix", async (t) => {
   const pathOf = (target: string, strip: string): string =>
     forForeign(request({ target, uri: target, args: "" }), { ...origin, base: "", strip }).path;

@@ -120,3 +120,14 @@ t.test("what is no answer", async (t) => {
     message: /its status, 999, is none/,
   });
 });
+
+t.test("another protocol that nobody asked for", async (t) => {
+  const switching = await startRawServer(t, ({ socket }) =>
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"),
+  );
+  await t.rejects(proxy.ask(peer(switching), question, never), {
+    code: "MODTS_ORIGIN_DOWN",
+    message: /changed the protocol/,
+  });
+  await until(() => String(switching.open()), "0");
+});

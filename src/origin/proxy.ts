@@ -108,6 +108,10 @@ export class Proxy {
       const message = new QuestionMessage(question, (response) => {
         clearTimeout(timer);
         response.once("close", () => reply.finish());
+        // Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first.
+        message.request?.once("error", (error) => {
+          if (!response.complete) response.destroy(error);
+        });
         resolve(response);
       });
       signal.addEventListener("abort", gone, { once: true });

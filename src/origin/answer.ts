@@ -11,6 +11,8 @@ import { endToEnd } from "./message-headers.ts";
 import { errorStatus } from "./outgoing.ts";
 import { ReadBlocks, reclaim } from "./reclaim.ts";
 
+const closed = "the connection was closed";
+
 /** Sends an answer to the client at the client's speed. Headers that handlers have set stay as they are. */
 export async function copyAnswer(req: ApacheRequest, answer: IncomingMessage): Promise<void> {
   try {
@@ -67,6 +69,8 @@ function copyHead(req: ApacheRequest, answer: IncomingMessage): void {
 /** By events, as an iterator would join what has come meanwhile: with a hundred large answers on their way that is memory. */
 function pump(answer: IncomingMessage, response: ResponseBuffer): Promise<void> {
   return new Promise((resolve, reject) => {
+    // What an answer has told before anybody listened it does not tell again.
+    if (answer.destroyed) return reject(answer.errored ?? new Error(closed));
     const blocks = new ReadBlocks(answer);
     answer.on("data", (chunk: Buffer) => {
       blocks.handedOn(chunk);
@@ -79,13 +83,15 @@ function pump(answer: IncomingMessage, response: ResponseBuffer): Promise<void> 
       response.flush().then(() => answer.resume(), reject);
     });
     answer.once("end", resolve).once("error", reject);
-    answer.once("close", () => answer.complete || reject(new Error("the connection was closed")));
+    answer.once("close", () => answer.complete || reject(new Error(closed)));
   });
 }
 
 async function* chunksOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
     yield* answer as AsyncIterable<Uint8Array>;
+    // Trap: the body of one that was destroyed before anybody read it ends without an error.
+    if (!answer.complete) throw new Error(closed);
   } catch (error) {
     throw brokenOff(error);
   } finally {

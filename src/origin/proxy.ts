@@ -122,6 +122,10 @@ export class Proxy {
       const message = new QuestionMessage(question, (response) => {
         stopTimer();
         response.once("close", () => reply.finish());
+        // Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first.
+        message.request?.once("error", (error) => {
+          if (!response.complete) response.destroy(error);
+        });
         resolve(response);
       });
       // A body may take its time to arrive; nobody answers before that.

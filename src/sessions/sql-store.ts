@@ -91,8 +91,10 @@ class SqlStore implements SessionStore {
 
   /** The order matters: what is read before the lock is ours may be old. */
   async take(key: string, lock: string): Promise<Found | undefined> {
-    await this.update(key, { lock }, "");
-    return this.load(key);
+    const isTaken = await this.update(key, { lock }, "");
+    const found = await this.load(key);
+    // Trap: another process gets in line between the two, and changes the text: we would wait for ourselves.
+    return found && isTaken ? { ...found, lock } : found;
   }
 
   async load(key: string): Promise<Found | undefined> {

@@ -224,6 +224,32 @@ t.test("what breaks, and what the log says", async (t) => {
   t.match(log, /MODTS_BAD_OPTION: Use TsOption mod_ts\.origin\.tiemout: there is no such option/);
 });
 
+t.test(
+  "half an answer never passes for a whole one, returned by fetchOrigin() neither",
+  async (t) => {
+    const noLength = await startRawServer(t, ({ socket }) => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\nhalf");
+      setTimeout(() => socket.resetAndDestroy(), 50);
+    });
+    const noChunk = await startRawServer(t, ({ socket }) =>
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nZZ\r\n"),
+    );
+    const both = (path: string, url: string): string =>
+      section(path, url) +
+      section(`/fetched${path}`, url).replace("TsHandler mod_ts/origin", "TsHandler fetch.ts");
+    const apache = await startApache(t, {
+      handlers: {
+        "fetch.ts": `import { fetchOrigin } from "mod-ts"; export const handler = (req) => fetchOrigin(req);`,
+      },
+      conf: both("/length", noLength.url) + both("/chunk", noChunk.url),
+    });
+    for (const prefix of ["", "/fetched"]) {
+      await t.rejects(apache.request(`${prefix}/length`), `${prefix}: a reset is no end`);
+      t.equal((await apache.request(`${prefix}/chunk`)).status, 502, `${prefix}: a broken chunk`);
+    }
+  },
+);
+
 t.test("a circle through another address ends", async (t) => {
   const port = await freePort("127.0.0.1");
   const apache = await startApache(t, {

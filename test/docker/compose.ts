@@ -56,6 +56,10 @@ t.test("docker-compose 1 reads them", async (t) => {
 for (const name of names) {
   const compose = readCompose(join(folder, name));
 
+  t.test(`${name}: Redis throws no session away`, async (t) => {
+    t.match(compose.services["redis"]?.command?.join(" "), "--maxmemory-policy noeviction");
+  });
+
   t.test(`${name}: every service is confined, and ends in time`, async (t) => {
     for (const [service, settings] of Object.entries(compose.services)) {
       t.equal(settings.read_only, true, service);

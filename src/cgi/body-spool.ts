@@ -10,17 +10,22 @@ import { mkdir, open, type FileHandle, unlink } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { ByteCollector } from "../request/byte-collector.ts";
 
 /** Bytes that are kept in memory; what comes on top goes to the file. */
 const memoryLimit = 262_144;
 const readSize = 65_536;
 
-/** Takes a stream at its own pace, and gives the chunks in their order at the reader's. */
+/**
+ * Takes a stream at its own pace, and gives its bytes in their order at the reader's.
+ *
+ * Attack: a chunked body of one byte a chunk, for a script that does not read yet. In a list of its chunks 256 KiB would take 200 MB, and taking
+ * them out one by one would hold up the worker for many seconds; so what waits in memory is one piece.
+ */
 export class BodySpool implements AsyncIterable<Buffer> {
   readonly #source: Readable;
   readonly #folder: string;
-  readonly #chunks: Buffer[] = [];
-  #held = 0;
+  #held = new ByteCollector();
   #file: FileHandle | undefined;
   #written = 0;
   #read = 0;
@@ -44,9 +49,8 @@ export class BodySpool implements AsyncIterable<Buffer> {
   /** Ends with the body; throws what the body failed with. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     for (;;) {
-      const chunk = this.#chunks.shift() ?? (await this.#readFile());
+      const chunk = this.#takeHeld() ?? (await this.#readFile());
       if (chunk) {
-        if (this.#file === undefined) this.#held -= chunk.length;
         yield chunk;
         continue;
       }
@@ -82,14 +86,19 @@ export class BodySpool implements AsyncIterable<Buffer> {
   }
 
   async #keep(chunk: Buffer): Promise<void> {
-    if (this.#file === undefined && this.#held + chunk.length <= memoryLimit) {
-      this.#chunks.push(chunk);
-      this.#held += chunk.length;
-      return;
+    if (this.#file === undefined && this.#held.size + chunk.length <= memoryLimit) {
+      return this.#held.add(chunk);
     }
     this.#file ??= await openUnnamed(this.#folder);
     await this.#file.write(chunk, 0, chunk.length, this.#written);
     this.#written += chunk.length;
+  }
+
+  #takeHeld(): Buffer | undefined {
+    if (this.#held.size === 0) return undefined;
+    const bytes = this.#held.whole();
+    this.#held = new ByteCollector();
+    return bytes;
   }
 
   async #readFile(): Promise<Buffer | undefined> {

@@ -6,17 +6,10 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { dirname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { ModTsError } from "../errors.ts";
-import { killGrace, type ScriptEnd, type ScriptRun } from "./script-run.ts";
+import { endGroup, forgetGroup, watchGroup } from "./process-groups.ts";
+import type { ScriptEnd, ScriptRun } from "./script-run.ts";
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
-
-/** Leaders of the process groups that run. */
-const groups = new Set<number>();
-
-/** Whoever ends this process takes its scripts along; after SIGKILL nobody can, and they end when they find their pipes broken. */
-process.on("exit", () => {
-  for (const group of groups) signalGroup(group, "SIGKILL");
-});
 
 /**
  * Starts a program, without a shell. No arguments are made of a query without `=` (RFC 3875, section 4.4, lets a server leave that): `?-s`
@@ -33,7 +26,7 @@ export function startProcess(file: string, env: Record<string, string>): ScriptR
   // A script that does not read its input breaks the pipe, and may.
   child.stdin.on("error", () => {});
   const { stdin, stdout, stderr } = child;
-  return { stdin, stdout, stderr, ended: waitFor(child, file), kill: watchGroup(child) };
+  return { stdin, stdout, stderr, ended: waitFor(child, file), kill: groupOf(child) };
 }
 
 function waitFor(child: Child, file: string): Promise<ScriptEnd> {
@@ -53,29 +46,17 @@ function waitFor(child: Child, file: string): Promise<ScriptEnd> {
  * Gives what ends the whole group. One that its leader has left is known as long as somebody holds its pipes; who has closed them
  * is in the background by the script's own will, and stays.
  */
-function watchGroup(child: Child): () => void {
+function groupOf(child: Child): () => void {
   const { pid: group } = child;
   if (group === undefined) return () => {};
-  groups.add(group);
-  const forget = (): boolean => groups.delete(group);
+  watchGroup(group);
+  const forget = (): void => void forgetGroup(group);
   child.once("close", forget);
   return () => {
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-    if (!groups.has(group)) return;
     child.off("close", forget);
-    signalGroup(group, "SIGTERM");
-    setTimeout(() => {
-      if (forget()) signalGroup(group, "SIGKILL");
-    }, killGrace).unref();
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    endGroup(group);
   };
-}
-
-function signalGroup(group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal);
-  } catch {
-    // It has ended meanwhile.
-  }
 }
 
 function notStarted(file: string, cause: unknown): ModTsError {

@@ -5,6 +5,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { ModTsError } from "../errors.ts";
 import { watchMemory } from "./memory-watch.ts";
+import { endGroup, forgetGroup, watchGroup } from "./process-groups.ts";
 import type { ScriptEnd, ScriptRun } from "./script-run.ts";
 import { answerSource, type SourceQuestion } from "./script-sources.ts";
 import { compileThreadCode } from "./thread-code.ts";
@@ -70,8 +71,10 @@ export class ScriptThread {
     await this.#ready;
     const outputs = { 1: new ThreadOutput(this.#control), 2: new ThreadOutput(this.#control) };
     const stdin = new ThreadInput(this.#input.port1, this.#control);
-    const receive = ({ stream, chunk }: ThreadMessage): void => {
+    const children = new Set<number>();
+    const receive = ({ stream, chunk, group }: ThreadMessage): void => {
       if (stream) outputs[stream].accept(chunk);
+      if (group !== undefined) note(children, group);
     };
     const { port1 } = this.#messages;
     port1.on("message", receive).postMessage(order);
@@ -89,6 +92,8 @@ export class ScriptThread {
       outputs[2].accept();
       stdin.destroy();
       port1.close();
+      // What a script leaves in the background when it ends by itself may stay there.
+      for (const group of children) (end.kind === "broken" ? endGroup : forgetGroup)(group);
       return end;
     });
     return { stdin, stdout: outputs[1], stderr: outputs[2], ended, kill: () => this.kill() };
@@ -154,4 +159,11 @@ export class ScriptThread {
     if (this.#killed) return { kind: "broken", reason: "the end of its thread" };
     return { kind: exitCode === 0 ? "done" : "failed", reason: `exit code ${exitCode}` };
   }
+}
+
+/** A thread tells of each group twice. */
+function note(children: Set<number>, group: number): void {
+  if (children.delete(group)) return void forgetGroup(group);
+  children.add(group);
+  watchGroup(group);
 }

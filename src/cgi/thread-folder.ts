@@ -25,7 +25,6 @@ const pathArguments: readonly (readonly [names: string, indexes: readonly number
 export class WorkingFolder {
   #current = process.cwd();
   #childTimeout = 0;
-  #hasChildren = false;
 
   /**
    * Begins in `folder` (RFC 3875, section 7.2); `process.chdir()` works.
@@ -52,10 +51,8 @@ export class WorkingFolder {
     }
   }
 
-  /** The same for child processes. Apart, as few scripts have some, and their module takes as long to load as all of ours. */
+  /** The same for child processes. Apart, as few scripts have some, and their module takes as long to load as all of ours. Once. */
   adoptChildren(): void {
-    if (this.#hasChildren) return;
-    this.#hasChildren = true;
     const api = process.getBuiltinModule("node:child_process") as unknown as Functions;
     for (const name of childFunctions) {
       const limit = { timeout: this.#childTimeout, killSignal: "SIGKILL" };

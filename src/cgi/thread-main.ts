@@ -6,6 +6,7 @@ import nodeModule from "node:module";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { workerData } from "node:worker_threads";
+import { reportChildren } from "./thread-children.ts";
 import { adoptDescriptors } from "./thread-descriptors.ts";
 import { WorkingFolder } from "./thread-folder.ts";
 import { StandardInput } from "./thread-input.ts";
@@ -26,8 +27,12 @@ for (const [name, stream] of Object.entries(streams)) {
   Object.defineProperty(process, name, { configurable: true, enumerable: true, value: stream });
 }
 const folder = new WorkingFolder();
+let hasChildren = false;
 installModuleHooks(data, (name) => {
-  if (name === "child_process") folder.adoptChildren();
+  if (name !== "child_process" || hasChildren) return;
+  hasChildren = true;
+  folder.adoptChildren();
+  reportChildren((group) => data.port.postMessage({ group }));
 });
 data.port.once("message", run);
 data.port.postMessage({});

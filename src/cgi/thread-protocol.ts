@@ -43,8 +43,10 @@ export interface RunOrder {
   readonly childTimeout: number;
 }
 
-/** `undefined` for `stream`: ready for an order. `undefined` for `chunk`: the stream has ended. */
+/** Nothing in it: ready for an order. `undefined` for `chunk`: the stream has ended. */
 export interface ThreadMessage {
   readonly stream?: 1 | 2;
   readonly chunk?: Uint8Array<ArrayBuffer>;
+  /** Process group of a child that begins, or that is over when it was told before. */
+  readonly group?: number;
 }

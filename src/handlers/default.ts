@@ -11,10 +11,10 @@ import type { ApacheRequest } from "../request/request.ts";
 
 /**
  * A declined request must not print sources (mod_python did, list 2006-03). The same files as in the section "Sources are never
- * shown" of `apache-conf/mod_ts.conf`: handlers, pages, what editors leave behind of them, our configuration.
+ * shown" of `apache-conf/mod_ts.conf`: handlers, pages, what editors and administrators leave behind of them, our configuration.
  */
 const sourceFile =
-  /\.(?:[mc]?ts|tsx|tsp)(?:[~#][^/]*|___jb_\w+|\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|~\d+~|\d+))*$/i;
+  /\.(?:[mc]?ts|tsx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
 
 const allowed = ["GET", "HEAD", "OPTIONS"];

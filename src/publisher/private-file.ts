@@ -14,9 +14,9 @@ export function isPrivateFile(file: string, uri: () => string): boolean {
   return file.includes("/_", file.lastIndexOf("/")) || isPrivatePlace(file, uri);
 }
 
-/** Scripts that are no modules of ours, and what editors leave behind of any. */
+/** Scripts that are no modules of ours, and what editors and administrators leave behind of any. */
 const script =
-  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|\d+))*(?:[~#][^/]*)?$/i;
+  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
 
 /**
  * Whether a file that is no module is not to be served either.

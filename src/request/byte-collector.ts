@@ -12,6 +12,11 @@ export class ByteCollector {
   #bytes: Buffer = empty;
   #size = 0;
 
+  /** Bytes so far. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Adds a part that nobody is going to change. */
   add(part: Buffer): void {
     if (this.#size === 0) this.#bytes = part;

@@ -23,6 +23,7 @@ export class ResponseHead {
   #headersOut: ResponseHeaders | undefined;
   #errHeadersOut: ResponseHeaders | undefined;
   #typeless = false;
+  #promised: string | undefined;
   /** Whether `Expires` and `Cache-Control` shall forbid caches to keep the response. */
   noCache = false;
   /** Whether a cookie is set that a cache must not hand to others. */
@@ -116,6 +117,13 @@ export class ResponseHead {
   /** Announces the length. A body of another length is never sent as if it were complete. */
   setContentLength(length: number): void {
     this.headersOut.set("Content-Length", length);
+    this.#promised = String(length);
+  }
+
+  /** The declared length, if it stands there by {@link setContentLength}: a header that was copied from elsewhere is no promise. */
+  protected get promisedLength(): number | undefined {
+    const isKept = this.#headersOut?.get("Content-Length") === this.#promised;
+    return isKept ? this.declaredLength : undefined;
   }
 
   /** No default `Content-Type` for this response. */

@@ -142,6 +142,9 @@ export class ResponseBuffer extends ResponseHead {
   #finishWhole(): void {
     const body = this.#encode(this.#buffer.take());
     const length = byteLength(body);
+    const promised = this.headOnly ? undefined : this.promisedLength;
+    // Attack: half a body, sent with a length of its own, would pass for a whole one.
+    if (promised !== undefined && promised !== length) throw mismatch(promised, length);
     // A HEAD handler that makes no body may say how long it would be; 0 would be a lie about GET.
     const shown = this.headOnly && length === 0 ? this.declaredLength : length;
     this.sendHead(
@@ -187,10 +190,7 @@ export class ResponseBuffer extends ResponseHead {
 
   #breakOff(): ModTsError {
     this.exchange.abort();
-    return new ModTsError("MODTS_LENGTH_MISMATCH", {
-      announced: this.#announced ?? 0,
-      actual: this.#sent,
-    });
+    return mismatch(this.#announced ?? 0, this.#sent);
   }
 
   #open(name: string): void {
@@ -199,6 +199,10 @@ export class ResponseBuffer extends ResponseHead {
       ? new ModTsError("MODTS_CLIENT_GONE")
       : new ModTsError("MODTS_RESPONSE_ENDED", { name });
   }
+}
+
+function mismatch(announced: number, actual: number): ModTsError {
+  return new ModTsError("MODTS_LENGTH_MISMATCH", { announced, actual });
 }
 
 function byteLength(body: string | Uint8Array): number {

@@ -27,6 +27,12 @@ const apache = await startCgi(
     "hang.sh": `#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $$ $! > hang.pid\nwait\nwait\n`,
     "left.sh": `#!/bin/sh\n${type}\necho $$ > left.pid\nwhile :; do echo more; sleep 0.05; done\n`,
     "quiet.sh": `#!/bin/sh\n${type}\necho begun\nsleep 1000 &\necho $$ $! > quiet.pid\nwait\n`,
+    "kids.ts": `
+      import { exec } from "node:child_process";
+      exec("sleep 1000 & echo $$ $! > kids.pid; wait");
+      console.log("Content-Type: text/plain\\n");
+      setInterval(() => console.log("more"), 50);
+    `,
     "spin.ts": `console.log("Content-Type: text/plain\\n\\npid=" + process.pid); setTimeout(() => { for (;;); }, 50);`,
     "background.sh": `#!/bin/sh\n${type}\nsleep 5 &\necho $! > background.pid\necho done\n`,
   },
@@ -123,6 +129,15 @@ t.test("so is one whose client leaves", async (t) => {
   await client.until(/more\n/);
   client.leave();
   t.match(await gone(pidsIn("left.pid")), /^false$/);
+});
+
+t.test("a script in a thread is ended with the processes that it has started", async (t) => {
+  const client = new RawClient(apache.port).head("GET /cgi/kids.ts HTTP/1.1");
+  await client.until(/more\n/);
+  const file = join(apache.folder, "handlers/cgi/kids.pid");
+  await until(() => (existsSync(file) ? readFileSync(file, "utf8") : ""), /^\d+ \d+\n$/);
+  client.leave();
+  t.match(await gone(pidsIn("kids.pid")), /^false,false$/);
 });
 
 t.test("what a script leaves in the background does not hold up its answer", async (t) => {

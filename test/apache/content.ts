@@ -38,6 +38,8 @@ const apache = await startApache(t, {
         bytes: (req) => { req.contentType = "application/x-bytes"; req.write(Buffer.from([0, 255, 13, 10])); return OK; },
         empty: () => OK,
         unauthorized: () => 401,
+        part: (req) => { req.setContentLength(1000); req.write("half of it"); return OK; },
+        copied: (req) => { req.headersOut.set("Content-Length", "1000"); req.write("all of it"); return OK; },
       };
       export function handler(req: ApacheRequest) {
         const name = req.pathInfo.slice(1) || req.uri.split("/").at(-1)!;
@@ -116,6 +118,13 @@ t.test("what was flushed goes out at once, in chunks", async (t) => {
   const reply = await get("flushed");
   t.match(reply, { body: "one two", headers: { "transfer-encoding": "chunked" } });
   t.equal(reply.headers["content-length"], undefined);
+});
+
+t.test("a body of another length than was promised is not sent as a whole", async (t) => {
+  const reply = await get("part");
+  t.equal(reply.status, 502, "the connection was broken off before a byte of it");
+  t.notMatch(reply.body, /half/);
+  t.match(await get("copied"), { body: "all of it", headers: { "content-length": "9" } });
 });
 
 t.test("HEAD: the headers of GET, no body", async (t) => {

@@ -41,6 +41,13 @@ const sources = [
   ".hello.ts.swp",
   "#hello.ts#",
   "hello.ts___jb_tmp___",
+  "hello.ts.bak2",
+  "hello.ts.new",
+  "hello.ts-old",
+  "hello.ts_2",
+  "hello.ts.2026-01-31",
+  "hello.ts.dpkg-old",
+  "hello.ts.rpmsave",
   "mod-ts.config.json",
   "mod-ts.config.mjs",
 ];

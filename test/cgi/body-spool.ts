@@ -50,3 +50,15 @@ t.test("a failure of the body is one of the reader", async (t) => {
   t.match(spool.failure, { message: "gone" });
   await spool.close();
 });
+
+t.test("crumbs that nobody has read yet become one piece", async (t) => {
+  const crumbs = Array.from({ length: 100_000 }, () => Buffer.from("x"));
+  const source = Readable.from(crumbs);
+  const ended = new Promise((resolve) => source.once("end", resolve));
+  const spool = new BodySpool(source, folder);
+  await ended;
+  const lengths = [];
+  for await (const { length } of spool) lengths.push(length);
+  t.same(lengths, [100_000]);
+  await spool.close();
+});

@@ -16,7 +16,21 @@ t.test("by the name, the package, the hidden folder", async (t) => {
 
 t.test("what is no module, and no plain file either", async (t) => {
   const is = (file: string, uri = "/a"): boolean => isPrivatePlain(file, () => uri);
-  for (const name of ["a.js~", "a.js.bak", "a.mjs.swp", "a.cjs", "a.jsx", ".js", "a.ts", "b.tsp~"])
+  for (const name of [
+    "a.js~",
+    "a.js.bak",
+    "a.js.~1~",
+    "a.js___jb_tmp___",
+    "a.js.bak2",
+    "a.js-old",
+    "a.mjs.rpmsave",
+    "a.mjs.swp",
+    "a.cjs",
+    "a.jsx",
+    ".js",
+    "a.ts",
+    "b.tsp~",
+  ])
     t.ok(is(`/srv/pub/${name}`), name);
   for (const name of ["a.css", "a.json", "_a.png", "js", "ajs", "a.js.png", "notes.ts.html"])
     t.notOk(is(`/srv/pub/${name}`), name);

@@ -24,11 +24,6 @@ export class ByteCollector {
     this.#size += part.length;
   }
 
-  /** Bytes so far. */
-  get size(): number {
-    return this.#size;
-  }
-
   /** All of them. */
   whole(): Buffer {
     return this.#bytes.subarray(0, this.#size);

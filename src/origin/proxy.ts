@@ -107,6 +107,10 @@ export class Proxy {
       });
       const message = new QuestionMessage(question, (response) => {
         clearTimeout(timer);
+        if (!isFinalAnswer(response)) {
+          reject(explain(new Error("its status line is none of HTTP"), peer));
+          return reply.destroy();
+        }
         response.once("close", () => reply.finish());
         // Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first.
         message.request?.once("error", (error) => {
@@ -160,6 +164,11 @@ class StaleConnection extends Error {}
 function options({ target, servername, unverified }: Peer): object {
   // Options of TLS are taken from the target and from `ssl`.
   return { target, secure: !unverified, ssl: { ...(servername && { servername }) } };
+}
+
+/** RFC 9110, section 15, and RFC 9112, section 4. Node reads any three digits, and any bytes after them. */
+function isFinalAnswer({ statusCode = 0, statusMessage = "" }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 600 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusMessage);
 }
 
 function explain(error: unknown, { name, timeout }: Peer): unknown {

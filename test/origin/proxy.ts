@@ -76,6 +76,13 @@ t.test("nobody answers in time, or wants the answer any more", async (t) => {
 t.test("what is no answer", async (t) => {
   const nonsense = await startRawServer(t, ({ socket }) => socket.end("SSH-2.0\r\n\r\n"));
   await t.rejects(proxy.ask(peer(nonsense), question, never), { code: "MODTS_ORIGIN_DOWN" });
+  for (const line of ["999 Odd", "600 Odd", "200 O\x01K"]) {
+    const odd = await startRawServer(t, ({ socket }) =>
+      socket.write(`HTTP/1.1 ${line}\r\nContent-Length: 0\r\n\r\n`),
+    );
+    await t.rejects(proxy.ask(peer(odd), question, never), { code: "MODTS_ORIGIN_DOWN" }, line);
+    await until(() => String(odd.open()), "0");
+  }
   const nobody = {
     ...peer(nonsense),
     target: { protocol: "http:", hostname: "127.0.0.1", port: "1" },

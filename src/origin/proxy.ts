@@ -9,7 +9,12 @@
  * - It follows no client that goes away over a tunnel: see {@link Proxy.tunnel}.
  * @module
  */
-import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import { createProxyServer, type ProxyServer } from "http-proxy";
@@ -112,10 +117,7 @@ export class Proxy {
           return reply.destroy();
         }
         response.once("close", () => reply.finish());
-        // Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first.
-        message.request?.once("error", (error) => {
-          if (!response.complete) response.destroy(error);
-        });
+        breakOffWith(message.request, response);
         resolve(response);
       });
       signal.addEventListener("abort", gone, { once: true });
@@ -169,6 +171,13 @@ function options({ target, servername, unverified }: Peer): object {
 /** RFC 9110, section 15, and RFC 9112, section 4. Node reads any three digits, and any bytes after them. */
 function isFinalAnswer({ statusCode = 0, statusMessage = "" }: IncomingMessage): boolean {
   return statusCode >= 200 && statusCode < 600 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusMessage);
+}
+
+/** Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first. */
+function breakOffWith(request: ClientRequest | undefined, response: IncomingMessage): void {
+  request?.once("error", (error) => {
+    if (!response.complete) response.destroy(error);
+  });
 }
 
 function explain(error: unknown, { name, timeout }: Peer): unknown {

@@ -14,7 +14,7 @@ import type { ApacheRequest } from "../request/request.ts";
  * shown" of `apache-conf/mod_ts.conf`: handlers, pages, what editors leave behind of them, our configuration.
  */
 const sourceFile =
-  /\.(?:[mc]?ts|tsx|tsp)(?:[~#][^/]*|___jb_\w+|\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|~\d+~|\d+))*$/i;
+  /\.(?:[mc]?ts|tsx|tsp)(?:[~#][^/]*|___jb_\w+|\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|new|copy|dpkg-\w+|rpm\w+|kate-swp|sw[a-z]|un~|~\d+~|\d+))*$/i;
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
 
 const allowed = ["GET", "HEAD", "OPTIONS"];

@@ -16,7 +16,7 @@ export function isPrivateFile(file: string, uri: () => string): boolean {
 
 /** Scripts that are no modules of ours, and what editors leave behind of any. */
 const script =
-  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|sw[a-z]|un~|\d+))*(?:[~#][^/]*)?$/i;
+  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak|backup|old|orig|save|sav|tmp|temp|rej|new|copy|dpkg-\w+|rpm\w+|kate-swp|sw[a-z]|un~|\d+))*(?:[~#][^/]*)?$/i;
 
 /**
  * Whether a file that is no module is not to be served either.

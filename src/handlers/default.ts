@@ -14,7 +14,7 @@ import type { ApacheRequest } from "../request/request.ts";
  * shown" of `apache-conf/mod_ts.conf`: handlers, pages, what editors and administrators leave behind of them, our configuration.
  */
 const sourceFile =
-  /\.(?:[mc]?ts|tsx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
+  /\.(?:[mc]?ts|tsx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|kate-swp|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
 
 const allowed = ["GET", "HEAD", "OPTIONS"];

@@ -9,12 +9,16 @@
  * - It follows no client that goes away over a tunnel: see {@link Proxy.tunnel}.
  * @module
  */
-import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import { createProxyServer, type ProxyServer } from "http-proxy";
 import { ModTsError } from "../errors.ts";
-import { isHttpStatus } from "../http-status.ts";
 import { type Question, QuestionMessage, QuestionReply } from "./question.ts";
 import type { OutgoingHeaders } from "./message-headers.ts";
 import type { Target } from "./settings.ts";
@@ -72,14 +76,6 @@ export class Proxy {
    * Rejects with `MODTS_ORIGIN_DOWN` or `MODTS_ORIGIN_TIMEOUT`, or with what reading the body gave.
    */
   async ask(peer: Peer, question: Question, signal: AbortSignal): Promise<IncomingMessage> {
-    return requireStatus(await this.#askPatiently(peer, question, signal), peer);
-  }
-
-  async #askPatiently(
-    peer: Peer,
-    question: Question,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
     // A kept connection may be closed by the other side in the moment in which we use it. Then a request that may be sent twice
     // (RFC 9110, section 9.2.2) is, on a new one; any other takes a new one from the start.
     const repeatable = !question.body && repeatableMethods.has(question.method);
@@ -121,11 +117,12 @@ export class Proxy {
       });
       const message = new QuestionMessage(question, (response) => {
         stopTimer();
+        if (!isFinalAnswer(response)) {
+          reject(explain(new Error("its status line is none of HTTP"), peer));
+          return reply.destroy();
+        }
         response.once("close", () => reply.finish());
-        // Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first.
-        message.request?.once("error", (error) => {
-          if (!response.complete) response.destroy(error);
-        });
+        breakOffWith(message.request, response);
         resolve(response);
       });
       // A body may take its time to arrive; nobody answers before that.
@@ -173,17 +170,21 @@ const repeatableMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"
 
 class StaleConnection extends Error {}
 
-/** Node reads any three digits; there is none to send on beyond 599 (RFC 9110, section 15). */
-function requireStatus(answer: IncomingMessage, { name }: Peer): IncomingMessage {
-  if (isHttpStatus(answer.statusCode)) return answer;
-  answer.destroy();
-  const reason = `its status, ${answer.statusCode}, is none`;
-  throw new ModTsError("MODTS_ORIGIN_DOWN", { origin: name, reason });
-}
-
 function options({ target, servername, unverified }: Peer): object {
   // Options of TLS are taken from the target and from `ssl`.
   return { target, secure: !unverified, ssl: { ...(servername && { servername }) } };
+}
+
+/** RFC 9110, section 15, and RFC 9112, section 4. Node reads any three digits, and any bytes after them. */
+function isFinalAnswer({ statusCode = 0, statusMessage = "" }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 600 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusMessage);
+}
+
+/** Trap: Node takes a body that says no length for complete when the connection is reset; its error comes first. */
+function breakOffWith(request: ClientRequest | undefined, response: IncomingMessage): void {
+  request?.once("error", (error) => {
+    if (!response.complete) response.destroy(error);
+  });
 }
 
 function explain(error: unknown, { name, timeout }: Peer): unknown {

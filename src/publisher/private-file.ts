@@ -16,7 +16,7 @@ export function isPrivateFile(file: string, uri: () => string): boolean {
 
 /** Scripts that are no modules of ours, and what editors and administrators leave behind of any. */
 const script =
-  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
+  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|kate-swp|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
 
 /**
  * Whether a file that is no module is not to be served either.

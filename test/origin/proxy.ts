@@ -104,6 +104,13 @@ t.test("a body that takes its time is waited for, and so is the answer after it"
 t.test("what is no answer", async (t) => {
   const nonsense = await startRawServer(t, ({ socket }) => socket.end("SSH-2.0\r\n\r\n"));
   await t.rejects(proxy.ask(peer(nonsense), question, never), { code: "MODTS_ORIGIN_DOWN" });
+  for (const line of ["999 Odd", "600 Odd", "200 O\x01K"]) {
+    const odd = await startRawServer(t, ({ socket }) =>
+      socket.write(`HTTP/1.1 ${line}\r\nContent-Length: 0\r\n\r\n`),
+    );
+    await t.rejects(proxy.ask(peer(odd), question, never), { code: "MODTS_ORIGIN_DOWN" }, line);
+    await until(() => String(odd.open()), "0");
+  }
   const nobody = {
     ...peer(nonsense),
     target: { protocol: "http:", hostname: "127.0.0.1", port: "1" },
@@ -111,13 +118,6 @@ t.test("what is no answer", async (t) => {
   await t.rejects(proxy.ask(nobody, question, never), {
     code: "MODTS_ORIGIN_DOWN",
     message: /ECONNREFUSED/,
-  });
-  const strange = await startRawServer(t, ({ socket }) =>
-    socket.write("HTTP/1.1 999 Go Away\r\nContent-Length: 2\r\n\r\nok"),
-  );
-  await t.rejects(proxy.ask(peer(strange), question, never), {
-    code: "MODTS_ORIGIN_DOWN",
-    message: /its status, 999, is none/,
   });
 });
 

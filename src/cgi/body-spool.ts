@@ -90,7 +90,8 @@ export class BodySpool implements AsyncIterable<Buffer> {
       return this.#held.add(chunk);
     }
     this.#file ??= await openUnnamed(this.#folder);
-    await this.#file.write(chunk, 0, chunk.length, this.#written);
+    // Trap: on a disk that gets full `write` takes a part and says nothing.
+    await this.#file.appendFile(chunk);
     this.#written += chunk.length;
   }
 

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ModTsError } from "../errors.ts";
 import type { Outcome } from "../outcome.ts";
-import type { ApacheRequest } from "../request/request.ts";
+import { type ApacheRequest, internals } from "../request/request.ts";
 import { logFailure } from "../respond.ts";
 import { AnnouncedBody } from "./announced-body.ts";
 import { BadHead, HeaderParser, type ScriptHead } from "./header-parser.ts";
@@ -60,8 +60,9 @@ export async function deliver(delivery: Delivery): Promise<Outcome | LocalRedire
 
 type Chunks = AsyncGenerator<Buffer, void>;
 
-/** The output; how long the client takes for it is not the script's silence. */
-async function* readInTime({ run, script, timeout }: Delivery): Chunks {
+/** The output; how long the client takes for it, or to send its body, is not the script's silence. */
+async function* readInTime({ req, run, script, timeout }: Delivery): Chunks {
+  const { exchange } = req[internals];
   const output = run.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const expired = (): ModTsError => new ModTsError("MODTS_CGI_TIMEOUT", { script, limit: timeout });
   let hasEnded = false;
@@ -72,22 +73,29 @@ async function* readInTime({ run, script, timeout }: Delivery): Chunks {
   });
   for (;;) {
     const silence = Promise.withResolvers<typeof end>();
-    let timer = setTimeout(() => silence.reject(expired()), timeout);
+    let { received } = exchange;
+    const look = (): void => {
+      // How slow a client may be is for mod_reqtimeout to say.
+      if (exchange.received === received) return silence.reject(expired());
+      received = exchange.received;
+    };
+    let timer = setInterval(look, timeout);
     hurry = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => silence.resolve(end), endGrace);
+      clearInterval(timer);
+      timer = setInterval(() => silence.resolve(end), endGrace);
     };
     if (hasEnded) hurry();
+    let part: IteratorResult<Buffer, void>;
     try {
       // An output that is torn has ended; why, the end of the script tells.
       const next = output.next().catch(() => end);
-      const { done, value } = await Promise.race([next, silence.promise]);
-      if (done) return;
-      yield value;
+      part = await Promise.race([next, silence.promise]);
     } finally {
       hurry = undefined;
-      clearTimeout(timer);
+      clearInterval(timer);
     }
+    if (part.done) return;
+    yield part.value;
   }
 }
 

@@ -2,7 +2,9 @@
  * The media type of what a published function gives.
  * @module
  */
+import { readFileSync } from "node:fs";
 import { type ApacheRequest, internals } from "../request/request.ts";
+import type { Upload } from "../request/upload.ts";
 import { type Fields, noFields } from "./fields.ts";
 
 /** Names a type unless the author did. */
@@ -26,12 +28,29 @@ export function isPage(text: string): boolean {
   );
 }
 
-/** Attack: a function that gives back what was sent, or what begins with it, would give back a whole page of the client's making. */
+/**
+ * Attack: a function that gives back what was sent, a file as well, or what begins with it, would give back a whole page of the client's
+ * making, for which a form on another site is enough.
+ */
 export function keepPlain(req: ApacheRequest, text: string, fields: Fields): void {
   if (fields === noFields || !isPage(text)) return;
   const begin = text.trimStart();
   for (const [, value] of fields) {
-    if (typeof value !== "string" || value.trim() === "") continue;
-    if (begin.startsWith(value.trim())) return setType(req, "text/plain");
+    const sent = sentText(value, text).trim();
+    if (sent !== "" && begin.startsWith(sent)) return setType(req, "text/plain");
   }
 }
+
+/** A field as text; of a file that is much longer than what it is compared with, nothing. */
+function sentText(value: unknown, { length }: string): string {
+  if (typeof value === "string") return value;
+  const { path, size = Infinity } = Object(value) as Partial<Upload>;
+  if (path === undefined || size > 4 * length + mebibyte) return "";
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const mebibyte = 1024 ** 2;

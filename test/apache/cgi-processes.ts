@@ -1,6 +1,7 @@
 /** Scripts in any language, as processes of their own, through Apache: what they get, how they end, and that none stays. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { startCgi } from "../fixtures/cgi.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
@@ -24,6 +25,7 @@ const apache = await startCgi(
     "error.sh": `#!/bin/sh\necho oops >&2\nexit 4\n`,
     "no-interpreter.sh": "#!/no/such/interpreter\n",
     "nph-old.sh": `#!/bin/sh\n${type}\n`,
+    "count.sh": `#!/bin/sh\nn=$(wc -c)\n${type}\necho "$n"\n`,
     "hang.sh": `#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $$ $! > hang.pid\nwait\nwait\n`,
     "left.sh": `#!/bin/sh\n${type}\necho $$ > left.pid\nwhile :; do echo more; sleep 0.05; done\n`,
     "quiet.sh": `#!/bin/sh\n${type}\necho begun\nsleep 1000 &\necho $$ $! > quiet.pid\nwait\n`,
@@ -111,6 +113,16 @@ t.test("how a process ends", async (t) => {
   t.match(log, /MODTS_CGI_BAD_HEADER: \S+error\.sh: .*exit code 4/);
   t.match(log, /MODTS_CGI_NOT_STARTED: \S+no-interpreter\.sh .*interpreter/);
   t.match(log, /MODTS_CGI_NPH: \S+nph-old\.sh/);
+});
+
+t.test("a script may wait for its body for longer than it may be silent", async (t) => {
+  const client = new RawClient(apache.port);
+  client.head("POST /cgi/count.sh HTTP/1.1", "Content-Length: 120000", "Connection: close");
+  for (let part = 0; part < 4; part += 1) {
+    client.send(Buffer.alloc(30_000));
+    await sleep(700);
+  }
+  t.match(await client.closed, /^HTTP\/1.1 200 OK\r\n[^]*\n120000\n/);
 });
 
 t.test("one that never ends is killed with its children, SIGTERM or not", async (t) => {

@@ -30,6 +30,8 @@ const apache = await startApache(t, {
       export const again = async (name: string, req: ApacheRequest) => show(name, [...(await req.form()).names()]);
       export function* parts(name: string) { yield "hello "; yield name; }
       export const echo = (text: string) => text;
+      export const read = (doc: any) => doc.text();
+      export const thank = async (doc: any) => "<!doctype html><html>Thanks for " + doc.size + " bytes</html>";
       export const greet = (text: string) => "Hello " + text;
       export const is = (text: string) => text + " is here";
       export const put = (name: string) => "put " + name;
@@ -173,6 +175,23 @@ t.test("text from a client becomes no page", async (t) => {
     const { headers } = await apache.request(`/pub/args/${name}?text=${page}`);
     t.equal(headers["content-type"], "text/plain; charset=utf-8", name);
   }
+});
+
+t.test("nor does a file", async (t) => {
+  const typeOf = async (name: string, text: string): Promise<string | undefined> => {
+    const head = 'Content-Disposition: form-data; name="doc"; filename="a.txt"';
+    const { headers } = await apache.request(`/pub/args/${name}`, {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: `--b\r\n${head}\r\n\r\n${text}\r\n--b--\r\n`,
+    });
+    return headers["content-type"];
+  };
+  const page = "<html><script>alert(1)</script></html>";
+  t.equal(await typeOf("read", page), "text/plain; charset=utf-8");
+  t.equal(await typeOf("read", `\ufeff ${page}`), "text/plain; charset=utf-8");
+  t.equal(await typeOf("thank", page), "text/html; charset=utf-8", "a page of the author's");
+  t.equal(await typeOf("thank", ""), "text/html; charset=utf-8");
 });
 
 t.test("methods of one's own", async (t) => {

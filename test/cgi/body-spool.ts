@@ -1,8 +1,10 @@
 /** A body that is taken at once and given when it is wanted. */
+import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { promisify } from "node:util";
 import t from "tap";
 import { BodySpool } from "../../src/cgi/body-spool.ts";
 import { scriptFolder } from "../fixtures/script.ts";
@@ -61,4 +63,21 @@ t.test("crumbs that nobody has read yet become one piece", async (t) => {
   for await (const { length } of spool) lengths.push(length);
   t.same(lengths, [100_000]);
   await spool.close();
+});
+
+t.test("a file that takes no more is a failure, and no part of a body is the whole", async (t) => {
+  const code = `
+    import { Readable } from "node:stream";
+    import { buffer } from "node:stream/consumers";
+    import { BodySpool } from ${JSON.stringify(new URL("../../src/cgi/body-spool.ts", import.meta.url).href)};
+    process.on("SIGXFSZ", () => {});
+    const source = Readable.from([262144, 60000, 60000].map((size) => Buffer.alloc(size)));
+    const spool = new BodySpool(source, process.argv[1]);
+    await new Promise((resolve) => source.once("close", resolve));
+    await buffer(spool).then(() => console.log("whole"), (error) => console.log(error.code));
+  `;
+  const run = 'ulimit -f 100; exec "$0" --input-type=module -e "$1" "$2"';
+  const args = ["-c", run, process.execPath, code, folder];
+  const { stdout } = await promisify(execFile)("/bin/bash", args, { timeout: 20_000 });
+  t.equal(stdout, "EFBIG\n");
 });

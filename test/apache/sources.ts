@@ -1,37 +1,12 @@
 // The source of a handler or a page is never shown: not without a handler, not while the sidecar is down, not in any section.
 import t from "tap";
 import { startEcho } from "../fixtures/httpd.ts";
+import { harmlessNames, sourceNames } from "../fixtures/source-names.ts";
 
 const source = "export const password = 'SOURCE';";
 
 const leaks = [
-  "hello.ts",
-  "HELLO2.TS",
-  "view.tsx",
-  "a.mts",
-  "a.cts",
-  "page.tsp",
-  "hello.ts~",
-  "hello.ts.bak",
-  "hello.ts.BAK",
-  "hello.ts.orig",
-  "hello.ts.1",
-  "hello.ts.~1~",
-  "hello.ts.new",
-  "hello.ts.dpkg-old",
-  "hello.ts.rpmsave",
-  ".hello.ts.kate-swp",
-  "hello.ts.un~",
-  "hello.ts___jb_tmp___",
-  "hello.ts.bak2",
-  "hello.ts.new",
-  "hello.ts-old",
-  "hello.ts_2",
-  "hello.ts.2026-01-31",
-  "hello.ts.dpkg-old",
-  "hello.ts.rpmsave",
-  ".hello.ts.swp",
-  "#hello.ts#",
+  ...sourceNames,
   "mod-ts.config.ts",
   "mod-ts.config.json",
   "mod-ts.config.mjs",
@@ -39,15 +14,7 @@ const leaks = [
   ".mod-ts/cache/hello.js",
 ];
 
-const harmless = [
-  "a.txt",
-  "a.css",
-  "notes.ts.html",
-  "facts",
-  "tsp",
-  "lib.js.map",
-  "mod-ts.conf.txt",
-];
+const harmless = [...harmlessNames, "mod-ts.conf.txt"];
 
 const files = Object.fromEntries(
   [...leaks, ...harmless].flatMap((name) => [

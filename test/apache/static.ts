@@ -3,6 +3,7 @@ import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type Ask, type Reply, startApache } from "../fixtures/httpd.ts";
+import { harmlessNames, sourceNames } from "../fixtures/source-names.ts";
 
 const names = [
   "a.txt",
@@ -27,39 +28,14 @@ const names = [
   ".hidden",
 ];
 
-const sources = [
-  "hello.ts",
-  "view.tsx",
-  "page.tsp",
-  "a.mts",
-  "a.cts",
-  "HELLO2.TS",
-  "hello.ts~",
-  "hello.ts.bak",
-  "hello.ts.orig",
-  "hello.ts.~1~",
-  ".hello.ts.swp",
-  "#hello.ts#",
-  "hello.ts___jb_tmp___",
-  "hello.ts.bak2",
-  "hello.ts.new",
-  "hello.ts-old",
-  "hello.ts_2",
-  "hello.ts.2026-01-31",
-  "hello.ts.dpkg-old",
-  "hello.ts.rpmsave",
-  "mod-ts.config.json",
-  "mod-ts.config.mjs",
-];
-
-const harmless = ["notes.ts.html", "facts", "tsp", "lib.js.map", "a.tsv"];
+const sources = [...sourceNames, "mod-ts.config.json", "mod-ts.config.mjs"];
 
 const text = (name: string): string =>
   name === "empty.txt" ? "" : `${name}: ${"0123456789".repeat(20)}\n`;
 
 const files: Record<string, string> = {};
 for (const folder of ["plain", "declined"]) {
-  for (const name of [...names, ...sources, ...harmless, "folder/a.txt", "changing.txt"])
+  for (const name of [...names, ...sources, ...harmlessNames, "folder/a.txt", "changing.txt"])
     files[`htdocs/${folder}/${name}`] = text(name);
 }
 
@@ -194,7 +170,7 @@ t.test("sources never", async (t) => {
       t.notMatch(reply.body, "0123");
     }
   }
-  for (const name of harmless) await same(t, name);
+  for (const name of harmlessNames) await same(t, name);
 });
 
 t.test("what is no file", async (t) => {

@@ -29,6 +29,7 @@ import type {
 } from "./handler.ts";
 import { type HttpError, isHttpError } from "./http-error.ts";
 import { DECLINED, OK, type Outcome } from "./outcome.ts";
+import { isPromiseLike } from "./promise-like.ts";
 import type { ModuleSource } from "./request/internals.ts";
 import { type ApacheRequest, internals } from "./request/request.ts";
 import type { Toolkit } from "./request/toolkit.ts";
@@ -107,7 +108,7 @@ export class PhaseRunner implements ModuleSource {
         const entry = configured[index] ?? state.added.get(phase)?.[index - configured.length];
         if (entry === undefined) break;
         const called = this.#call(typeof entry === "string" ? parseReference(entry) : entry, phase);
-        const outcome = isPromise(called) ? await called : called;
+        const outcome = isPromiseLike(called) ? await called : called;
         if (typeof outcome !== "number") return outcome;
         if (outcome === OK) result = OK;
         else if (outcome !== DECLINED) return outcome;
@@ -129,10 +130,10 @@ export class PhaseRunner implements ModuleSource {
     this.#req[internals].handlerEntry = label;
     try {
       const found = typeof entry === "function" ? entry : this.#find(entry, lookupOf(entry, phase));
-      const given = isPromise(found)
+      const given = isPromiseLike(found)
         ? found.then((call) => this.#wait(call(this.#req), label))
         : this.#wait(found(this.#req), label);
-      if (!isPromise(given)) return this.#judge(given, label);
+      if (!isPromiseLike(given)) return this.#judge(given, label);
       return given.then(
         (value) => this.#judge(value, label),
         (error: unknown) => this.#judgeThrown(error, label),
@@ -143,7 +144,7 @@ export class PhaseRunner implements ModuleSource {
   }
 
   #wait(given: ReturnType<Handler>, label: CallLabel): ReturnType<Handler> {
-    return isPromise(given) ? withinLimit(given, this.#req, label) : given;
+    return isPromiseLike(given) ? withinLimit(given, this.#req, label) : given;
   }
 
   #judge(value: unknown, { phase, handler }: CallLabel): Outcome | Response {
@@ -166,7 +167,7 @@ export class PhaseRunner implements ModuleSource {
   load(file: string, exportName: string): HandlerModule | Promise<HandlerModule> {
     this.asked?.set(file, undefined);
     const found = this.#options.resolve(file, exportName);
-    return isPromise(found)
+    return isPromiseLike(found)
       ? found.then((module) => this.#hold(file, module))
       : this.#hold(file, found);
   }
@@ -181,7 +182,7 @@ export class PhaseRunner implements ModuleSource {
 
   #find(reference: HandlerReference, lookup: Lookup): Handler | Promise<Handler> {
     const found = this.load(reference.module, lookup.asked);
-    if (!isPromise(found)) return this.#pick(found, lookup);
+    if (!isPromiseLike(found)) return this.#pick(found, lookup);
     return found.then((module) => this.#pick(module, lookup));
   }
 
@@ -243,11 +244,6 @@ function tunnelOf(
   { upgradeHandler }: HandlerModule["exports"],
 ): UpgradeHandler | undefined {
   return module.startsWith("mod_ts/") ? (upgradeHandler as UpgradeHandler | undefined) : undefined;
-}
-
-/** A promise, or what acts like one. */
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === "function";
 }
 
 /** Without a user, later phases and the access log would take the request for an anonymous one that may pass. */

@@ -18,6 +18,8 @@ const floors = [
     "channels.ts",
     "log.ts",
     "html.ts",
+    "promise-like.ts",
+    "left-overs.ts",
     "version.ts",
     "closest.ts",
     "secret.ts",

@@ -6,6 +6,7 @@
  * @module
  */
 import { isModTsError } from "../errors.ts";
+import { filesAndLeftOvers } from "../left-overs.ts";
 import { OK, type Outcome } from "../outcome.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
@@ -13,8 +14,7 @@ import type { ApacheRequest } from "../request/request.ts";
  * A declined request must not print sources (mod_python did, list 2006-03). The same files as in the section "Sources are never
  * shown" of `apache-conf/mod_ts.conf`: handlers, pages, what editors and administrators leave behind of them, our configuration.
  */
-const sourceFile =
-  /\.(?:[mc]?ts|tsx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|kate-swp|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
+const sourceFile = filesAndLeftOvers("[mc]?ts|tsx|tsp");
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
 
 const allowed = ["GET", "HEAD", "OPTIONS"];

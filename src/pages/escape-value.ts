@@ -3,6 +3,7 @@
  * @module
  */
 import { escapeHtml } from "../html.ts";
+import { isPromiseLike } from "../promise-like.ts";
 
 /** `<%= value %>`: the value as text that is safe in element content and in quoted attribute values. Null and undefined are nothing. */
 export function escapeValue(value: unknown): string {
@@ -14,7 +15,7 @@ export function escapeValue(value: unknown): string {
 export function valueText(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === null || value === undefined) return "";
-  if (typeof (value as { then?: unknown }).then === "function") {
+  if (isPromiseLike(value)) {
     throw new TypeError("this value is a promise; write await before it");
   }
   return String(value);

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Outcome } from "../outcome.ts";
+import { isPromiseLike } from "../promise-like.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { argumentsFor } from "./arguments.ts";
 import { keepPlain } from "./content-type.ts";
@@ -41,7 +42,7 @@ function answerByCall(req: ApacheRequest, target: Target, call: Published): Answ
   const fields = takesFields(parameters) ? fieldsOf(req) : noFields;
   const run = (sent: Fields): Answer =>
     apply(req, target, { sent, values: argumentsFor(req, parameters, sent) });
-  return isThenable(fields) ? fields.then(run) : run(fields);
+  return isPromiseLike(fields) ? fields.then(run) : run(fields);
 }
 
 async function callBySchema(
@@ -66,7 +67,7 @@ function apply(req: ApacheRequest, target: Target, { values, sent }: Call): Answ
     if (typeof value === "string") keepPlain(req, value, sent);
     return publish(req, value, target);
   };
-  return isThenable(given) ? Promise.resolve(given).then(finish) : finish(given);
+  return isPromiseLike(given) ? Promise.resolve(given).then(finish) : finish(given);
 }
 
 /** `export const parameters = { hello: schema }` */
@@ -82,9 +83,4 @@ function schemaIn({ module, names: [name = ""], owner }: Target): unknown {
  */
 function told(holder: object, name: string): unknown {
   return name in holder ? (Reflect.get(holder, name) ?? null) : undefined;
-}
-
-/** A promise, or what acts like one, as the queries of some libraries do. */
-function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }

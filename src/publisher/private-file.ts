@@ -2,6 +2,7 @@
  * Files in a published folder that are nobody's to call.
  * @module
  */
+import { filesAndLeftOvers } from "../left-overs.ts";
 
 /**
  * Whether a module is private: by an underscore before its name, as a package, or in a hidden folder, e.g. `.git`.
@@ -15,8 +16,7 @@ export function isPrivateFile(file: string, uri: () => string): boolean {
 }
 
 /** Scripts that are no modules of ours, and what editors and administrators leave behind of any. */
-const script =
-  /\.(?:[cm]?[jt]s|[jt]sx|tsp)(?:\.(?:bak\d*|backup|old|orig|save|sav|new|copy|disabled|off|tmp|temp|rej|dpkg-\w+|ucf-\w+|rpm\w+|kate-swp|sw[a-z]|un~|~\d+~|\d[\d-]*))*(?:[-_~#][^/]*)?$/i;
+const script = filesAndLeftOvers("[cm]?[jt]s|[jt]sx|tsp");
 
 /**
  * Whether a file that is no module is not to be served either.

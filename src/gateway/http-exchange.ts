@@ -23,8 +23,6 @@ export class HttpExchange implements Exchange {
   readonly #limits: ExchangeLimits;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
-  /** Somebody reads the body. */
-  #isOpened = false;
   /** The answer is complete; its end waits for the end of the body. */
   #ending = false;
   /** The body is read and forgotten. */
@@ -64,8 +62,7 @@ export class HttpExchange implements Exchange {
   }
 
   body(): Readable {
-    if (!this.#isOpened) this.#requireBody();
-    this.#isOpened = true;
+    if (!this.#body?.isOpen) this.#requireBody();
     return (this.#body ??= this.#followBody()).open();
   }
 
@@ -132,7 +129,7 @@ export class HttpExchange implements Exchange {
    * would wait for ever.
    */
   #giveUpBody(): void {
-    if (this.#isOpened || this.#message.complete || !this.hasBody) return;
+    if (this.#body?.isOpen || this.#message.complete || !this.hasBody) return;
     this.#givenUp = true;
     this.#body?.destroy();
   }

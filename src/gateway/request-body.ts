@@ -26,8 +26,6 @@ export class RequestBody extends Readable {
   #isOpen = false;
   #isWanted = false;
   #isFull = false;
-  #isForgotten = false;
-  #hasEnded = false;
   #failure: Error | undefined;
 
   /**
@@ -52,6 +50,11 @@ export class RequestBody extends Readable {
     if (message.destroyed || message.readableEnded) this.#fail(new Error("read before"));
   }
 
+  /** Whether somebody reads. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /** Somebody is going to read, and hears of failures from now on. */
   open(): this {
     this.#isOpen = true;
@@ -61,7 +64,7 @@ export class RequestBody extends Readable {
 
   override _read(): void {
     if (this.#waiting.size > 0) this.push(this.#takeWaiting());
-    else if (this.#hasEnded) this.push(null);
+    else if (this.#message.readableEnded) this.push(null);
     else this.#isWanted = true;
   }
 
@@ -71,7 +74,8 @@ export class RequestBody extends Readable {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#isForgotten) return;
+    // Forgotten.
+    if (this.destroyed || this.#failure) return;
     this.#seen += chunk.length;
     if (this.#seen > this.#limit) {
       return this.#fail(new ModTsError("MODTS_BODY_TOO_LARGE", { limit: this.#limit }));
@@ -82,7 +86,6 @@ export class RequestBody extends Readable {
   }
 
   #end(): void {
-    this.#hasEnded = true;
     this.#goOn();
     if (this.#isWanted) this.#give(null);
   }
@@ -106,7 +109,6 @@ export class RequestBody extends Readable {
   }
 
   #forget(): void {
-    this.#isForgotten = true;
     this.#waiting = new ByteCollector();
     this.#goOn();
   }

@@ -252,6 +252,11 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
   }
 }
 
+/** Worker processes of all pools. */
+export function countWorkers({ pools }: Pick<ResolvedConfig, "pools">): number {
+  return Object.values(pools).reduce((sum, { workers }) => sum + workers, 0);
+}
+
 function judgeOrigin(
   config: ResolvedConfig,
   { url, requestWorkers }: OriginConfig & { requestWorkers: number },
@@ -262,7 +267,7 @@ function judgeOrigin(
     mistakes.push("origin.url: it must be http://host:port or https://host:port");
   }
   if (config.secret === undefined) mistakes.push("origin: it needs secret or secretFile");
-  const workers = Object.values(config.pools).reduce((sum, pool) => sum + pool.workers, 0);
+  const workers = countWorkers(config);
   // Under `mod-ts dev` nobody has chosen the number, and one client does no harm.
   if (requestWorkers < 3 * workers && !config.development) {
     mistakes.push(

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import type { ResolvedConfig } from "./config.ts";
+import { countWorkers, type ResolvedConfig } from "./config.ts";
 import { type Authorizer, createAuthorizer } from "./authorizer/server.ts";
 import { Stores } from "./credentials/stores.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
@@ -115,15 +115,15 @@ export async function createParts({
 }
 
 /** A third of Apache's threads may be held by requests that call back, see `origin/call-gate.ts`; each process has its share. */
-function apacheOf({ origin, secret, pools }: ResolvedConfig): ApacheSettings | undefined {
+function apacheOf(config: ResolvedConfig): ApacheSettings | undefined {
+  const { origin, secret } = config;
   if (!origin || secret === undefined) return undefined;
-  const processes = Object.values(pools).reduce((sum, { workers }) => sum + workers, 0);
   const { url, clientHeader, requestWorkers } = origin;
   return {
     url,
     secret,
     clientHeader,
-    calls: Math.max(1, Math.floor(requestWorkers / 3 / processes)),
+    calls: Math.max(1, Math.floor(requestWorkers / 3 / countWorkers(config))),
   };
 }
 

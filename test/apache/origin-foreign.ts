@@ -1,13 +1,13 @@
 /** Another server behind a handler: headers, streaming, what breaks on the way, and that nothing is left behind. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import t, { type Test } from "tap";
 import { WebSocketServer, WebSocket } from "ws";
 import { freePort } from "../../src/httpd/free-port.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { listen } from "../fixtures/listen.ts";
 import { answering, startRawServer } from "../fixtures/origin.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
@@ -20,13 +20,7 @@ const section = (path: string, url: string, more = ""): string => `
   </Location>`;
 
 async function startHttp(t: Test, server: Server): Promise<string> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `http://127.0.0.1:${await listen(t, server)}`;
 }
 
 t.test("headers: what goes on, what is true, what ends here", async (t) => {

@@ -1,12 +1,11 @@
 /** Another server over TLS: it is asked only when its certificate is good, and for its own name. */
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import t from "tap";
 import { type CertificateFiles, createCertificate } from "../fixtures/certificate.ts";
 import { startApache, temporaryFolder } from "../fixtures/httpd.ts";
+import { listen } from "../fixtures/listen.ts";
 import { until } from "../fixtures/until.ts";
 
 const folder = temporaryFolder(t);
@@ -26,13 +25,7 @@ async function startTls({ cert, key }: CertificateFiles): Promise<number> {
     return response.end();
   });
   server.on("tlsClientError", () => {});
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  return listen(t, server);
 }
 
 const [good, stranger] = [await startTls(known), await startTls(other)];

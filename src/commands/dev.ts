@@ -87,7 +87,7 @@ function ownGroup(): Pick<Config, "socketGroup"> {
 /** A port for `TsAuthenHandler` and its like, where the configuration names none and this httpd can ask. */
 async function ownDoor(httpd: Httpd): Promise<Pick<Config, "authorizer">> {
   const needed = ["mod_authnz_fcgi", "mod_authz_user", "mod_env"];
-  return needed.every((name) => has(httpd, name))
+  return needed.every((name) => hasModule(httpd, name))
     ? { authorizer: { port: await freePort("127.0.0.1") } }
     : {};
 }
@@ -95,15 +95,11 @@ async function ownDoor(httpd: Httpd): Promise<Pick<Config, "authorizer">> {
 /** `mod_ts/origin` and its like work at once. The private Apache has {@link threads} threads. */
 function callBack(httpd: Httpd, host: string, port: number): Pick<Config, "origin" | "secret"> {
   const address = host === "0.0.0.0" ? "127.0.0.1" : host;
-  if (!/^(?:127\.|localhost$)/.test(address) || !has(httpd, "mod_remoteip")) return {};
+  if (!/^(?:127\.|localhost$)/.test(address) || !hasModule(httpd, "mod_remoteip")) return {};
   return {
     origin: { url: `http://${address}:${port}`, requestWorkers: threads },
     secret: randomBytes(24).toString("base64url"),
   };
-}
-
-function has(httpd: Httpd, module: string): boolean {
-  return httpd.compiledIn.includes(module) || hasModule(httpd, module);
 }
 
 function readPort(text: string | undefined): number | undefined {
@@ -115,7 +111,7 @@ function readPort(text: string | undefined): number | undefined {
 
 function modulesOf(httpd: Httpd): string[] {
   const names = new Set([...defaultModules, ...moreModules]);
-  return [...names].filter((name) => has(httpd, name)).toSorted();
+  return [...names].filter((name) => hasModule(httpd, name)).toSorted();
 }
 
 async function serve(

@@ -60,7 +60,10 @@ t.test("signed and encrypted", async (t) => {
   const set = (await get("/remember")).headers["set-cookie"] ?? [];
   const pairs = set.map((cookie) => cookie.split(";")[0] ?? "");
   t.equal((await get("/recall", pairs.join("; "))).body, '[["1","2"],["3"],"valid"]');
-  const changed = pairs.map((pair) => pair.replace(/=./, "=_"));
+  // Another character, whatever it was: a random one may be the very one that is put in its place.
+  const changed = pairs.map((pair) =>
+    pair.replace(/=(.)/, (_, one) => (one === "_" ? "=A" : "=_")),
+  );
   t.equal((await get("/recall", changed.join("; "))).body, '[null,null,"tampered"]');
 });
 

@@ -1,20 +1,23 @@
 /**
- * What a decision costs: `node bench/authorizer.ts [rounds] [seconds]`. One static file, in one run:
- * without authentication; decided by a handler that says OK, at 16 and at 64 connections; Basic against SQLite with the
+ * What a decision costs: `node bench/authorizer.ts [rounds] [seconds] [pattern of cases]`. One static file, in one run:
+ * without authentication; decided by a handler that says OK, at 16 and at 64 connections; let through by a ticket
+ * (`TsTicket`); Basic against SQLite with the
  * cache of passwords off and on; httpd's own `AuthBasicProvider file`; and the floor: a server of a few lines that
  * accepts, takes the bytes of the question, and sends the same answer.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { freePort } from "../src/httpd/free-port.ts";
+import { freePort } from "../src/httpd/private-server.ts";
 import { cpuMicroseconds, descendants } from "./cpu.ts";
 import { onStage, untilOk } from "./stage.ts";
 import { median, run } from "./wrk.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 const seconds = Number(process.argv[3] ?? 3);
+const chosen = new RegExp(process.argv[4] ?? "");
 const port = await freePort("127.0.0.1");
 const floor = await freePort("127.0.0.1");
+const secret = randomBytes(16).toString("hex");
 const authorization = `Basic ${Buffer.from("john:secret").toString("base64")}`;
 
 const sql = (cache: number): string => `AuthType Basic
@@ -22,13 +25,15 @@ const sql = (cache: number): string => `AuthType Basic
     Use TsAuthenHandler mod_ts/sql
     Use TsOption mod_ts.sql.dsn sqlite:\${FOLDER}/users.db
     Use TsOption mod_ts.sql.cache ${cache}
+    Use TsOption mod_ts.sql.attempts 0
     Require valid-user`;
 
 const sections: Record<string, string> = {
   open: "",
   trivial: "AuthType mod_ts\nUse TsAccessHandler ok.ts\nRequire valid-user",
+  ticket: "AuthType mod_ts\nUse TsAccessHandler ok.ts\nUse TsTicket\nRequire mod_ts_ticket",
   floor: `AuthType floor
-    AuthnzFcgiCheckAuthnProvider floor Authoritative On RequireBasicAuth Off UserExpr "%{reqenv:MOD_TS_USER}" DefaultUser -
+    AuthnzFcgiCheckAuthnProvider floor Authoritative On RequireBasicAuth Off UserExpr "%{reqenv:REMOTE_USER}" DefaultUser -
     Require valid-user`,
   file: `AuthType Basic
     AuthName "File"
@@ -41,7 +46,7 @@ const sections: Record<string, string> = {
 
 await onStage(
   {
-    before: `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}`,
+    before: `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}\nDefine MOD_TS_SECRET ${secret}`,
     conf: `AuthnzFcgiDefineProvider authn floor fcgi://127.0.0.1:${floor}/
 ${Object.entries(sections)
   .map(([name, lines]) => `<Location "/${name}">\n    ${lines}\n</Location>`)
@@ -52,7 +57,7 @@ ${Object.entries(sections)
       // john:secret
       htpasswd: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
     },
-    config: { authorizer: { port } },
+    config: { authorizer: { port }, secret },
   },
   async (stage) => {
     await prepareUsers(join(stage.folder, "users.db"));
@@ -60,6 +65,7 @@ ${Object.entries(sections)
     const echo = stage.start(join(import.meta.dirname, "echo.ts"), String(floor));
     const cases = [
       { name: "no authentication, 16", path: "open", connections: 16 },
+      { name: "ticket, 16", path: "ticket", connections: 16 },
       { name: "floor: TCP echo, 16", path: "floor", connections: 16 },
       { name: "trivial handler, 16", path: "trivial", connections: 16 },
       { name: "floor: TCP echo, 64", path: "floor", connections: 64 },
@@ -67,8 +73,9 @@ ${Object.entries(sections)
       { name: "AuthBasicProvider file, 16", path: "file", connections: 16 },
       { name: "Basic + SQLite, 16", path: "sql", connections: 16 },
       { name: "Basic + SQLite, cached, 16", path: "cached", connections: 16 },
-    ];
+    ].filter(({ name }) => chosen.test(name));
     for (const { path } of cases) await untilOk(`${stage.url}${path}/a.txt`, { authorization });
+    const cookie = await ticketFor(`${stage.url}ticket/a.txt`);
     const results = new Map(
       cases.map(({ name }) => [name, { rate: [] as number[], cpu: [] as number[] }]),
     );
@@ -80,7 +87,7 @@ ${Object.entries(sections)
           echo.pid ?? 0,
         ];
         const before = cpuMicroseconds(watched);
-        const headers = [`Authorization: ${authorization}`];
+        const headers = [`Authorization: ${authorization}`, `Cookie: ${cookie}`];
         const result = run(`${stage.url}${path}/a.txt`, seconds, { connections, headers });
         // A few are httpd's own: it resets connections while it moves threads between its processes.
         if (result.failed > result.requests / 100) {
@@ -104,6 +111,16 @@ ${Object.entries(sections)
     );
   },
 );
+
+/** The cookie of a ticket; the files of handlers must have been quiet for a moment. */
+async function ticketFor(url: string): Promise<string> {
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const { headers } = await fetch(url, { headers: { authorization } });
+    const [cookie] = headers.get("set-cookie")?.split(";") ?? [];
+    if (cookie) return cookie;
+  }
+  throw new Error("no ticket");
+}
 
 /** One user with an argon2id hash, as `mod_ts/sql` expects them. */
 async function prepareUsers(file: string): Promise<void> {

@@ -26,6 +26,15 @@ export function cpuMicroseconds(pids: readonly number[]): number {
   return (sum / ticks) * 1e6;
 }
 
+/** The same, with the children of each that have ended. */
+export function cpuWithEndedMicroseconds(pids: readonly number[]): number {
+  const sum = pids.reduce((total, pid) => {
+    const times = fields(pid)?.slice(11, 15).map(Number) ?? [];
+    return times.reduce((all, one) => all + one, total);
+  }, 0);
+  return (sum / ticks) * 1e6;
+}
+
 /** The fields of `stat` after the name of the program, which may hold spaces. */
 function fields(pid: number): string[] | undefined {
   try {

@@ -1,9 +1,9 @@
 /** The floor of any FastCGI authorizer: waits for the end of the question, sends one fixed answer, closes. */
 import { createServer } from "node:net";
-import { FCGI_STDOUT, writeEndRequest, writeStream } from "../src/authorizer/record.ts";
+import { FCGI_STDOUT, writeEndRequest, writeStream } from "../src/authorizer/fastcgi.ts";
 
 const answer = Buffer.concat([
-  writeStream(FCGI_STDOUT, 1, Buffer.from("Status: 200 OK\r\nVariable-MOD_TS_USER: \r\n\r\n")),
+  writeStream(FCGI_STDOUT, 1, Buffer.from("Status: 200 OK\r\nVariable-REMOTE_USER: \r\n\r\n")),
   writeEndRequest(1, 0),
 ]);
 /** An empty FCGI_PARAMS record, with which the question ends. */

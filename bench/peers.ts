@@ -199,7 +199,7 @@ async function startPeer(
   }
   const modules = [...defaultModules.filter((one) => !one.startsWith("mod_mpm_")), mpm].toSorted();
   const server = await createPrivateServer({
-    folder: own,
+    directory: own,
     httpd: place.httpd,
     modules,
     conf: `Define FOLDER "${own}"

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Config } from "../src/config.ts";
+import type { Config } from "../src/config/config.ts";
 import { findHttpd } from "../src/httpd/find.ts";
 import { createPrivateServer } from "../src/httpd/private-server.ts";
 import { defaultModules } from "../src/httpd/server-root.ts";
@@ -53,7 +53,7 @@ export async function onStage(
   try {
     prepare(folder, options);
     const server = await createPrivateServer({
-      folder,
+      directory: folder,
       httpd,
       modules: defaultModules.map((name) => (name === "mod_mpm_event" ? mpm : name)).toSorted(),
       conf: `Define FOLDER "${folder}"
@@ -82,7 +82,7 @@ ${options.conf}
         httpdVersion: httpd.version,
         start,
         startSidecar: (below = "") =>
-          start(join(project, "src/cli.ts"), "start", join(folder, below)),
+          start(join(project, "src/cli/cli.ts"), "start", join(folder, below)),
       });
     } finally {
       await server.stop();

@@ -1,9 +1,10 @@
-# Apache. Built from the top folder:   docker build -f docker/apache.Dockerfile --target demo .
+# Apache. Built from the project directory:   docker build -f docker/apache.Dockerfile --target demo .
 
-FROM httpd:2.4.68 AS base
+FROM httpd:2.4.71 AS base
 COPY apache-conf/mod_ts.conf docker/apache/httpd.conf /usr/local/apache2/conf/
 COPY docker/apache/entrypoint.sh docker/apache/healthcheck.sh /usr/local/bin/
-# What httpd writes lies in /run/httpd, in memory, with the mode that the folder has here; the sockets come with a volume at /run/mod-ts.
+# httpd writes only to /run/httpd, in memory, with the mode that the directory has here. The sockets are in a volume at
+# /run/mod-ts.
 RUN chmod 755 /usr/local/bin/entrypoint.sh /usr/local/bin/healthcheck.sh \
     && chmod 644 /usr/local/apache2/conf/httpd.conf /usr/local/apache2/conf/mod_ts.conf \
     && mkdir -p /srv/handlers /run/httpd /run/mod-ts \
@@ -12,17 +13,17 @@ RUN chmod 755 /usr/local/bin/entrypoint.sh /usr/local/bin/healthcheck.sh \
     && chown 1000:33 /run/mod-ts \
     && chmod 750 /run/mod-ts
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/healthcheck.sh"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/healthcheck.sh"]
 ENTRYPOINT ["/bin/sh", "/usr/local/bin/entrypoint.sh"]
 CMD ["httpd", "-DFOREGROUND"]
 
-# Handlers come with a volume at /srv/handlers.
+# Handlers are in a volume at /srv/handlers.
 FROM base AS demo
 COPY docker/apache/demo.conf /usr/local/apache2/conf/stack.conf
 RUN chmod 644 /usr/local/apache2/conf/stack.conf
 USER 33:33
 
-# With the same folder in the image as the sidecar has:   --target production --build-arg HANDLERS=examples
+# With the directory of the handlers in the image, as in the sidecar:   --target production --build-arg HANDLERS=examples
 FROM base AS production
 ARG HANDLERS=examples
 COPY docker/apache/production.conf /usr/local/apache2/conf/stack.conf

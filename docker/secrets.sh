@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the files that compose.prod.yaml gives to the containers, in the folder secrets beside this script. Files that are there stay.
+# Creates the secrets of compose.prod.yaml, in the directory secrets beside this script. Existing files are kept.
 set -eu
 
 folder=${1:-$(dirname "$0")/secrets}
-# The folder keeps the users of this machine out. The files themselves must be readable: compose hands them over with the mode they
-# have here, to users of the containers that do not exist here.
+# The directory keeps other users of this machine out. The files themselves must be readable: compose mounts them with their mode
+# for users of the containers, which do not exist on this machine.
 mkdir -p -m 700 "$folder"
 cd "$folder"
 umask 022

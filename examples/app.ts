@@ -28,9 +28,7 @@ app.get("/", (c) =>
   c.html(
     frame(
       "A Hono application",
-      html`<p>
-          It runs behind Apache as it would anywhere else: <code>export default app</code> is all.
-        </p>
+      html`<p>It runs behind Apache as anywhere else: <code>export default app</code> is enough.</p>
         <ul class="tour">
           <li>
             <a href="/app/books/7">/app/books/7</a>
@@ -38,11 +36,11 @@ app.get("/", (c) =>
           </li>
           <li>
             <a href="/app/nowhere">/app/nowhere</a>
-            <p>its own 404</p>
+            <p>the application's own 404</p>
           </li>
         </ul>
         <p class="source">
-          The code: <a href="/source/app.ts"><code>examples/app.ts</code></a>
+          Source: <a href="/source/app.ts"><code>examples/app.ts</code></a>
         </p>`,
     ),
   ),
@@ -50,6 +48,6 @@ app.get("/", (c) =>
 
 app.get("/books/:id", (c) => c.json({ id: Number(c.req.param("id")), title: "The Apache Book" }));
 
-app.notFound((c) => c.html(frame("Not here", html`<p>Hono says so, not Apache.</p>`), 404));
+app.notFound((c) => c.html(frame("Not found", html`<p>Hono says so, not Apache.</p>`), 404));
 
 export default app;

@@ -4,7 +4,7 @@ import { page } from "./layout.ts";
 
 const room = new Set<WebSocket>();
 
-/** Everybody in the room hears what anybody says. */
+/** Sends each message to everybody in the room. */
 export function webSocketHandler(socket: WebSocket, req: ApacheRequest) {
   room.add(socket);
   socket.on("close", () => room.delete(socket));
@@ -19,8 +19,8 @@ export function handler(req: ApacheRequest) {
   req.write(
     page(
       "Chat",
-      `<p>Open this page twice: what you say here is heard there.</p>
-<form id="say"><input name="text" autocomplete="off" aria-label="Message" autofocus> <button>Say</button></form>
+      `<p>Open this page twice: what you say here appears there.</p>
+<form id="say"><input name="text" autocomplete="off" aria-label="Message" autofocus> <button>Send</button></form>
 <ul id="heard" aria-live="polite"></ul>
 <script>
 const socket = new WebSocket(location.href.replace(/^http/, "ws"));

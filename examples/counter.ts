@@ -19,8 +19,8 @@ export async function handler(req: ApacheRequest) {
     page(
       "Counter",
       `<p class="figure">${session.data.visits}</p>
-<p>visits in this session. It is kept in SQLite, so it survives a restart of the sidecar, and all workers share it.</p>
-<form method="post"><button>Begin anew</button></form>
+<p>visits in this session. It is in a store that all workers share: SQLite by default, which survives a restart of the sidecar, and Redis in Docker.</p>
+<form method="post"><button>Start again</button></form>
 ${source("counter.ts")}`,
     ),
   );

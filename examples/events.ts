@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { OK, type ApacheRequest } from "mod-ts";
 
-/** The time, once a second, for as long as the client listens: curl -N …/events */
+/** Sends the time once a second until the client disconnects: curl -N …/events */
 export async function handler(req: ApacheRequest) {
   req.contentType = "text/event-stream";
   req.noCache = true;

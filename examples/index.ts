@@ -12,7 +12,7 @@ export function handler(req: ApacheRequest) {
     page(
       "Apache handlers in TypeScript",
       `<p>This page comes from <a href="/source/index.ts"><code>examples/index.ts</code></a>, through Apache. Edit the file and
-save it: the page refreshes itself, nothing is restarted. Which handler runs where is said in
+save it: the page reloads, nothing is restarted. The handlers are configured in
 <a href="/source/apache.conf"><code>examples/apache.conf</code></a>.</p>
 ${stations.join("\n")}`,
     ),

@@ -1,11 +1,11 @@
 import { escapeHtml } from "mod-ts";
 
-/** The frame of every page here. Save this file with another title: each page that imports it refreshes itself. */
+/** The frame of every page. Save this file with another title: all open pages that import it reload. */
 export function page(title: string, body: string): string {
   return frameStart(title) + body + frameEnd;
 }
 
-/** Up to the body of the page. */
+/** Everything before the body of the page. */
 export function frameStart(title: string): string {
   return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -19,12 +19,12 @@ export function frameStart(title: string): string {
 `;
 }
 
-/** From the body of the page on. */
+/** Everything after the body of the page. */
 export const frameEnd = `
 </main></body></html>
 `;
 
-/** A link to the code of an example. */
+/** A link to the source of an example. */
 export function source(file: string): string {
-  return `<p class="source">The code: <a href="/source/${file}"><code>examples/${file}</code></a></p>`;
+  return `<p class="source">Source: <a href="/source/${file}"><code>examples/${file}</code></a></p>`;
 }

@@ -1,12 +1,12 @@
 import { OK, type ApacheRequest } from "mod-ts";
 
-/** Who belongs to which department. */
+/** The members of each department. */
 const members = new Map([
   ["sales", ["john"]],
   ["engineering", ["ann"]],
 ]);
 
-/** /reports/<department>/ is for its members alone; the list of departments is for everybody who is known. */
+/** Only members may read /reports/<department>/; the list of departments is for every authenticated user. */
 export function authzHandler(req: ApacheRequest) {
   const department = req.uri.split("/")[2] ?? "";
   if (department === "" || department === "index.html") return OK;

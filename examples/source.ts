@@ -3,7 +3,11 @@ import { OK, type ApacheRequest, escapeHtml } from "mod-ts";
 import { page } from "./layout.ts";
 import { tour } from "./tour.ts";
 
-/** Only what the tour speaks of: a name from the address must never become a path by itself. */
+/**
+ * The files that the tour mentions.
+ *
+ * Attack: a name from the URL that becomes a path reads any file (path traversal). So only listed names are read.
+ */
 const shown = new Set([
   "apache.conf",
   "index.ts",
@@ -13,7 +17,7 @@ const shown = new Set([
   ...tour.flatMap(({ stops }) => stops.map(([, file]) => file)),
 ]);
 
-/** /source/hello.ts shows examples/hello.ts. */
+/** Shows examples/hello.ts at /source/hello.ts. */
 export async function handler(req: ApacheRequest) {
   const file = req.uri.slice("/source/".length);
   if (!shown.has(file) || file.startsWith("mod_ts/")) return 404;

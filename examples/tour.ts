@@ -4,20 +4,20 @@ export const tour: readonly Station[] = [
     title: "A first handler",
     stops: [
       ["/hello", "hello.ts", "The smallest handler: six lines."],
-      ["/test-page", "mod_ts/test-page", "What Apache told mod_ts of your request."],
+      ["/test-page", "mod_ts/test-page", "Your request as mod_ts gets it from Apache."],
     ],
   },
   {
     title: "Pages and functions",
     stops: [
       ["/pages/", "pages/index.tsp", "TypeScript in HTML: a loop, an include, a layout."],
-      ["/publisher/hello.ts/time", "publisher/hello.ts", "A function at an address of its own."],
+      ["/publisher/hello.ts/time", "publisher/hello.ts", "A function with its own URL."],
       [
         "/publisher/hello.ts/greet?name=you",
         "publisher/hello.ts",
-        "Arguments from the query, checked by a schema.",
+        "Arguments from the query, validated by a schema.",
       ],
-      ["/cgi/env.ts", "cgi/env.ts", "A CGI script, unchanged, without a process a request."],
+      ["/cgi/env.ts", "cgi/env.ts", "A CGI script, unchanged."],
     ],
   },
   {
@@ -30,23 +30,35 @@ export const tour: readonly Station[] = [
   {
     title: "Applications and live connections",
     stops: [
-      ["/app/", "app.ts", "A Hono application, as it is."],
+      ["/app/", "app.ts", "A Hono application, unchanged."],
       ["/events", "events.ts", "Server-sent events: the time, once a second."],
       ["/chat", "chat.ts", "A WebSocket through Apache."],
+      ["/traffic", "traffic.ts", "The access log, live: requests per second, slowest addresses."],
     ],
   },
   {
-    title: "Who may see it",
+    title: "Around what Apache serves",
+    stops: [
+      ["/filtered/", "rewrite.ts", "A static page, with elements changed while it streams."],
+      ["/filtered/orders.json", "mask.ts", "A JSON file, with card numbers masked."],
+    ],
+  },
+  {
+    title: "Access control",
     stops: [
       ["/secure/", "mod_ts/sql", "A plain file behind a password dialog: john, secret."],
-      ["/reports/", "reports.ts", "A policy: each department sees its own. The same john."],
-      ["/members/", "mod_ts/login", "A plain file behind a login form. The same john."],
+      [
+        "/reports/",
+        "reports.ts",
+        "Authorization: each department sees its own reports. Log in as john again.",
+      ],
+      ["/members/", "mod_ts/login", "A plain file behind a login form. Log in as john again."],
     ],
   },
 ];
 
 export interface Station {
   title: string;
-  /** Address, file or built-in handler, what is to be seen. */
+  /** URL, file or built-in handler, description. */
   stops: readonly (readonly [address: string, file: string, text: string])[];
 }

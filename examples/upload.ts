@@ -2,7 +2,7 @@ import { OK, type ApacheRequest, escapeHtml } from "mod-ts";
 import { page, source } from "./layout.ts";
 
 const form = `<form class="stacked" method="post" enctype="multipart/form-data">
-<label for="file">A file, 5 MB at most</label>
+<label for="file">A file, at most 5 MB</label>
 <input id="file" type="file" name="file" required>
 <label for="note">A note</label>
 <input id="note" name="note" maxlength="200">
@@ -12,7 +12,7 @@ const form = `<form class="stacked" method="post" enctype="multipart/form-data">
 export async function handler(req: ApacheRequest) {
   const parts = [form];
   if (req.method === "POST") {
-    // A larger one is a 413 that says so. The file on disk is gone after the request: saveAs() keeps it.
+    // A larger file is a 413. The file is deleted after the request unless saveAs() keeps it.
     const sent = await req.form({ fileBytes: 5_000_000 });
     const file = sent.getFirst("file");
     if (file && typeof file !== "string") {

@@ -1,5 +1,5 @@
--- The users of /secure/ and /members/, loaded when the database does not exist yet.
--- WAL: who reads never waits for who writes.
+-- The users of /secure/, /reports/ and /members/, loaded if the database does not exist.
+-- WAL: readers never wait for writers.
 PRAGMA journal_mode = WAL;
 
 CREATE TABLE users (

@@ -1,12 +1,16 @@
 /**
- * Makes a fresh checkout ready: npm packages, and with `--test` also tap's plugins and an Apache httpd.
+ * Preparation of a fresh checkout: npm packages; with `--unit` also tap's plugins; with `--test`
+ * also an Apache httpd and the servers that some tests need. At a terminal it asks before it
+ * installs anything outside the checkout. `MOD_TS_INSTALL=yes` or `no` is the answer in advance.
  *
- * Plain JavaScript for old Nodes: a machine's own Node may be too old to run TypeScript, and the `node` package among the
- * dependencies, which brings a current one, is not there before this script has run.
+ * Plain JavaScript for old Nodes: a machine's own Node may be too old to run TypeScript, and the
+ * `node` package among the dependencies, which brings a current one, is not there before this
+ * script has run.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
@@ -14,16 +18,54 @@ const inProject = (...names) => join(project, ...names);
 const installed = inProject("node_modules", ".package-lock.json");
 const tapStamp = inProject("node_modules", ".mod-ts-tap");
 
+const servers = [
+  { name: "MariaDB", program: "/usr/sbin/mariadbd", debianPackage: "mariadb-server" },
+  { name: "PostgreSQL", program: "/usr/bin/pg_ctlcluster", debianPackage: "postgresql" },
+  { name: "Redis", program: "/usr/bin/redis-server", debianPackage: "redis-server" },
+  { name: "nginx", program: "/usr/sbin/nginx", debianPackage: "nginx-light" },
+  { name: "iproute2", program: "/usr/sbin/ip", debianPackage: "iproute2" },
+  { name: "docker-compose", program: "/usr/bin/docker-compose", debianPackage: "docker-compose" },
+  { name: "litmus", program: "/usr/bin/litmus", debianPackage: "litmus" },
+  { name: "PHP-FPM", program: "/usr/sbin/php-fpm8.2", debianPackage: "php8.2-fpm" },
+  {
+    name: "mod_evasive",
+    program: "/usr/lib/apache2/modules/mod_evasive20.so",
+    debianPackage: "libapache2-mod-evasive",
+    module: "evasive",
+  },
+  {
+    name: "mod_perl",
+    program: "/usr/lib/apache2/modules/mod_perl.so",
+    debianPackage: "libapache2-mod-perl2",
+    module: "perl",
+  },
+];
+const isTest = process.argv.includes("--test");
+
 installPackages();
-if (process.argv.includes("--test")) {
-  buildTap();
+if (isTest || process.argv.includes("--unit")) buildTap();
+if (isTest) {
+  await askOnce();
   provideHttpd();
-  provideServer("MariaDB", "/usr/sbin/mariadbd", "mariadb-server");
-  provideServer("Redis", "/usr/bin/redis-server", "redis-server");
-  provideServer("nginx", "/usr/sbin/nginx", "nginx-light");
-  provideServer("Redis", "/usr/bin/redis-server", "redis-server");
-  provideServer("iproute2", "/usr/sbin/ip", "iproute2");
-  provideServer("docker-compose", "/usr/bin/docker-compose", "docker-compose");
+  for (const server of servers) provideServer(server);
+}
+
+/** The answer holds for everything that follows, in child processes, too. */
+async function askOnce() {
+  const isInteractive = process.stdin.isTTY && process.stderr.isTTY && !process.env.CI;
+  if (process.env.MOD_TS_INSTALL || !isInteractive || process.getuid?.() !== 0) return;
+  const missing = servers.filter(({ program }) => !existsSync(program)).map(({ name }) => name);
+  if (!isHttpdThere()) missing.unshift("Apache httpd");
+  if (missing.length === 0) return;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const question = `mod_ts: install what tests need on this machine: ${missing.join(", ")}? [y/N] `;
+  const answer = await new Promise((resolve) => {
+    // Ctrl+D is a no.
+    terminal.once("close", () => resolve(""));
+    terminal.question(question, resolve);
+  });
+  terminal.close();
+  process.env.MOD_TS_INSTALL = /^y(es)?$/i.test(answer.trim()) ? "yes" : "no";
 }
 
 /** npm's own record of what it installed tells whether package-lock.json has changed since. */
@@ -55,27 +97,39 @@ function buildTap() {
   writeFileSync(tapStamp, wanted);
 }
 
+function isHttpdThere() {
+  const code = `const { findHttpd } = await import(${httpdModule("find")});
+process.exit(await findHttpd(process.env.MOD_TS_HTTPD) ? 0 : 1);`;
+  return runCode(code) === 0;
+}
+
 /** The tests run against a real httpd. */
 function provideHttpd() {
-  const file = new URL("../src/httpd/provide.ts", import.meta.url).href;
-  const code = `const { provideHttpd } = await import(${JSON.stringify(file)});
+  const code = `const { provideHttpd } = await import(${httpdModule("provide")});
 try { await provideHttpd((text) => console.error("mod_ts: " + text)); }
 catch (error) { console.error("mod_ts: " + error.message); process.exit(1); }`;
-  if (
-    run(node(), ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", code]) !== 0
-  ) {
-    fail("the tests need an Apache httpd; the way to one is above");
+  if (runCode(code) !== 0) {
+    fail("the tests need an Apache httpd; see above. npm run test:unit needs none");
   }
 }
 
+function httpdModule(name) {
+  return JSON.stringify(new URL(`../src/httpd/${name}.ts`, import.meta.url).href);
+}
+
+function runCode(code) {
+  return run(node(), ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", code]);
+}
+
 /** Some tests run against a real server of another kind; without one they are skipped, and say so. */
-function provideServer(name, program, debianPackage) {
+function provideServer({ name, program, debianPackage, module }) {
   if (existsSync(program)) return;
   const command = `apt-get install -y --no-install-recommends ${debianPackage}`;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    return say(`there is no ${name}; tests with one are skipped (Debian: ${command})`);
+  const isRefused = process.env.MOD_TS_INSTALL === "no";
+  if (isRefused || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    return say(`${name} is missing; tests with it are skipped (Debian: ${command})`);
   }
-  say(`there is no ${name} on this machine; installing it: ${command}`);
+  say(`${name} is missing on this machine; installing it: ${command}`);
   // Debian asks this file whether a package may start its service, and 101 means no.
   const policy = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(policy);
@@ -83,7 +137,9 @@ function provideServer(name, program, debianPackage) {
   process.env.DEBIAN_FRONTEND = "noninteractive";
   const status = run("sh", ["-c", `${command} -q || { apt-get update -q && ${command} -q; }`]);
   if (ours) rmSync(policy, { force: true });
-  if (status !== 0) say(`that failed: tests with ${name} are skipped`);
+  // Only the private servers of tests load it, not the Apache of this machine.
+  if (module && status === 0) run("a2dismod", ["-q", "-f", module]);
+  if (status !== 0) say(`installation failed; tests with ${name} are skipped`);
 }
 
 function npm(args, stderr = "inherit") {

@@ -42,6 +42,31 @@ t.test("every address of the front page is there", async (t) => {
   }
 });
 
+t.test("the traffic page hears of files that Apache serves", async (t) => {
+  const events = await get("/traffic?live");
+  const reader = events.body!.getReader();
+  const total = async (): Promise<number> => {
+    const { value = new Uint8Array() } = await reader.read();
+    return Number(/"total":(\d+)/.exec(Buffer.from(value).toString())?.[1] ?? 0);
+  };
+  const before = await total();
+  for (let count = 0; count < 20; count += 1) await (await get("/style.css")).text();
+  let after = before;
+  // Each event is a second later.
+  for (let tries = 0; after < before + 20 && tries < 60; tries += 1) after = await total();
+  await reader.cancel();
+  t.ok(after >= before + 20, `${after - before} requests more`);
+});
+
+t.test("filters on files that Apache serves", async (t) => {
+  const html = await (await get("/filtered/")).text();
+  t.match(html, /rel="external noopener">this link ↗<\/a>/);
+  t.match(html, "Rewritten for 127.0.0.1");
+  const orders = await (await get("/filtered/orders.json")).text();
+  t.match(orders, '"************1111"');
+  t.notMatch(orders, "411111111111");
+});
+
 t.test("pages, functions, scripts", async (t) => {
   const planets = await (await get("/pages/?moons=90")).text();
   t.match(planets, /<h1>Planets<\/h1>[^]*Jupiter[^]*Saturn/);

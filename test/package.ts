@@ -1,10 +1,10 @@
 /** The package as it is published: what is in it, and that it works where it is installed. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import t from "tap";
-import { unprivilegedUser } from "../src/httpd/identity.ts";
+import { unprivilegedUser } from "../src/httpd/server-root.ts";
 import { defaultModules, writeServerRoot } from "../src/httpd/server-root.ts";
 import { requireHttpd, temporaryFolder } from "./fixtures/httpd.ts";
 import { until } from "./fixtures/until.ts";
@@ -46,17 +46,15 @@ interface Report {
 t.test("what is in it", async (t) => {
   const top = new Set(files.map((path) => path.split("/")[0] ?? ""));
   const wanted = ["CHANGELOG.md", "LICENSE", "README.md", "apache-conf", "dist", "docs"];
-  t.same([...top].toSorted(), [...wanted, "examples", "package.json"]);
+  t.same([...top].toSorted(), [...wanted, "examples", "package.json", "templates"]);
   for (const path of files) {
     t.notMatch(path, /(^|\/)(test|bench|node_modules|\.mod-ts|secrets)\/|\.(map|tgz|log)$/, path);
-    if (path.startsWith("dist/")) t.match(path, /(\.js|\.d\.ts)$/, path);
+    if (path.startsWith("dist/")) t.match(path, /(\.c?js|\.d\.c?ts)$/, path);
   }
-  const built = files.filter((path) => /^dist\/.*(?<!\.d)\.js$/.test(path));
-  for (const path of built) {
-    const source = path.replace(/^dist/, "src").replace(/js$/, "ts");
-    t.ok(existsSync(join(project, source)), `${path} has a source`);
-  }
-  t.ok(built.includes("dist/cli.js") && built.includes("dist/worker.js"));
+  const sources = globSync("src/**/*.{ts,cjs}", { cwd: project });
+  const expected = sources.map((path) => path.replace(/^src/, "dist").replace(/\.ts$/, ".js"));
+  const built = files.filter((path) => /^dist\/.*\.c?js$/.test(path));
+  t.same(built.toSorted(), expected.toSorted(), "each source has its built file, and no other");
   t.ok(tarball.size < 1_000_000, `${tarball.size} bytes`);
 });
 
@@ -90,14 +88,24 @@ t.test("it is installed into an empty folder, and works there", async (t) => {
     const conf = run("conf");
     t.equal(conf.status, 0);
     // An httpd as the documentation would have it: all modules, and what `mod-ts conf` prints.
-    const root = { folder: join(folder, "httpd"), httpd, host: "127.0.0.1", port: 1 };
+    const root = { directory: join(folder, "httpd"), httpd, host: "127.0.0.1", port: 1 };
     const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined;
     writeServerRoot({ ...root, modules: defaultModules, user, conf: conf.stdout });
-    const words = ["--httpd", httpd.binary, "--config", join(root.folder, "httpd.conf")];
+    const words = ["--httpd", httpd.binary, "--config", join(root.directory, "httpd.conf")];
     const check = run("check", ...words);
-    t.equal(check.status, 0, { check });
-    t.match(check.stdout, "ok    the source of a handler is not served");
-    t.notMatch(check.stdout, /^bad/m);
+    // Everything else is right.
+    t.equal(check.status, 1, { check });
+    t.match(check.stdout.match(/^bad .*/gm), [/is not running .*\(sidecar-down\)/]);
+    t.ok(check.stdout.match(/^ok {4}/gm)!.length >= 12, check.stdout);
+  });
+
+  await t.test("the tests of the project that init writes", async (t) => {
+    const template = readFileSync(join(project, "templates/init/package.json"), "utf8");
+    const { scripts } = JSON.parse(template) as { scripts: { test: string } };
+    const words = [...plain, "sh", "-c", scripts.test];
+    const { status, stdout, stderr } = spawnSync("env", words, { cwd: app, env, encoding: "utf8" });
+    t.equal(status, 0, { stdout, stderr });
+    t.match(stdout, /pass 1/);
   });
 
   await t.test("dev", async (t) => {
@@ -117,17 +125,10 @@ t.test("it is installed into an empty folder, and works there", async (t) => {
     t.same(await ended, [0, null], { said: said() });
   });
 
-  await t.test("the types are there for a handler of one's own", async (t) => {
-    const options = ["--noEmit", "--strict", "--module", "nodenext", "--skipLibCheck", "false"];
-    // Theirs come with the package, as what is public mentions `ws` and Node.
-    const more = ["--types", "node"];
+  await t.test("the project of init has no type errors", async (t) => {
     const tsc = join(project, "node_modules/.bin/tsc");
-    const names = ["hello.ts", "mod-ts.config.ts"];
-    const { status, stdout } = spawnSync("env", [...plain, tsc, ...options, ...more, ...names], {
-      cwd: app,
-      env,
-      encoding: "utf8",
-    });
+    const words = [...plain, tsc, "--project", ".", "--skipLibCheck", "false"];
+    const { status, stdout } = spawnSync("env", words, { cwd: app, env, encoding: "utf8" });
     t.equal(status, 0, { stdout });
   });
 });

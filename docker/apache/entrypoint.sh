@@ -1,8 +1,10 @@
 #!/bin/sh
-# Gives httpd the secret, waits until the sidecars have names, then becomes httpd.
+# Writes the secret for httpd, waits until the names of the sidecars resolve, then executes httpd.
 set -eu
+: "${MOD_TS_SECRET_FILE:?must name the file of the shared secret, for example /run/mod-ts/secret}"
+: "${MOD_TS_SIDECARS:?must be the number of sidecars}"
 
-# Attack: a secret with a line end in it would be a directive of its own.
+# Attack: a secret that contains a line break would inject a directive.
 secret=$(cat "$MOD_TS_SECRET_FILE")
 case $secret in
 "" | *[!A-Za-z0-9_-]*)
@@ -10,11 +12,13 @@ case $secret in
     exit 1
     ;;
 esac
-# The folder is in memory, and gone with the container.
+# The directory is in memory and ends with the container.
 umask 077
 printf 'Define MOD_TS_SECRET %s\n' "$secret" >/run/httpd/secret.conf
+# Each of several sidecars has a directory of its own, so no single socket tells whether any runs.
+[ "$MOD_TS_SIDECARS" -eq 1 ] || echo 'Define MOD_TS_ALIVE /run/mod-ts' >>/run/httpd/secret.conf
 
-# httpd looks the name up once and does not start without. After a restart of the machine nobody keeps the order of compose.yaml.
+# httpd resolves the name once, and does not start without it. After a reboot, the order of compose.yaml is not kept.
 count() { getent ahostsv4 sidecar | grep -c STREAM; }
 tries=0
 until [ "$(count)" -ge "$MOD_TS_SIDECARS" ] || [ "$tries" -ge 30 ]; do
@@ -22,6 +26,6 @@ until [ "$(count)" -ge "$MOD_TS_SIDECARS" ] || [ "$tries" -ge 30 ]; do
     sleep 1
 done
 
-# Left behind where the container was killed; httpd would take it for a running one.
+# Stale pid file of a killed container; httpd would mistake it for a running server.
 rm -f /run/httpd/httpd.pid
 exec "$@"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Well is who answers a page of a handler that another handler has let us see: both doors, through httpd. The image has no curl.
+# Healthy means: httpd serves the page of a handler after an access handler has allowed it, so both transports work. The image has
+# no curl.
 set -eu
 exec 3<>/dev/tcp/127.0.0.1/8080
 printf 'GET /.mod-ts/health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3

@@ -1,13 +1,14 @@
 /**
- * The health check of the sidecar's container: asks through both doors as Apache would, with a handler of its own, and ends with 0
- * when both answer well. Half a sidecar is none: a page that Apache can fetch and not protect must not be served.
+ * Health check of the sidecar container: sends requests through both transports, like Apache, to a separate handler, and exits with 0
+ * when both succeed. Attack: with content but without access control, Apache would serve unprotected pages; so both must work.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 
-/** Milliseconds for each door; compose gives the whole check 5 seconds. */
-const timeout = 2000;
+/** For each transport; compose limits the whole check to 5 seconds. */
+const timeoutMs = 2000;
 const file = "/srv/health/health.ts";
 const { env } = process;
 const socketPath = `${env["MOD_TS_RUN"] ?? "/run/mod-ts"}/main.sock`;
@@ -20,42 +21,44 @@ try {
   process.exitCode = 1;
 }
 
-/** The HTTP door. The fields are those that the macro TsTellHandler of mod_ts.conf writes, in its order. */
+/** HTTP transport. The fields are those of the macro TsTellHandler in mod_ts.conf, in its order. */
 function askGateway(): Promise<void> {
   const [uri, line, host] = ["/health", "GET /health HTTP/1.1", "localhost"].map(base64);
-  const before = [1, secret, "http", 80, "127.0.0.1", 1, "127.0.0.1", "", "HTTP/1.1"];
+  const before = [2, time(), "http", 80, "127.0.0.1", 1, "127.0.0.1", "", "HTTP/1.1"];
   const after = [line, base64(file), "", uri, "", "", "", host, ...Array(9).fill("")];
+  const context = [...before, ...after].join(";");
   const headers = {
-    "Mod-Ts-Context": [...before, ...after].join(";"),
+    "Mod-Ts-Context": `${seal("gateway", context)};${context}`,
     "Mod-Ts-Config": `handler ${file}`,
   };
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => reject(new Error(`gateway, ${socketPath}: ${reason}`));
-    const asked = request({ socketPath, path: "/health", headers, timeout }, (response) => {
-      response.resume();
-      response.once("error", (error) => fail(error.message));
-      response.once("end", () =>
-        response.statusCode === 200 ? resolve() : fail(`status ${response.statusCode}`),
-      );
-    });
+    const asked = request(
+      { socketPath, path: "/health", headers, timeout: timeoutMs },
+      (response) => {
+        response.resume();
+        response.once("error", (error) => fail(error.message));
+        response.once("end", () =>
+          response.statusCode === 200 ? resolve() : fail(`status ${response.statusCode}`),
+        );
+      },
+    );
     asked.once("timeout", () => asked.destroy(new Error("no answer")));
     asked.once("error", (error) => fail(error.message));
     asked.end();
   });
 }
 
-/** The FastCGI door. Source: FastCGI Specification 1.0, sections 3.3 and 6.3; the parameters are those of TsAskAuthorizer. */
+/** FastCGI transport. Source: FastCGI Specification 1.0, sections 3.3 and 6.3; the parameters are those of TsAskAuthorizer. */
 function askAuthorizer(): Promise<void> {
+  const sealed = [time(), ...["GET /health HTTP/1.1", "/health", "", file].map(base64)].join(" ");
+  const policy = `\nask\naccess ${file}`;
+  const mac = seal("authorizer", `${sealed} GET http 127.0.0.1 localhost 80 ${policy}`);
   const parameters = {
     FCGI_APACHE_ROLE: "AUTHENTICATOR",
     FCGI_ROLE: "AUTHORIZER",
-    MOD_TS_VERSION: "1",
-    MOD_TS_SECRET: secret,
-    MOD_TS_ASK: "1",
-    MOD_TS_ACCESS: file,
-    MOD_TS_FILENAME: file,
+    MOD_TS_POLICY: `${policy}\nseal ${sealed} ${mac}`,
     SCRIPT_FILENAME: file,
-    MOD_TS_URI: "/health",
     REQUEST_URI: "/health",
     REQUEST_METHOD: "GET",
     REQUEST_SCHEME: "http",
@@ -69,7 +72,7 @@ function askAuthorizer(): Promise<void> {
   const question = [record(1, authorizer), record(4, pairs), record(4), record(5)];
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => reject(new Error(`authorizer, port 9701: ${reason}`));
-    const socket = connect({ host: "127.0.0.1", port: 9701, timeout });
+    const socket = connect({ host: "127.0.0.1", port: 9701, timeout: timeoutMs });
     let answer = "";
     socket.setEncoding("latin1").on("data", (chunk: string) => (answer += chunk));
     socket.once("timeout", () => socket.destroy(new Error("no answer")));
@@ -79,6 +82,18 @@ function askAuthorizer(): Promise<void> {
     );
     socket.write(Buffer.concat(question));
   });
+}
+
+/** As the macros TsTellHandler and TsSeal write it. */
+function seal(transport: string, text: string): string {
+  const digest = (data: string): string =>
+    createHash("sha1").update(`${transport} ${secret} ${data}`).digest("hex");
+  return digest(digest(text));
+}
+
+/** `%t` of mod_headers: microseconds since 1970. */
+function time(): string {
+  return `t=${Date.now()}000`;
 }
 
 function base64(text: string): string {
@@ -91,7 +106,7 @@ function record(type: number, content: Buffer = Buffer.alloc(0)): Buffer {
   return Buffer.concat([header, content]);
 }
 
-/** Lengths in the form of four bytes are right for every length. */
+/** The four-byte form is valid for every length. */
 function pair([name, value]: [string, string]): Buffer {
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE((name.length | 0x80000000) >>> 0, 0);

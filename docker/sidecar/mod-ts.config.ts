@@ -1,6 +1,6 @@
 import { defineConfig } from "mod-ts/config";
 
-// The sidecar in a container; compose.yaml and compose.prod.yaml set the variables.
+// Configuration of the sidecar in a container; compose.yaml and compose.prod.yaml set the variables.
 const { env } = process;
 const isDevelopment = env["MOD_TS_DEVELOPMENT"] === "on";
 const poll = Number(env["MOD_TS_POLL"] || 0);
@@ -8,7 +8,7 @@ const poll = Number(env["MOD_TS_POLL"] || 0);
 export default defineConfig({
   handlers: ["/srv/handlers", "/srv/health"],
   run: env["MOD_TS_RUN"] ?? "/run/mod-ts",
-  // www-data, as both images number it.
+  // The number of www-data in both images.
   socketGroup: "33",
   secretFile: env["MOD_TS_SECRET_FILE"] ?? "/run/secrets/mod_ts_secret",
   authorizer: { host: "0.0.0.0", port: 9701 },
@@ -16,7 +16,7 @@ export default defineConfig({
   development: isDevelopment,
   reload: {
     freshness: isDevelopment ? "request" : "manual",
-    // Some mounts (virtual machines, network drives) send no events; then files are looked at every so many milliseconds.
+    // Some mounts (virtual machines, network drives) send no events: then files are polled at this interval in milliseconds.
     watch: poll > 0 ? { poll } : isDevelopment,
   },
 });

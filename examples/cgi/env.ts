@@ -1,4 +1,4 @@
-// A CGI script as it was written for any server: variables in, header and text out.
+// A CGI script as for any server: it reads variables, and writes a header and text.
 console.log("Content-Type: text/plain; charset=utf-8");
 console.log();
 for (const name of Object.keys(process.env).toSorted()) {

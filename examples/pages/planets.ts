@@ -1,4 +1,4 @@
-/** What the page shows; a page imports modules like any other. The year in days. */
+/** The data of the page, an ordinary module. `year` in days. */
 export const planets = [
   { name: "Mercury", moons: 0, year: 88 },
   { name: "Venus", moons: 0, year: 224.7 },

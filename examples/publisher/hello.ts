@@ -5,12 +5,12 @@ export function time(): string {
   return `It is ${new Date().toLocaleTimeString("en-GB")}.\n`;
 }
 
-/** /publisher/hello.ts/add?a=1&b=2: arguments by the names of the parameters. */
+/** /publisher/hello.ts/add?a=1&b=2: arguments are matched by parameter name. */
 export function add(a: string, b = "0"): string {
   return `${Number(a) + Number(b)}\n`;
 }
 
-/** /publisher/hello.ts/greet?name=Ann&times=3: what does not fit the schema is a 400 that says why. */
+/** /publisher/hello.ts/greet?name=Ann&times=3: arguments that violate the schema are a 400 with the reasons. */
 export const greet = published(
   {
     type: "object",

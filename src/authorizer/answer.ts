@@ -5,15 +5,17 @@
  * handler has to know: on 200 every header goes to the client, `Connection` included; on any other status the body is
  * taken for an ErrorDocument: one that starts with `/` becomes an internal redirect, one that starts with a URL a 302 to
  * it, one that starts with `"` loses it; its type is forced to HTML; beyond 8 KB it is lost.
- * @module
  */
+import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
-import { ModTsError } from "../errors.ts";
-import { reasonPhrase } from "../http-status.ts";
-import { log } from "../log.ts";
-import { formatNotes } from "../notes.ts";
+import { ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import type { Refusal } from "../engine/refusals.ts";
+import { formatNotes } from "../request/headers.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { type ApacheRequest, internals } from "../request/request.ts";
+import { internals } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+import type { Passed } from "./trust.ts";
 
 /** Bytes of a deny body that reach the client. */
 const bodyLimit = 8_000;
@@ -51,7 +53,7 @@ export class DenyExchange implements Exchange {
   get ended(): boolean {
     return this.#ended;
   }
-  begin(status: number, _reason: string, headers: string[]): void {
+  begin(status: number, _reason: string | undefined, headers: string[]): void {
     this.#begun = true;
     this.#status = status;
     this.#headers = headers;
@@ -74,15 +76,30 @@ export class DenyExchange implements Exchange {
     this.#controller.abort();
   }
 
-  /** The answer, once it is complete. */
-  toBytes(): Buffer {
+  /**
+   * The answer, once it is complete.
+   * @param proofs header lines, see `proof.ts`
+   */
+  toBytes(proofs: readonly string[]): Buffer {
     // 200 means "let it pass" here: a page that a phase wrote itself must not become a permission.
     const status = this.#status < 300 ? 403 : this.#status;
     const { body, type } = this.#body();
     const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
     // Apache labels every body HTML in Latin-1; the true type takes the way through `mod_ts.conf`.
     const label = body.length === 0 ? [] : ["Mod-Ts-Type", type];
-    return Buffer.concat([formatHead(status, [...headers, ...label]), body]);
+    const head = formatHead(status, [...keepLocation(status, headers), ...label, ...proofs]);
+    return Buffer.concat([head, withoutCommand(body)]);
+  }
+
+  /**
+   * What Apache cannot send where `Require mod_ts` has asked, or undefined: there it knows 403, without a body.
+   * A 401 becomes a 403, too: the password has been accepted.
+   */
+  get refusal(): Refusal | undefined {
+    const status = this.#status < 300 ? 403 : this.#status;
+    if (this.#chunks.length === 0 && [401, 403, 500].includes(status)) return undefined;
+    const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
+    return { status, headers, body: this.#body().body.toString("base64") };
   }
 
   #body(): { body: Buffer; type: string } {
@@ -95,43 +112,86 @@ export class DenyExchange implements Exchange {
       log("warn", `an answer of ${body.length} bytes is more than Apache passes on (${bodyLimit})`);
       return { body: Buffer.alloc(0), type: "text/html" };
     }
-    // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
-    // `403: no` is an address to it, too: anything of these characters up to a colon (`ap_is_url`).
-    const isCommand = /^(?:["/]|[a-z0-9+.-]+:)/i.test(body.toString("latin1"));
-    return { body: isCommand ? Buffer.concat([Buffer.from("\n"), body]) : body, type };
+    return { body, type };
   }
 }
 
-/** The answer that lets a request pass, with what the handlers found out. */
-export function allow(req: ApacheRequest): Buffer {
+function withoutCommand(body: Buffer): Buffer {
+  // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
+  // `403: no` is an address to it, too: anything of these characters up to a colon (`ap_is_url`).
+  const isCommand = /^(?:["/]|[a-z0-9+.-]+:)/i.test(body.toString("latin1"));
+  return isCommand ? Buffer.concat([Buffer.from("\n"), body]) : body;
+}
+
+/** Apache keeps the `Location` of a redirect only; that of another refusal takes the way through `mod_ts.conf`. */
+function keepLocation(status: number, headers: readonly string[]): readonly string[] {
+  if (status < 400) return headers;
+  return headers.map((text, index) => {
+    return index % 2 === 0 && /^location$/i.test(text) ? "Mod-Ts-Location" : text;
+  });
+}
+
+/** What Apache is told of a request that may pass, beside what handlers found out. */
+export interface Permission {
+  /** Whether Apache takes the user from this answer. */
+  readonly setsUser: boolean;
+  /** See `trust.ts`. */
+  readonly passed: Passed;
+  /** The value of `MOD_TS_PROOF`. */
+  readonly proof: string;
+  /** Further header lines. */
+  readonly proofs: readonly string[];
+}
+
+export function allow(req: ApacheRequest, { setsUser, passed, proof, proofs }: Permission): Buffer {
   const { environment } = req[internals].context;
-  const { headersOut, errHeadersOut } = req[internals].response;
+  const notes = formatNotes(req.notes.entries());
   const variables: [string, string][] = [
-    ["MOD_TS_USER", req.user ?? ""],
-    ["MOD_TS_NOTES", formatNotes(req.notes.entries())],
-    ["MOD_TS_CONTENT_TYPE", req.contentType ?? ""],
+    ...(setsUser ? [["REMOTE_USER", req.user ?? ""] as [string, string]] : []),
+    ["MOD_TS_PASSED", passed.grant],
+    ["MOD_TS_JUDGED", passed.judged],
+    ["MOD_TS_PROOF", proof],
+    ...(notes ? [["MOD_TS_NOTES", notes] as [string, string]] : []),
+    ...(req.contentType ? [["MOD_TS_CONTENT_TYPE", req.contentType] as [string, string]] : []),
     ...[...req.subprocessEnv.entries()].filter(([name, value]) => environment[name] !== value),
   ];
-  const headers = [...headersOut.entries(), ...errHeadersOut.entries()].filter(
-    ([name]) => !isOwn(name),
-  );
+  const raw = req[internals].response.rawHeaders();
+  const headers = raw.filter((_, index) => !isOwn(raw[index & ~1] as string));
+  return formatHead(200, [
+    ...variables.flatMap(([name, value]) => [variableName(name), variableValue(value)]),
+    ...headers,
+    ...proofs,
+  ]);
+}
+
+/**
+ * Attack: a shared cache keeps the resource for everybody. It avoids requests with `Authorization`, but it knows nothing
+ * of cookies, tokens in other places, addresses and rules of a handler.
+ */
+export function keepPrivate(req: ApacheRequest): void {
+  if (req.headersIn.has("Authorization") || req.headersOut.has("Cache-Control")) return;
+  req.errHeadersOut.setDefault("Cache-Control", "private");
+}
+
+/**
+ * A refusal for the handler of the ErrorDocument of 500, see `TsRefusals` in `mod_ts.conf`. Apache joins the lines.
+ */
+export function answerRefusal(token: string): Buffer {
+  const lines = token.match(/.{1,8000}/g) ?? [];
   return formatHead(
-    200,
-    [
-      ...variables.map(([name, value]) => [variableName(name), variableValue(value)]),
-      ...headers,
-    ].flat(),
+    500,
+    lines.flatMap((line) => ["Mod-Ts-Refusal", line]),
   );
 }
 
-/** The answer when there is none from a handler: a fault of ours or of the peer. */
-export function refuse(status: number): Buffer {
-  return formatHead(status, []);
+/** An answer that is a status and nothing else: that of `TsStatus`, or a fault of ours or of the peer. */
+export function answerStatus(status: number, proofs: readonly string[] = []): Buffer {
+  return formatHead(status, proofs);
 }
 
 function formatHead(status: number, headers: readonly string[]): Buffer {
   // Apache takes the reason for its own page, and shows "Unknown Reason" without one.
-  let text = `Status: ${status} ${reasonPhrase(status)}\r\n`;
+  let text = `Status: ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
     const line = `${headers[index]}: ${headers[index + 1]}`;
     if (Buffer.byteLength(line) > lineLimit) throw tooLong(headers[index] as string);

@@ -1,187 +1,134 @@
 /**
- * From the parameters of an authorizer request to a `RequestContext` and the directives of the section.
+ * What Apache asks about, from the parameters of an authorizer request: a `RequestContext`, and the
+ * directives of the section.
  *
- * mod_authnz_fcgi sends Apache's whole environment of the request: the CGI variables, the client's headers as `HTTP_*`, and
- * what the macros of `apache-conf/mod_ts.conf` set under `MOD_TS_*`.
- * @module
+ * mod_authnz_fcgi sends Apache's whole environment of the request: the CGI variables, the client's
+ * headers as `HTTP_*`, and what the macros of `apache-conf/mod_ts.conf` set under `MOD_TS_*`.
  */
-import type { Directives } from "../directives.ts";
-import type { PhaseName } from "../handler.ts";
-import { parseNotes } from "../notes.ts";
+import type { Directives } from "../engine/directives.ts";
+import type { PhaseName } from "../engine/handler.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
-import type { Pairs } from "./params.ts";
+import { parseNotes } from "../request/headers.ts";
+import type { ApacheRequest } from "../request/request.ts";
+import { canonicalHost, decodePath, requestedUrl } from "../request/requested-url.ts";
+import { parseUri } from "../request/uri.ts";
+import type { AccessQuestion, Params } from "./trust.ts";
 
-/** Phases that may decide on, or prepare, a resource that Apache itself serves; each is a variable of the macros. */
-const phaseVariables = {
-  MOD_TS_ACCESS: "access",
-  MOD_TS_AUTHEN: "authen",
-  MOD_TS_AUTHZ: "authz",
-  MOD_TS_TYPE: "type",
-  MOD_TS_FIXUP: "fixup",
-} as const satisfies Record<string, PhaseName>;
+export function createContext(
+  question: AccessQuestion,
+  { options, debug }: Pick<Directives, "options" | "debug">,
+  interpreter: string,
+): RequestContext {
+  const { params, uri, pathInfo, requestLine } = question;
+  const get = (name: string): string => params.get(name) ?? "";
+  // With `AuthType Basic`, the name is the client's claim: nobody has checked it yet.
+  const isUnchecked = params.has("REMOTE_PASSWD");
+  const user = get("REMOTE_USER");
+  return {
+    method: get("REQUEST_METHOD"),
+    requestLine,
+    target: isSubRequest(question) ? escapePath(uri) : get("REQUEST_URI"),
+    protocol: get("SERVER_PROTOCOL"),
+    scheme: get("REQUEST_SCHEME"),
+    // As Apache serves it, without escapes, `..` and `//` of the client.
+    uri,
+    args: get("QUERY_STRING"),
+    filename: get("SCRIPT_FILENAME"),
+    pathInfo,
+    // Apache looks for it after authentication.
+    contentType: "",
+    documentRoot: get("DOCUMENT_ROOT"),
+    contextPrefix: get("CONTEXT_PREFIX"),
+    contextDocumentRoot: get("CONTEXT_DOCUMENT_ROOT"),
+    // "-" is what Apache calls nobody, see `DefaultUser` in `mod_ts.conf`.
+    user: isUnchecked || user === "-" ? "" : user,
+    authType: isUnchecked ? "Basic" : get("AUTH_TYPE"),
+    serverName: get("SERVER_NAME"),
+    serverPort: Number(get("SERVER_PORT")),
+    serverAdmin: get("SERVER_ADMIN"),
+    serverSoftware: get("SERVER_SOFTWARE"),
+    remoteAddress: get("REMOTE_ADDR"),
+    remotePort: Number(get("REMOTE_PORT")),
+    connectionAddress: get("REMOTE_ADDR"),
+    uniqueId: get("UNIQUE_ID"),
+    rawHeaders: readHeaders(params),
+    options,
+    debug,
+    interpreter,
+    environment: readEnvironment(params),
+    // What was noted while the user was established.
+    notes: parseNotes(isAuthorization(params) ? get("MOD_TS_NOTES") : ""),
+  };
+}
 
-/** The context of one request that Apache asks about. */
-export class AuthorizerContext implements RequestContext {
-  readonly interpreter: string;
-  readonly #directives: Pick<Directives, "options" | "debug">;
-  readonly #params: ReadonlyMap<string, string>;
+/** Whether the section was chosen for another file. */
+function isSubRequest({ grant, uri }: AccessQuestion): boolean {
+  return grant !== undefined && grant.uri !== uri;
+}
 
-  constructor(
-    params: ReadonlyMap<string, string>,
-    directives: Pick<Directives, "options" | "debug">,
-    interpreter: string,
-  ) {
-    this.#params = params;
-    this.#directives = directives;
-    this.interpreter = interpreter;
-  }
+/** Phases that decide on, or prepare, a resource that Apache itself serves. */
+const phases: ReadonlySet<string> = new Set(["access", "authen", "authz", "type", "fixup"]);
 
-  get method(): string {
-    return this.#get("REQUEST_METHOD");
-  }
-  get requestLine(): string {
-    return `${this.method} ${this.target} ${this.protocol}`;
-  }
-  get target(): string {
-    return this.#get("REQUEST_URI");
-  }
-  get protocol(): string {
-    return this.#get("SERVER_PROTOCOL");
-  }
-  get scheme(): string {
-    return this.#get("REQUEST_SCHEME");
-  }
-  /** The path that Apache serves, which is not what the client wrote: no escapes, no `..`, no `//`. */
-  get uri(): string {
-    return this.#get("MOD_TS_URI");
-  }
-  get args(): string {
-    return this.#get("QUERY_STRING");
-  }
-  get filename(): string {
-    return this.#get("SCRIPT_FILENAME");
-  }
-  get pathInfo(): string {
-    return this.#get("MOD_TS_PATH_INFO");
-  }
-  /** Apache looks for it after authentication. */
-  get contentType(): string {
-    return "";
-  }
-  get documentRoot(): string {
-    return this.#get("DOCUMENT_ROOT");
-  }
-  get contextPrefix(): string {
-    return this.#get("CONTEXT_PREFIX");
-  }
-  get contextDocumentRoot(): string {
-    return this.#get("CONTEXT_DOCUMENT_ROOT");
-  }
-  /** With `AuthType Basic`, the name that the client gives: nobody has checked it yet, so it is no user. */
-  get user(): string {
-    return this.#params.has("REMOTE_PASSWD") ? "" : this.#get("REMOTE_USER");
-  }
-  get authType(): string {
-    return this.#params.has("REMOTE_PASSWD") ? "Basic" : this.#get("AUTH_TYPE");
-  }
-  get serverName(): string {
-    return this.#get("SERVER_NAME");
-  }
-  get serverPort(): number {
-    return Number(this.#get("SERVER_PORT"));
-  }
-  get serverAdmin(): string {
-    return this.#get("SERVER_ADMIN");
-  }
-  get serverSoftware(): string {
-    return this.#get("SERVER_SOFTWARE");
-  }
-  get remoteAddress(): string {
-    return this.#get("REMOTE_ADDR");
-  }
-  get remotePort(): number {
-    return Number(this.#get("REMOTE_PORT"));
-  }
-  get connectionAddress(): string {
-    return this.#get("REMOTE_ADDR");
-  }
-  get uniqueId(): string {
-    return this.#get("UNIQUE_ID");
-  }
-  get rawHeaders(): readonly string[] {
-    return readHeaders(this.#params);
-  }
-  get options(): Dictionary {
-    return this.#directives.options;
-  }
-  get debug(): boolean {
-    return this.#directives.debug;
-  }
-  get environment(): Dictionary {
-    return readEnvironment(this.#params);
-  }
-  /** When rights are asked for, what was noted while the user was established is there. */
-  get notes(): Dictionary {
-    return parseNotes(asksRights(this.#params) ? this.#get("MOD_TS_NOTES") : "");
-  }
-
-  #get(name: string): string {
-    return this.#params.get(name) ?? "";
-  }
+/** What is asked of a policy, in the form that `parseDirectives` reads. */
+interface SelectedPolicy {
+  readonly lines: readonly string[];
+  /** Those of {@link lines} that name handlers: an OK passes them. */
+  readonly judged: readonly string[];
 }
 
 /**
- * The directive lines that the section has, in the form that `parseDirectives` reads.
+ * Selects the lines of a policy that this question is about.
  *
- * Apache asks in three ways. `TsAskAuthorizer`: who is it, and may he; all phases run, and Apache takes our word for the user.
- * `Require mod_ts`: a user is known, may he; authz alone. `AuthBasicProvider mod_ts`: is the password right; authen alone, since an
- * OK of any other phase would make the name that the client gave a user. Where the content is ours, type and fixup
- * handlers run with it.
+ * Apache asks in three ways. `TsAskAuthorizer`: authentication and authorization; all phases run, and
+ * Apache takes the user from the answer. `Require mod_ts`: a user is known; authz only.
+ * `AuthBasicProvider mod_ts`: is the password right; authen only, since an OK of any other phase
+ * would make the name that the client gave a user. Where the content is ours, type and fixup handlers
+ * run with it.
  */
-export function directiveLines(params: Pairs): string[] {
-  const lines: string[] = [];
-  const names = new Map(params);
-  const only = onlyPhase(names);
-  const isOurs = Boolean(names.get("MOD_TS_CONTENT"));
-  for (const [name, value] of params) {
-    if (isPhaseVariable(name)) {
-      const phase = phaseVariables[name];
-      if (only && phase !== only) continue;
-      if (isOurs && (phase === "type" || phase === "fixup")) continue;
-      lines.push(`${phase} ${value}`);
-    } else if (name === "MOD_TS_DEBUG") lines.push(`debug ${value}`);
-    else if (name === "MOD_TS_OPTIONS") lines.push(...readOptions(value));
-  }
-  return lines;
+export function selectPolicy({ policy, params }: AccessQuestion): SelectedPolicy {
+  const only = onlyPhase(policy, params);
+  const isContentOurs = policy.includes("content");
+  const lines = policy.flatMap((line) => {
+    const kind = line.slice(0, line.indexOf(" "));
+    if (kind === "option") return [line.replaceAll("%%", "%")];
+    if (kind === "debug") return [line];
+    if (!phases.has(kind) || (only && kind !== only)) return [];
+    return isContentOurs && (kind === "type" || kind === "fixup") ? [] : [line];
+  });
+  return { lines, judged: lines.filter((line) => !/^(?:option|debug) /.test(line)) };
 }
 
-function onlyPhase(params: ReadonlyMap<string, string>): PhaseName | undefined {
-  if (asksRights(params)) return "authz";
-  return params.get("MOD_TS_ASK") ? undefined : "authen";
+function onlyPhase(policy: readonly string[], params: Params): PhaseName | undefined {
+  if (isAuthorization(params)) return "authz";
+  return policy.includes("ask") ? undefined : "authen";
 }
 
-function asksRights(params: ReadonlyMap<string, string>): boolean {
+/** Whether the user is known, and only `Require mod_ts` asks. */
+export function isAuthorization(params: Params): boolean {
   return params.get("FCGI_APACHE_ROLE") === "AUTHORIZER";
 }
 
-/** Each option stands after a tab. */
-function readOptions(value: string): string[] {
-  return value
-    .split("\t")
-    .filter(Boolean)
-    .map((option) => `option ${option}`);
+/** Whether `Require mod_ts_reset` asks, which only sets the status of the response. */
+export function isReset(params: Params): boolean {
+  return isAuthorization(params) && Boolean(params.get("SERVER_SIGNATURE"));
 }
 
-function isPhaseVariable(name: string): name is keyof typeof phaseVariables {
-  return Object.hasOwn(phaseVariables, name);
+/** That of a response that may pass: the status which an ErrorDocument is for, else 200. */
+export function pageStatus(params: Params): number {
+  return Number(/^[45]\d\d$/.exec(params.get("MOD_TS_STATUS") ?? "")?.[0] ?? 200);
 }
 
-/** `HTTP_ACCEPT_LANGUAGE` was `Accept-Language`: Apache drops names with other characters than letters, digits and `-`. */
-function readHeaders(params: ReadonlyMap<string, string>): string[] {
+/**
+ * `HTTP_ACCEPT_LANGUAGE` was `Accept-Language`: Apache drops names with other characters than
+ * letters, digits and `-`.
+ */
+function readHeaders(params: Params): string[] {
   const headers: string[] = [];
   for (const [name, value] of params) {
     // Apache itself forces this one to "close".
     if (!name.startsWith("HTTP_") || name === "HTTP_CONNECTION") continue;
+    // The time of the request, see "Trust" in `mod_ts.conf`.
+    if (name === "HTTP_MOD_TS_CONTEXT") continue;
     headers.push(headerName(name.slice("HTTP_".length)), value);
   }
   if (params.has("CONTENT_TYPE")) headers.push("Content-Type", params.get("CONTENT_TYPE") ?? "");
@@ -202,17 +149,72 @@ function headerName(variable: string): string {
 }
 
 /**
- * What is left: the environment that Apache would give a CGI script, without passwords and our own variables.
+ * What is left: the environment that Apache would give a CGI script, without passwords and our own
+ * variables.
  *
- * Attack: with `AuthType Basic`, a client's `Authorization` puts any name into `REMOTE_USER` before its password is checked.
+ * Attack: with `AuthType Basic`, a client's `Authorization` puts any name into `REMOTE_USER` before
+ * its password is checked.
  */
-function readEnvironment(params: ReadonlyMap<string, string>): Dictionary {
+function readEnvironment(params: Params): Dictionary {
   const environment: Record<string, string> = Object.create(null);
   const isUnchecked = params.has("REMOTE_PASSWD");
   for (const [name, value] of params) {
-    if (/^(?:HTTP_|MOD_TS_|FCGI_|REMOTE_PASSWD$|PATH$)/.test(name)) continue;
+    if (notHandlers.test(name)) continue;
     if (isUnchecked && name === "REMOTE_USER") continue;
     environment[name] = value;
   }
   return environment;
+}
+
+/** Also of the request before a redirect inside Apache. */
+const notHandlers = /^(?:REDIRECT_)*(?:HTTP_|MOD_TS[_:]|FCGI_|REMOTE_PASSWD$|PATH$)/;
+
+/** RFC 3986, section 3.3: what a path may hold unescaped. */
+function escapePath(path: string): string {
+  return encodeURI(path.toWellFormed()).replaceAll(/[?#]/g, encodeURIComponent);
+}
+
+/**
+ * The same question about the second path of COPY and MOVE; undefined: there is none. Null: nobody
+ * knows where it is.
+ *
+ * Attack: a policy by path lets a user write into their own collection, and `Destination` names that
+ * of somebody else. mod_dav looks it up by a sub-request, of which Apache asks nobody where it lies
+ * in the same section. So the policy judges both paths.
+ */
+export function destinationOf(
+  question: AccessQuestion,
+  req: ApacheRequest,
+): AccessQuestion | undefined | null {
+  const { params, policy, requestLine, seal } = question;
+  if (req.method !== "COPY" && req.method !== "MOVE") return undefined;
+  // A sub-request has the headers of its main request, which has been judged.
+  if (isSubRequest(question)) return undefined;
+  // mod_dav falls back to the second one.
+  const sent = req.headersIn.get("destination") ?? req.headersIn.get("new-uri");
+  if (sent === undefined) return undefined;
+  const path = pathOn(req, sent);
+  const file = path === undefined ? undefined : fileOf(params, path);
+  if (path === undefined || file === undefined) return null;
+  const asked = new Map(params);
+  asked.set("SCRIPT_FILENAME", file).set("REQUEST_URI", encodeURI(path.toWellFormed()));
+  asked.delete("QUERY_STRING");
+  return { params: asked, policy, uri: path, pathInfo: "", requestLine, seal };
+}
+
+/** The decoded path, if it is on this host and means the same whatever Apache makes of slashes. */
+function pathOn(req: ApacheRequest, sent: string): string | undefined {
+  const { scheme, hostinfo, path } = parseUri(sent);
+  const isHere =
+    hostinfo === null || canonicalHost(hostinfo, scheme ?? "") === requestedUrl(req).host;
+  const isClear = /^\/(?!.*(?:%(?:2f|00|5c)|\/\/|\\))/is.test(path ?? "");
+  return isHere && isClear ? decodePath(path ?? "") : undefined;
+}
+
+/** As `Alias` of this request or the document root has it. */
+function fileOf(params: Params, path: string): string | undefined {
+  const prefix = params.get("CONTEXT_PREFIX") ?? "";
+  const root = params.get("CONTEXT_DOCUMENT_ROOT") || params.get("DOCUMENT_ROOT");
+  if (!root || !path.startsWith(`${prefix}/`)) return undefined;
+  return root.replace(/\/$/, "") + path.slice(prefix.length);
 }

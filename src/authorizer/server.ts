@@ -1,86 +1,134 @@
 /**
- * Door 2: FastCGI from mod_authnz_fcgi. Apache asks whether a request may pass, for any resource that it serves.
+ * Server of the authorizer: FastCGI from mod_authnz_fcgi, which asks for access decisions on any
+ * resource of Apache.
  *
- * Everything that goes wrong here is a refusal: a broken record closes the connection (Apache: 500), a missing context is
- * 403, a handler that takes too long is 503. Apache itself would wait 30 seconds, a constant in its source.
- * @module
+ * Everything that goes wrong here is a refusal: a broken record closes the connection (Apache: 500),
+ * a missing context is 403, a handler that takes too long is 503. Apache itself would wait 30
+ * seconds, a constant in its source.
  */
 import type { Socket } from "node:net";
-import { DirectivesCache } from "../directives.ts";
-import { isModTsError, ModTsError } from "../errors.ts";
-import { log } from "../log.ts";
-import type { Engine } from "../phases.ts";
+import { type Directives, DirectivesCache } from "../engine/directives.ts";
+import { counter, type RefusalReason } from "../base/counts.ts";
+import { withinTime } from "../base/attempt.ts";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import type { Engine } from "../engine/phases.ts";
+import { Refusals } from "../engine/refusals.ts";
+import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
-import { logFailure } from "../respond.ts";
-import { allow, DenyExchange, refuse } from "./answer.ts";
-import { type ConnectionEvent, defaultLimits, FcgiConnection } from "./connection.ts";
-import { AuthorizerContext, directiveLines } from "./context.ts";
-import type { Pairs } from "./params.ts";
-import { FCGI_REQUEST_COMPLETE, FCGI_STDOUT, writeEndRequest, writeStream } from "./record.ts";
-import { createTrustCheck, type TrustCheck } from "./trust.ts";
+import { logFailure } from "../engine/respond.ts";
+import { allow, answerRefusal, answerStatus, DenyExchange, keepPrivate } from "./answer.ts";
+import {
+  type ConnectionEvent,
+  type ConnectionLimits,
+  defaultLimits,
+  FCGI_REQUEST_COMPLETE,
+  FCGI_STDOUT,
+  FcgiConnection,
+  type Pairs,
+  writeEndRequest,
+  writeStream,
+} from "./fastcgi.ts";
+import {
+  createContext,
+  destinationOf,
+  isAuthorization,
+  isReset,
+  pageStatus,
+  selectPolicy,
+} from "./context.ts";
+import { ObservedRequest } from "./observed-request.ts";
+import { type Asked, Proofs } from "./proof.ts";
+import { type TicketDraft, Tickets } from "./tickets.ts";
+import { type AccessQuestion, createTrustCheck, Grants, type TrustCheck } from "./trust.ts";
 
 export interface AuthorizerOptions {
   engine: Engine;
   /** Name of the pool that this process serves. */
   interpreter: string;
+  /** Name of the sidecar where Apache has several. @default none */
+  sidecar?: string;
   /** Shared with Apache; empty: the loopback address alone decides. */
   secret: string;
-  /** Milliseconds for a decision, and for the parameters to arrive; then 503. @default 5_000 */
+  /** Milliseconds for a decision, then 503; and for the parameters to arrive. @default 5_000 */
   budget?: number;
-  /** Connections at a time; further ones are closed, which Apache answers with 500. @default 1_024 */
+  /**
+   * Connections at a time that no question of Apache's has come on; the oldest is closed for one
+   * more. @default 1_024
+   */
   connections?: number;
+  /** Bytes of the parameters of a question; Apache responds 500 for longer ones. @default 65_536 */
+  parameterBytes?: number;
+  /** For tickets (`TsTicket`). @default none */
+  tickets?: { run: string; handlerFiles: () => Iterable<string> };
 }
 
-export interface Authorizer {
-  /** Serves a connection that the supervisor accepted. */
-  accept(socket: Socket): void;
-  /** Resolves when every connection has had its answer. */
-  drain(): Promise<void>;
-}
-
-/** Creates the door. It listens on nothing: the supervisor owns the sockets. */
-export function createAuthorizer(options: AuthorizerOptions): Authorizer {
-  return new Door(options);
-}
+/** Bytes that all peers together may make this process hold before one has proven that it is Apache. */
+const maxUnprovenBytes = 16 * 1024 ** 2;
 
 type RequestEvent = Extract<ConnectionEvent, { type: "request" }>;
 
-class Door implements Authorizer {
+/** The server. It does not listen: the supervisor owns the sockets. */
+export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #budget: number;
   readonly #trust: TrustCheck;
-  readonly #directives = new DirectivesCache();
+  readonly #grants: Grants;
+  readonly #refusals: Refusals;
+  readonly #proofs: Proofs;
+  readonly #tickets: Tickets | undefined;
+  readonly #directives: DirectivesCache;
   readonly #sockets = new Set<Socket>();
+  readonly #unproven: UnprovenConnections;
+  readonly #limits: ConnectionLimits;
+  readonly #protocolErrors = new Throttle();
+  readonly #lostRefusals = new Throttle();
   #drained: (() => void) | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#directives = new DirectivesCache(options.sidecar ?? "");
     this.#budget = options.budget ?? 5_000;
-    this.#trust = createTrustCheck(options.secret);
+    const { connections = 1024, parameterBytes = 65_536 } = options;
+    const timeout = this.#budget;
+    this.#unproven = new UnprovenConnections({ connections, bytes: maxUnprovenBytes, timeout });
+    this.#limits = { ...defaultLimits, parameterBytes };
+    this.#grants = new Grants(options.secret);
+    this.#refusals = new Refusals(options.secret);
+    this.#proofs = new Proofs(options.secret);
+    const { secret, tickets } = options;
+    this.#tickets = tickets && new Tickets({ ...tickets, secret, grants: this.#grants });
+    this.#trust = createTrustCheck(secret, this.#grants, (path) => this.#tickets?.read(path));
   }
 
+  /** Serves a connection that the supervisor accepted. */
   accept(socket: Socket): void {
-    if (this.#sockets.size >= (this.#options.connections ?? 1024)) return void socket.destroy();
     this.#sockets.add(socket);
-    const connection = new FcgiConnection(defaultLimits);
-    // A peer that sends one byte a second, or none, holds a descriptor no longer than a decision takes.
-    const timer = setTimeout(() => socket.destroy(), this.#budget * 2);
+    this.#unproven.add(socket);
+    const connection = new FcgiConnection(this.#limits);
     socket.on("data", (bytes: Buffer) => {
       for (const event of connection.push(bytes)) void this.#handle(socket, event);
+      this.#unproven.hold(socket, connection.held);
     });
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
-      clearTimeout(timer);
+      this.#unproven.delete(socket);
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#drained?.();
     });
   }
 
+  /** Resolves when every connection has had its answer. */
   drain(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
       if (this.#sockets.size === 0) resolve();
     });
+  }
+
+  /** Ends all tickets: the supervisor has died. */
+  abandon(): void {
+    this.#tickets?.close();
   }
 
   async #handle(socket: Socket, event: ConnectionEvent): Promise<void> {
@@ -91,14 +139,17 @@ class Door implements Authorizer {
         peer: `${socket.remoteAddress}:${socket.remotePort}`,
         reason: event.reason,
       });
-      log(error.level, error.message, { code: error.code });
+      this.#protocolErrors.run(() => log(error.level, error.message, { code: error.code }));
       socket.destroy();
     }
   }
 
   async #answer(socket: Socket, { id, keepConnection, params }: RequestEvent): Promise<void> {
-    const answer = await this.#decide(params);
+    const answer = await this.#decide(params, socket);
     if (socket.destroyed) return;
+    // Until the next question, or until the peer closes, too.
+    this.#unproven.delete(socket);
+    this.#unproven.add(socket);
     const bytes = [
       writeStream(FCGI_STDOUT, id, answer),
       writeEndRequest(id, FCGI_REQUEST_COMPLETE),
@@ -108,30 +159,191 @@ class Door implements Authorizer {
   }
 
   /** Never rejects, and gives permission only when the engine does. */
-  async #decide(pairs: Pairs): Promise<Buffer> {
+  async #decide(pairs: Pairs, socket: Socket): Promise<Buffer> {
     let req: ApacheRequest | undefined;
+    let proofs: string[] = [];
     try {
-      const params = this.#trust(pairs);
-      const directives = this.#directives.get(directiveLines(pairs));
-      const context = new AuthorizerContext(params, directives, this.#options.interpreter);
+      const question = this.#trust(pairs);
+      this.#unproven.delete(socket);
+      // For `TsCheckRedirect`: only this question makes Apache show the body of an answer.
+      if (question.time && !isAuthorization(question.params))
+        proofs = ["Mod-Ts-Proof", this.#proofs.answered(question.time)];
+      if (isReset(question.params)) return answerStatus(pageStatus(question.params));
+      if (question.params.has("MOD_TS_COOKIES_LOST")) throw new ModTsError("MODTS_COOKIES_LOST");
+      const { lines, judged } = selectPolicy(question);
+      const directives = this.#directives.get(lines);
       const exchange = new DenyExchange();
-      req = new ApacheRequest(context, exchange);
-      const passed = await this.#within(this.#options.engine.authorize(req, directives), exchange);
-      return passed ? allow(req) : exchange.toBytes();
+      const draft = this.#tickets?.begin(question);
+      req = this.#requestOf(question, directives, exchange, draft);
+      if (!(await this.#passes(req, directives, exchange))) {
+        if (req[internals].declined !== "authz")
+          return this.#refuse(req, question, exchange, proofs);
+        proofs.push("Mod-Ts-Declined", this.#proofs.declined(askedOf(question), judged));
+        return exchange.toBytes(proofs);
+      }
+      const destination = destinationOf(question, req);
+      if (destination === null) return answerStatus(403, proofs);
+      if (destination) {
+        const second = new DenyExchange();
+        const target = this.#requestOf(destination, directives, second);
+        if (!(await this.#passes(target, directives, second))) return answerStatus(403, proofs);
+      }
+      if (draft && req instanceof ObservedRequest) {
+        this.#tickets?.finish(draft, req, req.seen, judged);
+      }
+      // Apache adds up the headers of sub-requests and of further questions about a request.
+      if (!question.grant) keepPrivate(req);
+      const setsUser = !isAuthorization(question.params);
+      // As Apache has it: a provider of `AuthBasicProvider` does not change the name.
+      const isOurs = setsUser && question.policy.includes("ask");
+      const user = isOurs ? req.user : question.params.get("REMOTE_USER");
+      const passed = this.#grants.write(question, judged, user ?? "");
+      const proof = this.#proofs.passed(askedOf(question), passed.judged);
+      return allow(req, { setsUser, passed, proof, proofs });
     } catch (error) {
+      const reason = reasonOf(error);
+      if (reason) counter.addEvent(`refused_${reason}`);
       logFailure(error, req);
-      return refuse(isModTsError(error) && error.status >= 400 ? error.status : 500);
+      return answerStatus(isModTsError(error) && error.status >= 400 ? error.status : 500, proofs);
     }
   }
 
-  #within(decision: Promise<boolean>, exchange: DenyExchange): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        exchange.abort();
-        reject(new ModTsError("MODTS_AUTHORIZER_TIMEOUT", { limit: this.#budget }));
-      }, this.#budget);
+  #refuse(
+    req: ApacheRequest,
+    { params, policy }: AccessQuestion,
+    exchange: DenyExchange,
+    proofs: readonly string[],
+  ): Buffer {
+    const refusal = isAuthorization(params) ? exchange.refusal : undefined;
+    if (!refusal) return exchange.toBytes(proofs);
+    if (policy.includes("refusals")) return answerRefusal(this.#refusals.write(req, refusal));
+    const lost = new ModTsError("MODTS_REFUSAL_LOST", { status: refusal.status });
+    this.#lostRefusals.run(() => logFailure(lost, req));
+    return exchange.toBytes(proofs);
+  }
+
+  #requestOf(
+    question: AccessQuestion,
+    directives: Directives,
+    exchange: DenyExchange,
+    draft?: TicketDraft,
+  ): ApacheRequest {
+    const context = createContext(question, directives, this.#options.interpreter);
+    if (!draft) return new ApacheRequest(context, exchange);
+    const req = new ObservedRequest(context, exchange);
+    req[internals].terms = draft;
+    return req;
+  }
+
+  #passes(req: ApacheRequest, directives: Directives, exchange: DenyExchange): Promise<boolean> {
+    const limit = this.#budget;
+    return withinTime(this.#options.engine.authorize(req, directives), limit, () => {
+      exchange.abort();
+      return new ModTsError("MODTS_AUTHORIZER_TIMEOUT", { limit });
     });
-    return Promise.race([decision, late]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** Where the engine has not decided; undefined for an answer that nobody waits for. */
+function reasonOf(error: unknown): RefusalReason | undefined {
+  const code = isModTsError(error) ? error.code : undefined;
+  if (code === "MODTS_AUTHORIZER_TIMEOUT") return "timeout";
+  if (code === "MODTS_COOKIES_LOST") return "cookies";
+  if (code === "MODTS_SUBREQUEST_UNDECIDED") return undefined;
+  return /^MODTS_(?:CONTEXT|SECRET)_/.test(code ?? "") ? "untrusted" : "failure";
+}
+
+function askedOf({ seal, params }: AccessQuestion): Asked {
+  return { seal, file: params.get("SCRIPT_FILENAME") ?? "" };
+}
+
+interface UnprovenLimits {
+  /** Connections at a time; the oldest is closed for one more. */
+  readonly connections: number;
+  /** Bytes of all of them together; one that holds no less than the others is closed for more. */
+  readonly bytes: number;
+  /** Milliseconds for a question to arrive. */
+  readonly timeout: number;
+}
+
+interface Entry {
+  bytes: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * Connections whose peer has not proven yet that it is Apache.
+ *
+ * Attack: any local user can connect. A thousand connections that never complete a question, each
+ * with as many parameters as it may hold, would take the memory and the places that Apache's
+ * questions need. So what all of them hold is bounded, and those that have waited longest, or hold
+ * most, make room: a question of Apache's is complete within milliseconds.
+ */
+class UnprovenConnections {
+  readonly #limits: UnprovenLimits;
+  /** Oldest first. */
+  readonly #entries = new Map<Socket, Entry>();
+  readonly #reports = new Throttle();
+  #bytes = 0;
+
+  constructor(limits: UnprovenLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes a connection in, as the newest. */
+  add(socket: Socket): void {
+    const timer = setTimeout(() => socket.destroy(), this.#limits.timeout);
+    this.#entries.set(socket, { bytes: 0, timer });
+    if (this.#entries.size <= this.#limits.connections) return;
+    const [oldest] = this.#entries.keys();
+    this.#drop(oldest!);
+  }
+
+  hold(socket: Socket, bytes: number): void {
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+    while (this.#bytes > this.#limits.bytes) this.#drop(this.#heavy());
+  }
+
+  /** Forgets a connection: its peer is Apache, or it has ended. */
+  delete(socket: Socket): void {
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    clearTimeout(entry.timer);
+    this.#bytes -= entry.bytes;
+    this.#entries.delete(socket);
+  }
+
+  /** The first that holds no less than the average; in a flood it is the oldest, found at once. */
+  #heavy(): Socket {
+    const average = this.#bytes / this.#entries.size;
+    for (const [socket, { bytes }] of this.#entries) if (bytes >= average) return socket;
+    throw new RangeError("the average is more than any");
+  }
+
+  #drop(socket: Socket): void {
+    this.delete(socket);
+    socket.destroy();
+    const { connections, bytes } = this.#limits;
+    this.#reports.run(() =>
+      log(
+        "warn",
+        `authorizer: connections without a question are closed: more than ${connections}, or more than ${bytes} bytes`,
+      ),
+    );
+  }
+}
+
+/** Runs at most one action a second: a flood of connections must not be a flood of lines. */
+class Throttle {
+  #next = 0;
+
+  run(action: () => void): void {
+    const now = performance.now();
+    if (now < this.#next) return;
+    this.#next = now + 1000;
+    action();
   }
 }

@@ -1,20 +1,15 @@
-/**
- * One request and its answer over HTTP, as the engine wants to see them. Lives as long as the request.
- * @module
- */
+/** One HTTP request and its response, as the engine sees them. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import { ModTsError } from "../errors.ts";
+import { ModTsError } from "../base/errors.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { RequestBody } from "./request-body.ts";
 
-/** What the gateway decides for all its requests. */
 export interface ExchangeLimits {
-  /** Bytes that a request body may have. */
   readonly bodyBytes: number;
 }
 
-/** Node marks the requests whose connection has left HTTP: what comes after the head is not theirs. */
+/** Node.js marks requests whose connection has left HTTP: later bytes do not belong to them. */
 type Message = IncomingMessage & { readonly upgrade?: boolean | null };
 
 export class HttpExchange implements Exchange {
@@ -23,11 +18,11 @@ export class HttpExchange implements Exchange {
   readonly #limits: ExchangeLimits;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
-  /** The answer is complete; its end waits for the end of the body. */
+  /** The response is complete; its end waits for the end of the body. */
   #ending = false;
-  /** The body is read and forgotten. */
+  /** The body is discarded. */
   #givenUp = false;
-  /** The client sends its body only after it has been asked to. */
+  /** The client sends its body only after "100 Continue". */
   #awaitsContinue: boolean;
 
   constructor(message: Message, reply: ServerResponse, limits: ExchangeLimits) {
@@ -38,7 +33,7 @@ export class HttpExchange implements Exchange {
     if (this.hasBody && !message.upgrade) this.#followBody();
   }
 
-  /** Made at first use: most handlers never ask, and a controller with its listener costs as much as a small answer. */
+  /** Lazy: a controller with its listener costs as much as a response, and few handlers ask. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       const controller = new AbortController();
@@ -74,7 +69,7 @@ export class HttpExchange implements Exchange {
     return this.#ending || this.#reply.writableEnded || this.#reply.destroyed;
   }
 
-  begin(status: number, reason: string, headers: string[]): void {
+  begin(status: number, reason: string | undefined, headers: string[]): void {
     this.#reply.writeHead(status, reason, headers);
   }
 
@@ -102,7 +97,7 @@ export class HttpExchange implements Exchange {
 
   end(chunk?: Uint8Array | string, encoding: "utf8" | "latin1" = "utf8"): void {
     this.#giveUpBody();
-    // Whoever still reads is too late: the answer is given, and what is left of the body must not be in its way.
+    // Late readers must not delay the response with the rest of the body.
     this.#body?.destroy();
     if (!this.#closesOverBody()) return void this.#reply.end(chunk, encoding);
     if (chunk !== undefined) this.#reply.write(chunk, encoding);
@@ -110,14 +105,14 @@ export class HttpExchange implements Exchange {
     this.#message.once("close", () => this.#reply.end());
   }
 
-  /** Cuts the connection, so that Apache and the client see an answer that is not whole. */
+  /** Closes the connection, so that Apache and the client see an incomplete response. */
   abort(): void {
     this.#reply.destroy();
   }
 
   /**
-   * Whether Apache is still sending the body of a request after whose answer the connection is closed, as in a drain. Closed
-   * now, it would fail to send the rest, and never look at the answer (502).
+   * Whether Apache still sends the body of a request whose connection closes after the response, as
+   * in a drain. Closed now, Apache would fail to send the rest and ignore the response (502).
    */
   #closesOverBody(): boolean {
     const isComing = !this.#awaitsContinue && !this.#message.complete && this.hasBody;
@@ -125,8 +120,8 @@ export class HttpExchange implements Exchange {
   }
 
   /**
-   * mod_proxy_http looks at the answer only when it has sent the whole body: a long answer to a body that nobody reads
-   * would wait for ever.
+   * mod_proxy_http reads the response only after it has sent the whole body: without this, a long
+   * response to an unread body would wait forever.
    */
   #giveUpBody(): void {
     if (this.#body?.isOpen || this.#message.complete || !this.hasBody) return;
@@ -136,24 +131,23 @@ export class HttpExchange implements Exchange {
 
   #followBody(): RequestBody {
     const body = new RequestBody(this.#message, this.#limits.bodyBytes);
-    // Also when it was not for us to answer.
+    // Also if something else has responded.
     this.#reply.once("finish", () => body.destroy());
     return (this.#body = body);
   }
 
-  /** Throws where the body cannot be read any more, or must not be; else has the client send it. */
+  /** Throws if the body can no longer be read, or must not be; else sends "100 Continue". */
   #requireBody(): void {
-    // After the head of an answer, "100 Continue" would stand in the middle of its body, and nobody waits for it.
+    // After the headers of a response, "100 Continue" would be in the middle of its body.
     if (this.#givenUp || (this.#awaitsContinue && this.begun)) {
-      throw new ModTsError("MODTS_BODY_USED", { first: "the response, which was sent before," });
+      throw new ModTsError("MODTS_BODY_USED", { first: "the response" });
     }
     const { bodyBytes } = this.#limits;
     const announced = this.#message.headers["content-length"];
     if (announced !== undefined && Number(announced) > bodyBytes) {
       throw new ModTsError("MODTS_BODY_TOO_LARGE", { limit: bodyBytes });
     }
-    // "Expect: 100-continue" is answered here and not before: who refuses a request without
-    // reading it spares the client the upload (RFC 9110, section 10.1.1).
+    // Not earlier: a handler that rejects without reading saves the upload (RFC 9110, 10.1.1).
     if (this.#awaitsContinue) this.#reply.writeContinue();
     this.#awaitsContinue = false;
   }

@@ -1,28 +1,31 @@
 /**
- * What another server asks about: from the headers that nginx, Traefik, Caddy, HAProxy or Envoy set to a `RequestContext`.
+ * Questions of other servers: headers of nginx, Traefik, Caddy, HAProxy or Envoy as a
+ * `RequestContext`.
  *
- * Attacks that this page answers:
- * 1. A client sends `X-Forwarded-Uri` itself, to a server that sets other headers, and has another address judged than the one that
- *    is served. Which headers count is said in the configuration and never guessed; a missing one, or one that comes twice, is a refusal.
- * 2. A path that servers read differently. `%2F` beside `..` is refused, as nobody knows what the asking server makes of it.
- * @module
+ * Attacks:
+ * 1. A client sends `X-Forwarded-Uri` to a server that sets other headers, so that another address
+ *    is checked than served. The configuration names the headers that count; a missing or repeated
+ *    one is rejected.
+ * 2. A path that servers interpret differently. `%2F` beside `..` is rejected.
  */
 import type { IncomingMessage } from "node:http";
-import type { Directives } from "../directives.ts";
-import { ModTsError } from "../errors.ts";
-import type { Dictionary, RequestContext } from "../request/exchange.ts";
+import type { Directives } from "../engine/directives.ts";
+import { ModTsError } from "../base/errors.ts";
+import { emptyContext, type RequestContext } from "../request/exchange.ts";
+import { HeaderTable } from "../request/headers.ts";
 import { decodePath } from "../request/requested-url.ts";
 import { hostnameOf } from "../request/uri.ts";
 
 /**
- * Which headers say what is asked about.
- * - `forwarded` (Traefik, Caddy, HAProxy): `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`, and the last address of `X-Forwarded-For`.
+ * The headers that describe the request.
+ * - `forwarded` (Traefik, Caddy, HAProxy): `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`, and the
+ *   last address of `X-Forwarded-For`.
  * - `original` (nginx): `X-Original-Method`, `X-Original-URL` (absolute), `X-Real-IP`.
- * - `path` (Envoy): the request itself, its path behind the name of the endpoint; `X-Forwarded-Proto`, and the last address of `X-Forwarded-For`.
+ * - `path` (Envoy): the request itself, its path after the name of the endpoint;
+ *   `X-Forwarded-Proto`, and the last address of `X-Forwarded-For`.
  */
 export type Convention = "forwarded" | "original" | "path";
 
-/** The request that another server wants to know about. */
 interface Asked {
   readonly method: string;
   readonly scheme: string;
@@ -32,14 +35,12 @@ interface Asked {
   readonly address: string;
 }
 
-const none: Dictionary = Object.freeze(Object.create(null));
-
-/** Headers between the two servers, and those that describe the request in place of belonging to it. */
+/** Headers between the two servers, and headers that describe the request. */
 const notTheClients =
   /^(?:connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|content-length|host|forwarded|x-forwarded-.*|x-original-.*|x-real-ip|mod-ts-.*)$/i;
 
 /**
- * @param rest what stands behind the name of the endpoint in the path
+ * @param rest the path after the name of the endpoint
  * @throws ModTsError `MODTS_CONTEXT_MISSING`, `MODTS_CONTEXT_INVALID`, `MODTS_BAD_URL`
  */
 export function readQuestion(
@@ -51,6 +52,7 @@ export function readQuestion(
   const [path = "", args = ""] = split(asked.target);
   const port = /:(\d+)$/.exec(asked.host)?.[1] ?? (asked.scheme === "https" ? 443 : 80);
   return {
+    ...emptyContext,
     method: asked.method,
     requestLine: `${asked.method} ${asked.target} HTTP/1.1`,
     target: asked.target,
@@ -67,7 +69,6 @@ export function readQuestion(
     options: directives.options,
     debug: directives.debug,
     interpreter,
-    ...unknown,
   };
 }
 
@@ -76,23 +77,6 @@ export interface QuestionFacts {
   readonly directives: Pick<Directives, "options" | "debug">;
   readonly interpreter: string;
 }
-
-/** What only Apache could say. */
-const unknown = {
-  filename: "",
-  pathInfo: "",
-  contentType: "",
-  documentRoot: "",
-  contextPrefix: "",
-  contextDocumentRoot: "",
-  user: "",
-  authType: "",
-  serverAdmin: "",
-  serverSoftware: "",
-  uniqueId: "",
-  environment: none,
-  notes: none,
-} as const;
 
 const readers: Readonly<Record<Convention, (message: IncomingMessage, rest: string) => Asked>> = {
   forwarded: (message) => ({
@@ -122,20 +106,15 @@ const readers: Readonly<Record<Convention, (message: IncomingMessage, rest: stri
   }),
 };
 
-/** A header that must be there once. */
+/** A header that must occur exactly once. */
 function theOnly({ rawHeaders }: IncomingMessage, name: string): string {
-  const lower = name.toLowerCase();
-  const values = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === lower,
-  );
-  const [value = ""] = values;
-  if (values.length > 1) throw invalid(`${name} comes twice`);
-  if (value === "")
-    throw new ModTsError("MODTS_CONTEXT_MISSING", { reason: `there is no ${name}` });
+  const [value = "", second] = HeaderTable.fromRaw(rawHeaders).getAll(name);
+  if (second !== undefined) throw invalid(`${name} comes twice`);
+  if (value === "") throw new ModTsError("MODTS_CONTEXT_MISSING", `there is no ${name}`);
   return value;
 }
 
-/** The one that the asking server saw itself; those before it are what the client says. */
+/** The address seen by the other server itself; earlier ones are claims of the client. */
 function lastAddress(message: IncomingMessage): string {
   const list = theOnly(message, "X-Forwarded-For");
   return list.slice(list.lastIndexOf(",") + 1).trim();
@@ -146,7 +125,7 @@ function readMethod(method: string): string {
   throw invalid("the method is none");
 }
 
-/** Traefik says `ws` and `wss` for a WebSocket handshake. */
+/** Traefik sends `ws` and `wss` for WebSocket handshakes. */
 function readScheme(scheme: string): string {
   const plain = scheme.toLowerCase().replace(/^ws/, "http");
   if (plain === "http" || plain === "https") return plain;
@@ -158,7 +137,7 @@ function readHost(host: string): string {
   throw invalid("the host is none");
 }
 
-/** Path and query; a fragment belongs to neither. */
+/** Without the fragment. */
 function split(target: string): string[] {
   if (!/^\/[^\x00-\x20\x7f]*$/.test(target)) throw badUrl("it must be a path");
   const [, path = "", args = ""] = /^([^?#]*)(?:\?([^#]*))?/.exec(target) ?? [];
@@ -176,17 +155,16 @@ function readPath(path: string): string {
 
 function clientHeaders(raw: readonly string[], host: string): string[] {
   const headers = ["Host", host];
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = raw[index] as string;
-    if (!notTheClients.test(name)) headers.push(name, raw[index + 1] as string);
+  for (const [name, value] of HeaderTable.fromRaw(raw)) {
+    if (!notTheClients.test(name)) headers.push(name, value);
   }
   return headers;
 }
 
 function badUrl(reason: string): ModTsError {
-  return new ModTsError("MODTS_BAD_URL", { reason });
+  return new ModTsError("MODTS_BAD_URL", reason);
 }
 
 function invalid(reason: string): ModTsError {
-  return new ModTsError("MODTS_CONTEXT_INVALID", { reason });
+  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
 }

@@ -1,22 +1,19 @@
-/**
- * The body of a request as handlers see it: counted, and apart from the connection that carries it.
- * @module
- */
+/** The body of a request as handlers see it: counted, and independent of its connection. */
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { ModTsError } from "../errors.ts";
-import { ByteCollector } from "../request/byte-collector.ts";
+import { ModTsError } from "../base/errors.ts";
+import { ByteCollector } from "../request/body/byte-collector.ts";
 
-/** Bytes that are kept for a reader who has not come yet; then the connection has to wait. */
+/** Read ahead of a handler; then the connection has to wait. */
 const enough = 65536;
 
 /**
- * A handler may stop reading, destroy the stream, or exceed the limit: the connection must survive it, as it still has to
- * carry the answer, and mod_proxy_http looks at no answer before it has sent the whole body. So what nobody wants any
- * more is read and forgotten. (Node does that only for a body which nobody has begun to read.)
+ * A handler may stop reading, destroy the stream, or exceed the limit. The connection must survive,
+ * as it carries the response, which mod_proxy_http reads only after it has sent the whole body. So
+ * an unwanted body is read and discarded; Node.js does so only if nothing was read.
  *
- * Attack: a body of one byte a chunk, for a handler that is busy elsewhere. Node would keep 64 KB of them, each a `Buffer` of some 300 bytes: a few
- * hundred kilobytes sent hold 20 MB. So they are taken as they come, read or not, and kept in one piece.
+ * Attack: a body of one byte per chunk for a busy handler. Node.js would keep 64 KB of them, each a
+ * `Buffer` of some 300 bytes: 20 MB. So they are taken as they arrive and kept in one piece.
  */
 export class RequestBody extends Readable {
   readonly #message: IncomingMessage;
@@ -29,16 +26,17 @@ export class RequestBody extends Readable {
   #failure: Error | undefined;
 
   /**
-   * @param message never destroyed from here, as that would destroy its connection
-   * @param limit bytes; more is an error `MODTS_BODY_TOO_LARGE`. A chunked body does not say its length beforehand
+   * @param message never destroyed here, as that would destroy its connection
+   * @param limit bytes; more is `MODTS_BODY_TOO_LARGE`. The length of a chunked body is not known
+   * in advance
    */
   constructor(message: IncomingMessage, limit: number) {
-    // What waits, waits above: the stream itself asks for a part only when the one before it is taken.
+    // Buffering is done above: the stream asks for a part only after the previous one was read.
     super({ highWaterMark: 1 });
     this.#message = message;
     this.#limit = limit;
     const read = message._read;
-    // A message that has room starts its connection again, also one that has been told to wait.
+    // Else a message with room would resume a paused connection.
     message._read = (size) => {
       if (!this.#isFull) read.call(message, size);
     };
@@ -46,16 +44,16 @@ export class RequestBody extends Readable {
     message.once("end", () => this.#end());
     message.once("error", (error) => this.#fail(error));
     message.once("close", () => message.readableEnded || this.#fail(new Error("aborted")));
-    // Node has forgotten what nobody had read when the answer was given: to wait for it would be to wait for ever.
+    // Node.js has discarded an unread body after the response: waiting would never end.
     if (message.destroyed || message.readableEnded) this.#fail(new Error("read before"));
   }
 
-  /** Whether somebody reads. */
+  /** Whether a handler reads. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Somebody is going to read, and hears of failures from now on. */
+  /** Begins reading; failures are reported from now on. */
   open(): this {
     this.#isOpen = true;
     if (this.#failure) this.destroy(this.#failure);
@@ -74,7 +72,6 @@ export class RequestBody extends Readable {
   }
 
   #take(chunk: Buffer): void {
-    // Forgotten.
     if (this.destroyed || this.#failure) return;
     this.#seen += chunk.length;
     if (this.#seen > this.#limit) {

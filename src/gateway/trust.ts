@@ -1,34 +1,48 @@
 /**
- * May this peer speak for a client?
+ * Check of whether a peer may speak for a client.
  *
- * Attacks that this page answers:
- * 1. A client sends our headers itself. Apache removes them before anything else (`unset early`), sets its own.
- * 2. A client names our headers in `Connection`, and mod_proxy drops them as hop-by-hop after Apache has set them.
- *    Everything is in one header, so nothing can be dropped in part; Apache also strips our names from `Connection`,
- *    and sends us what it saw there: if a name of ours is still in it, the request is refused.
- * 3. Somebody reaches the socket without Apache: another backend of the same host, a script in the httpd group, a
- *    mistaken `ProxyPass`. No context, no service; over TCP, or when the administrator chose so, no secret, no service.
- * @module
+ * Attacks:
+ * 1. A client sends our headers. Apache removes them first (`unset early`) and sets its own.
+ * 2. A client names our headers in `Connection`, and mod_proxy drops them as hop-by-hop. They are
+ *    one header, so nothing is dropped in part. Apache also removes our names from `Connection` and
+ *    sends its value: a request that still has one is rejected.
+ * 3. A peer reaches the socket without Apache: another backend of the host, a script in the httpd
+ *    group, a mistaken `ProxyPass`. A context is required, and with a secret a valid seal.
+ * 4. Somebody reads or changes a context: a `RequestHeader` line in .htaccess names another user.
+ *    The seal needs the secret, is valid for this context only, and for minutes.
  */
-import { ModTsError } from "../errors.ts";
-import { createSecretCheck } from "../secret.ts";
-import { decodeBase64, fieldCount, fieldIndex, type SplitHeaders, targetOf } from "./context.ts";
+import { ModTsError } from "../base/errors.ts";
+import { createSealCheck, isRecent } from "../base/crypto.ts";
+import {
+  decodeBase64,
+  fieldCount,
+  fieldIndex,
+  type SplitHeaders,
+  targetOf,
+} from "../engine/apache-context.ts";
 
-/** A check made once from the configured secret; throws for a request that may not pass. */
+/** Throws for a request that is not admitted. */
 export type TrustCheck = (headers: SplitHeaders) => void;
 
-/**
- * @param secret shared with Apache; empty means that the permissions of the Unix socket alone decide
- */
+/** @param secret shared with Apache; empty: the permissions of the Unix socket decide */
 export function createTrustCheck(secret: string): TrustCheck {
-  const checkSecret = createSecretCheck(secret);
-  return ({ fields }) => {
-    if (fields.length === 0) throw refuse("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
-    if (fields[0] !== "1") throw refuse("MODTS_CONTEXT_INVALID", `version ${fields[0]}`);
+  const checkSeal = createSealCheck(secret, "gateway");
+  return ({ fields, sealed }) => {
+    if (fields.length === 0)
+      throw new ModTsError("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
+    const version = fields[fieldIndex.version];
+    if (version !== "2") throw new ModTsError("MODTS_CONTEXT_INVALID", `version ${version}`);
     if (fields.length !== fieldCount) {
-      throw refuse("MODTS_CONTEXT_INVALID", `${fields.length} fields instead of ${fieldCount}`);
+      throw new ModTsError(
+        "MODTS_CONTEXT_INVALID",
+        `${fields.length} fields instead of ${fieldCount}`,
+      );
     }
-    checkSecret(fields[fieldIndex.secret]);
+    checkSeal(sealed, fields[fieldIndex.seal]);
+    const time = fields[fieldIndex.time] ?? "";
+    if (!isRecent(time)) {
+      throw new ModTsError("MODTS_CONTEXT_INVALID", `the time ${time} of Apache is not about now`);
+    }
     refuseStrippedHeaders(fields[fieldIndex.connection] ?? "");
     refuseBadTarget(fields[fieldIndex.requestLine] ?? "");
   };
@@ -36,23 +50,16 @@ export function createTrustCheck(secret: string): TrustCheck {
 
 function refuseStrippedHeaders(field: string): void {
   if (field !== "" && /mod-ts-/i.test(decodeBase64(field))) {
-    throw refuse("MODTS_CONTEXT_INVALID", "the client named our headers in Connection");
+    throw new ModTsError("MODTS_CONTEXT_INVALID", "the client named our headers in Connection");
   }
 }
 
-/** Apache answers 400 for these itself; a peer that sends them is not Apache, or an Apache that we do not know. */
+/** Apache itself responds 400: a peer that sends them is not a known Apache. */
 function refuseBadTarget(field: string): void {
   const bytes = Buffer.from(field, "base64");
   if (!bytes.includes("%")) return;
   const [path = ""] = targetOf(bytes.toString("latin1")).split("?");
   if (/%(?![0-9a-f]{2})/i.test(path)) {
-    throw new ModTsError("MODTS_BAD_URL", { reason: "a % is not followed by two hex digits" });
+    throw new ModTsError("MODTS_BAD_URL", "a % is not followed by two hex digits");
   }
-}
-
-function refuse(
-  code: "MODTS_CONTEXT_MISSING" | "MODTS_CONTEXT_INVALID",
-  reason: string,
-): ModTsError {
-  return new ModTsError(code, { reason });
 }

@@ -1,64 +1,56 @@
-/**
- * WebSockets of door 1: what a handshake must be like, and the sockets that are open.
- * @module
- */
+/** WebSockets of the gateway: requirements of a handshake, and the open sockets. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { ModTsError } from "../errors.ts";
-import { log } from "../log.ts";
+import { ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
-/** The open sockets of one worker. */
 export class WebSockets {
   readonly #server: WebSocketServer;
 
-  /** @param messageBytes bytes that one message may have: it is held in memory as a whole; more closes with 1009 */
+  /** @param messageBytes maximum size of a message; a larger one closes the socket with 1009 */
   constructor(messageBytes: number) {
     this.#server = new WebSocketServer({ noServer: true, maxPayload: messageBytes });
   }
 
-  /**
-   * Completes a handshake that {@link requireHandshake} let pass. Gives the open socket, or undefined when the client has
-   * gone meanwhile.
-   */
+  /** Completes a handshake. Undefined if the client has disconnected. */
   open(message: IncomingMessage, socket: Duplex, head: Buffer): WebSocket | undefined {
     let opened: WebSocket | undefined;
     this.#server.handleUpgrade(message, socket, head, (webSocket) => {
-      // Attack: one malformed frame is an `error` event, and one that nobody listens to ends the process.
+      // Attack: one malformed frame is an `error` event; without a listener it ends the process.
       webSocket.on("error", (error) => log("info", `WebSocket closed: ${error.message}`));
       opened = webSocket;
     });
     return opened;
   }
 
-  /** Says goodbye to all of them. RFC 6455, section 7.4.1: 1001, the server goes away; clients come back to another worker. */
+  /** RFC 6455, section 7.4.1: 1001, the server goes away; clients reconnect to another worker. */
   close(): void {
     for (const client of this.#server.clients) client.close(1001);
   }
 }
 
-/** Whether a request proposes a WebSocket. Any other protocol (h2c) may be ignored, RFC 9110, section 7.8. */
+/** Whether a WebSocket is proposed. Other protocols (h2c) may be ignored, RFC 9110, section 7.8. */
 export function proposesWebSocket({ method, headers }: IncomingMessage): boolean {
   return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**
- * Refuses what is no handshake before any handler has run for it (RFC 6455, section 4.2.1).
+ * Rejects an invalid handshake before any handler runs (RFC 6455, section 4.2.1).
  * @throws ModTsError `MODTS_BAD_REQUEST`
  */
 export function requireHandshake({ headers }: IncomingMessage): void {
-  if (headers["sec-websocket-version"] !== "13") {
-    throw invalid("the WebSocket version is not 13");
-  }
+  if (headers["sec-websocket-version"] !== "13") throw invalid("the WebSocket version is not 13");
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers["sec-websocket-key"] ?? "")) {
     throw invalid("Sec-WebSocket-Key is not 16 bytes in base64");
   }
 }
 
 /**
- * A page of another site can open a WebSocket to us, and the browser sends our cookies along: neither the same-origin
- * policy nor CORS is in the way. So the origin must be ours, unless the location names others or `*` (RFC 6455, 10.2).
+ * Attack: a page of another site opens a WebSocket, and the browser sends our cookies; neither the
+ * same-origin policy nor CORS prevents it. So the origin must be ours, unless the location allows
+ * others or `*` (RFC 6455, section 10.2).
  * @throws ModTsError `MODTS_WEBSOCKET_ORIGIN`
  */
 export function requireSameOrigin(req: ApacheRequest): void {
@@ -68,10 +60,12 @@ export function requireSameOrigin(req: ApacheRequest): void {
     .split(/[\s,]+/)
     .filter(Boolean);
   if (allowed.includes("*") || allowed.includes(origin)) return;
-  if (URL.canParse(origin) && new URL(origin).host === req.headersIn.get("host")) return;
+  // With TLS ended in front of Apache, the origin of an http virtual host is https. No other scheme.
+  const { protocol, host } = URL.parse(origin) ?? {};
+  if (/^https?:$/.test(protocol ?? "") && host === req.headersIn.get("host")) return;
   throw new ModTsError("MODTS_WEBSOCKET_ORIGIN", { origin });
 }
 
 function invalid(reason: string): ModTsError {
-  return new ModTsError("MODTS_BAD_REQUEST", { reason });
+  return new ModTsError("MODTS_BAD_REQUEST", reason);
 }

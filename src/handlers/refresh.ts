@@ -1,41 +1,40 @@
 /**
- * `mod_ts/refresh`: tells a page that a file it came from has changed. Exists in development alone.
+ * `mod_ts/refresh`: reloads pages in the browser when their files change. Development only.
  *
- * Every HTML page of a development server ends with a few lines of script that listen here (server-sent events, HTML
- * Living Standard 9.2) and reload the page. The address names the modules and builds that the page came from, so that a
- * save between the answer and the first event is not missed.
- * @module
+ * HTML pages of a development server end with a script that listens here (server-sent events, HTML
+ * Living Standard 9.2). Its URL names modules and builds, so that no early save is missed.
  */
-import type { HandlerModule } from "../handler.ts";
-import { escapeJson } from "../html.ts";
-import { OK, type Outcome } from "../outcome.ts";
-import { isAlive } from "../process-identity.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { HandlerModule } from "../engine/handler.ts";
+import { escapeJson } from "../base/html.ts";
+import { OK, type Outcome } from "../base/outcome.ts";
+import { isAlive } from "../base/process-identity.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
-/** Where a development server serves the events. */
+/** Path of the event stream. */
 export const refreshPath = "/.mod-ts/refresh";
 
-/** Milliseconds between two looks at the file system while a browser listens. */
-const interval = 150;
+/** File system checks while a browser listens. */
+const pollIntervalMs = 150;
 
-/** Milliseconds until a browser that listened at the wrong process, or long enough, tries again. */
-const retry = 500;
+/** Reconnect delay of browsers. */
+const retryMs = 500;
 
-/** Milliseconds after which a stream ends by itself, so that a worker that is being replaced is not held for long. */
-const defaultPatience = 10_000;
+/** Streams end by themselves, so that they do not hold a worker being replaced for long. */
+const defaultStreamLimitMs = 10_000;
 
-/** Key of the process id in the address; no name of a module can look like it. */
+/** Key of the process id in the query; no module has such a name. */
 const processKey = "::process";
 
-/** Finds a module as the engine does; rejects when it cannot be loaded. */
+/** Loads a module as the engine does. */
 export type Find = (name: string) => Promise<HandlerModule> | HandlerModule;
 
 export interface Refresh {
-  /** What the reference `mod_ts/refresh` stands for. */
+  /** Module for the reference `mod_ts/refresh`. */
   readonly module: { handler(req: ApacheRequest): Promise<Outcome> };
   /**
-   * The lines for the end of an HTML page that came from these modules, by their names in the Apache configuration;
-   * undefined for one that could not be loaded. Empty when the page is none to be loaded again.
+   * Script for the end of an HTML page made from these modules, by their names in the Apache
+   * configuration; undefined for modules that failed to load. Empty for other responses.
    */
   script(
     req: ApacheRequest,
@@ -43,13 +42,21 @@ export interface Refresh {
   ): Promise<string>;
 }
 
-/** Creates both ends: the script in the page, and the handler that it listens to, for `patience` milliseconds at a time. */
-export function createRefresh(find: Find, patience: number = defaultPatience): Refresh {
-  // Attack: any page of the web can open an EventSource to a development server. It must not be able to name a file, as
-  // to look at a module is to run it. So only names that the Apache configuration gave are looked at.
+export interface RefreshOptions {
+  find: Find;
+  /** A changed file that needs another process: the browser connects again, to that one. */
+  changedFile?: () => string | undefined;
+  streamLimitMs?: number;
+}
+
+/** Creates the script and the handler that it listens to. */
+export function createRefresh(options: RefreshOptions): Refresh {
+  const { find, changedFile = () => undefined, streamLimitMs = defaultStreamLimitMs } = options;
+  // Attack: any web page can open an EventSource to a development server and name a file, and
+  // loading runs it. So only names from the Apache configuration are loaded.
   const known = new Set<string>();
   return {
-    module: { handler: (req) => serveEvents(req, { find, known, patience }) },
+    module: { handler: (req) => serveEvents(req, { find, known, changedFile, streamLimitMs }) },
     async script(req, modules) {
       if (!isDocument(req)) return "";
       const query = new URLSearchParams({ [processKey]: String(process.pid) });
@@ -66,29 +73,28 @@ export function createRefresh(find: Find, patience: number = defaultPatience): R
   };
 }
 
-interface Listening {
-  readonly find: Find;
+interface Listening extends Required<RefreshOptions> {
   readonly known: ReadonlySet<string>;
-  readonly patience: number;
 }
 
 async function serveEvents(
   req: ApacheRequest,
-  { find, known, patience }: Listening,
+  { find, known, changedFile, streamLimitMs }: Listening,
 ): Promise<Outcome> {
   const query = new URLSearchParams(req.args ?? "");
   const pid = Number(query.get(processKey));
   const seen = [...query].filter(([name]) => known.has(name));
   req.contentType = "text/event-stream";
   req.noCache = true;
-  req.write(`retry: ${retry}\n\n`);
+  req.write(`retry: ${retryMs}\n\n`);
   await req.flush();
-  // Builds are counted in each process by itself: only the one that made the page can compare.
+  // Builds are counted per process: only the one that made the page can compare.
   if (pid !== process.pid) return mayBeAlive(pid) ? OK : sendReload(req);
-  const end = performance.now() + patience;
+  const end = performance.now() + streamLimitMs;
   while (!req.signal.aborted && performance.now() < end) {
+    if (changedFile() !== undefined) return OK;
     if (await hasChanged(seen, find)) return sendReload(req);
-    await sleep(req.signal);
+    await sleep(pollIntervalMs, undefined, { signal: req.signal }).catch(() => {});
   }
   return OK;
 }
@@ -98,7 +104,7 @@ function sendReload(req: ApacheRequest): Outcome {
   return OK;
 }
 
-/** What a script fetches is no page; the answer to a form would be asked for again with a warning. */
+/** Fetched responses are not pages; reloading the response to a form would ask the user first. */
 function isDocument(req: ApacheRequest): boolean {
   const destination = req.headersIn.get("sec-fetch-dest", "document");
   const isPage = destination === "document" || destination.endsWith("frame");
@@ -123,24 +129,12 @@ async function buildOf(name: string, find: Find): Promise<string> {
   }
 }
 
-/** Differs whenever a request would see something else: another version, or another reason why there is none. */
+/** Changes with each version, or each new reason why there is none. */
 function describe({ generation, failure }: HandlerModule): string {
   return `${generation} ${failure?.message ?? ""}`;
 }
 
-/** The number comes from a client: 0 and below would speak of groups of processes, and what is none is no reason to reload. */
+/** Attack: the number comes from a client; 0 and negative ones are process groups. */
 function mayBeAlive(pid: number): boolean {
   return !Number.isSafeInteger(pid) || pid < 2 || isAlive(pid);
-}
-
-function sleep(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, interval);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -1,24 +1,21 @@
 /**
- * `mod_ts/test-page`: what Apache told us and what runs here, on one page (mod_python's `testhandler`).
- *
- * The page shows paths, options and environment: only a client on this very machine sees it, unless the location says
- * `Use TsOption mod_ts.test_page everyone`.
- * @module
+ * `mod_ts/test-page`: request, server, process and modules on one page; mod_python: `testhandler`.
+ * It shows paths, options and environment, so only to clients on this machine, unless the location
+ * has `Use TsOption mod_ts.test_page everyone`.
  */
-import { isIP } from "node:net";
-import { escapeHtml, htmlPage, htmlTable } from "../html.ts";
-import { OK, type Outcome } from "../outcome.ts";
+import { escapeHtml, htmlPage, htmlTable } from "../base/html.ts";
+import { OK, type Outcome } from "../base/outcome.ts";
+import { isOfThisMachine } from "../engine/local-client.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
-/** What the process knows of itself. */
 export interface ProcessFacts {
   /** Version of mod_ts. */
   readonly version: string;
-  /** Counts the reloads of the supervisor. */
+  /** Reloads of the supervisor. */
   readonly generation: number;
-  /** Allowed handler folders. */
+  /** Allowed handler directories. */
   readonly roots: readonly string[];
-  /** The handler modules that are loaded, newest state first asked. */
+  /** Loaded handler modules. */
   modules(): readonly LoadedFact[];
 }
 
@@ -30,13 +27,9 @@ export interface LoadedFact {
   readonly failure?: Error | undefined;
 }
 
-/** What proxies add to a request that they pass on (RFC 9110, section 7.6.3; RFC 7239). */
-const proxyTraces = ["x-forwarded-for", "forwarded", "via"];
-
-/** Values that could be passwords; their names say so more often than not. */
+/** Names of values that may be secrets. */
 const secretName = /pass|secret|token|key|dsn|credential/i;
 
-/** Makes the module that the reference `mod_ts/test-page` stands for. */
 export function createTestPage(facts: ProcessFacts): { handler(req: ApacheRequest): Outcome } {
   return {
     handler(req) {
@@ -46,7 +39,7 @@ export function createTestPage(facts: ProcessFacts): { handler(req: ApacheReques
       }
       req.noCache = true;
       const page = htmlPage("mod_ts test page", render(req, facts));
-      // Only now: it would hide the type that Apache gave.
+      // Not earlier: it would hide the type set by Apache.
       req.contentType = "text/html; charset=utf-8";
       req.write(page);
       return OK;
@@ -105,7 +98,7 @@ function processRows(req: ApacheRequest, facts: ProcessFacts): [string, unknown]
       `${process.pid}, up ${Math.round(process.uptime())} s, generation ${facts.generation}`,
     ],
     ["Memory", `${Math.round(process.memoryUsage.rss() / 1048576)} MiB`],
-    ["Handler folders", facts.roots.join(", ")],
+    ["Handler directories", facts.roots.join(", ")],
     ["User id", process.getuid?.() ?? "unknown"],
   ];
 }
@@ -117,15 +110,4 @@ function moduleRow({ file, generation, loadedAt, failure }: LoadedFact): [string
 
 function hideSecret([name, value]: [string, unknown]): [string, unknown] {
   return [name, secretName.test(name) ? "(hidden)" : value];
-}
-
-/** Attack: behind a reverse proxy on this machine, without mod_remoteip, every visitor of the world seems to be local. */
-function isOfThisMachine(req: ApacheRequest): boolean {
-  return isLocal(req.useragentIp) && !proxyTraces.some((name) => req.headersIn.has(name));
-}
-
-/** `127.0.0.0/8`, `::1`, and the first written as IPv6. */
-function isLocal(address: string): boolean {
-  const plain = address.replace(/^::ffff:/i, "");
-  return isIP(plain) === 4 ? plain.startsWith("127.") : plain === "::1";
 }

@@ -1,38 +1,34 @@
-/**
- * Finds the Apache httpd of this machine and says how it is laid out: every distribution names and places it differently.
- * @module
- */
+/** Discovery of the Apache httpd of this machine, and of its layout. */
 import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
-import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join } from "node:path";
+import { attempt } from "../base/attempt.ts";
 
 /**
- * Where configuration files go: `debian` has conf-available and a2enconf, `confd` reads every file of a folder (Red Hat, SUSE,
- * Alpine), `source` reads one httpd.conf (a build of one's own, macOS, Arch, BSD).
+ * Where configuration files go: `debian` has conf-available and a2enconf, `confd` reads every file
+ * of a directory (Red Hat, SUSE, Alpine), `source` one httpd.conf (own builds, macOS, Arch, BSD).
  */
 export type HttpdLayout = "debian" | "confd" | "source";
 
-/** An Apache httpd on this machine. */
 export interface Httpd {
-  /** Absolute path of the program. */
   readonly binary: string;
   /** E.g. `2.4.71`. */
   readonly version: string;
   readonly layout: HttpdLayout;
-  /** Folder that relative paths of the configuration start from. httpd: `HTTPD_ROOT`. */
+  /** Base of relative paths in the configuration: `HTTPD_ROOT`. */
   readonly root: string;
-  /** Absolute path of the main configuration file. httpd: `SERVER_CONFIG_FILE`. */
+  /** Absolute path of the main configuration file: `SERVER_CONFIG_FILE`. */
   readonly configFile: string;
-  /** Folder with the `mod_*.so` files; undefined when every module is compiled in, or the folder is nowhere to be found. */
-  readonly moduleFolder: string | undefined;
-  /** Modules that need no LoadModule, by source name without ending, e.g. `mod_so`. */
+  /** Of the `mod_*.so` files; undefined if not found. */
+  readonly moduleDirectory: string | undefined;
+  /** Static modules, e.g. `mod_so`. */
   readonly compiledIn: readonly string[];
-  /** Where the configuration files of add-ons go. */
-  readonly confFolder: string;
+  /** For configuration files of add-ons. */
+  readonly confDirectory: string;
 }
 
-/** Where httpd lives when `PATH` does not say: cron jobs, `su` and npm often lack the `sbin` folders. */
-const usualFolders = [
+/** Searched after `PATH`, which often lacks `sbin` directories (cron, `su`, npm). */
+const usualDirectories = [
   "/usr/sbin",
   "/usr/local/sbin",
   "/usr/local/apache2/bin",
@@ -44,10 +40,7 @@ const usualFolders = [
 
 const usualNames = ["apache2", "httpd", "httpd2", "httpd-prefork"];
 
-/**
- * Finds httpd: `path` if given, else the first `apache2` or `httpd` on `PATH` and in the usual folders that is Apache 2.4.
- * Gives undefined when there is none.
- */
+/** @param path by default the first `apache2` or `httpd` on `PATH` or in the usual directories */
 export async function findHttpd(
   path?: string,
   searchPath: string = process.env["PATH"] ?? "",
@@ -59,9 +52,9 @@ export async function findHttpd(
   return undefined;
 }
 
-/** Asks one program what it is; undefined when it is no Apache httpd 2.x. */
+/** Undefined if the binary is not Apache httpd 2.x. */
 export async function inspectHttpd(binary: string): Promise<Httpd | undefined> {
-  // Debian's apache2 exits with 1 here, as its configuration needs variables that only apachectl sets; what -V says is complete.
+  // Debian's apache2 exits with 1 without variables of apachectl; its output is complete.
   const [settings, modules] = await Promise.all([output(binary, "-V"), output(binary, "-l")]);
   const version = /^Server version: Apache\/(2\.\S+)/m.exec(settings)?.[1];
   const root = /-D HTTPD_ROOT="(.*)"/.exec(settings)?.[1];
@@ -74,25 +67,28 @@ export async function inspectHttpd(binary: string): Promise<Httpd | undefined> {
     root,
     configFile,
     ...layoutOf(configFile),
-    moduleFolder: findModuleFolder(root),
+    moduleDirectory: findModuleDirectory(root),
     compiledIn: [...modules.matchAll(/^\s+(\w+)\.c$/gm)].map((match) => match[1] as string),
   };
 }
 
-/** Whether httpd can use a module, named as in `mod_headers`: compiled in, or there to be loaded. */
+/** Whether a module, e.g. `mod_headers`, is compiled in or can be loaded. */
 export function hasModule(httpd: Httpd, name: string): boolean {
   return httpd.compiledIn.includes(name) || existsSync(modulePath(httpd, name));
 }
 
-/** Path of the file of a module, whether it is there or not. */
+/** Path of a module, which may not exist. */
 export function modulePath(httpd: Httpd, name: string): string {
-  return join(httpd.moduleFolder ?? httpd.root, `${name}.so`);
+  return join(httpd.moduleDirectory ?? httpd.root, `${name}.so`);
 }
 
 function candidates(searchPath: string): string[] {
-  const folders = new Set([...searchPath.split(delimiter).filter(isAbsolute), ...usualFolders]);
-  return [...folders]
-    .flatMap((folder) => usualNames.map((name) => join(folder, name)))
+  const directories = new Set([
+    ...searchPath.split(delimiter).filter(isAbsolute),
+    ...usualDirectories,
+  ]);
+  return [...directories]
+    .flatMap((directory) => usualNames.map((name) => join(directory, name)))
     .filter(isExecutable);
 }
 
@@ -105,18 +101,18 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function layoutOf(configFile: string): Pick<Httpd, "layout" | "confFolder"> {
-  const folder = dirname(configFile);
-  const available = join(folder, "conf-available");
-  if (existsSync(available)) return { layout: "debian", confFolder: available };
-  // Red Hat: /etc/httpd/conf/httpd.conf beside conf.d. SUSE and Alpine: /etc/apache2/httpd.conf with conf.d inside.
-  for (const confd of [join(folder, "conf.d"), join(dirname(folder), "conf.d")]) {
-    if (existsSync(confd)) return { layout: "confd", confFolder: confd };
+function layoutOf(configFile: string): Pick<Httpd, "layout" | "confDirectory"> {
+  const directory = dirname(configFile);
+  const available = join(directory, "conf-available");
+  if (existsSync(available)) return { layout: "debian", confDirectory: available };
+  // Red Hat: beside conf. SUSE and Alpine: inside the directory of httpd.conf.
+  for (const confd of [join(directory, "conf.d"), join(dirname(directory), "conf.d")]) {
+    if (existsSync(confd)) return { layout: "confd", confDirectory: confd };
   }
-  return { layout: "source", confFolder: join(folder, "extra") };
+  return { layout: "source", confDirectory: join(directory, "extra") };
 }
 
-function findModuleFolder(root: string): string | undefined {
+function findModuleDirectory(root: string): string | undefined {
   const places = [
     join(root, "modules"),
     "/usr/lib/apache2/modules",
@@ -129,12 +125,9 @@ function findModuleFolder(root: string): string | undefined {
     "/opt/homebrew/opt/httpd/lib/httpd/modules",
     "/usr/local/opt/httpd/lib/httpd/modules",
   ];
-  return places.find((folder) => {
-    try {
-      return readdirSync(folder).some((name) => basename(name).startsWith("mod_"));
-    } catch {
-      return false;
-    }
+  return places.find((directory) => {
+    const names = attempt(() => readdirSync(directory), []);
+    return names.some((name) => name.startsWith("mod_"));
   });
 }
 

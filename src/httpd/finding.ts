@@ -1,16 +1,92 @@
-/**
- * What `mod-ts check` finds.
- * @module
- */
+/** Results of `mod-ts check`. */
 
-/** One finding. */
+/** `bad`: it does not work, or is not safe. `note`: it works with a limitation. */
+export type Level = "ok" | "note" | "bad";
+
 export interface Finding {
-  /** `bad`: it does not work, or is not safe. `note`: it works, and something is lost. */
-  level: "ok" | "note" | "bad";
-  /** What was found. */
+  level: Level;
+  /** Its section in `docs/check.md`; undefined for `ok`. */
+  rule?: Rule;
   what: string;
-  /** File, module or URL. */
+  /** File with line, module or URL. */
   where?: string;
-  /** What to do. */
   todo?: string;
+}
+
+/** Omits undefined texts. */
+export function finding(
+  level: Level,
+  what: string,
+  { where, todo }: { where?: string | undefined; todo?: string } = {},
+): Finding {
+  return {
+    level,
+    what,
+    ...(where !== undefined && { where }),
+    ...(todo !== undefined && { todo }),
+  };
+}
+
+// oxfmt-ignore
+/** What `mod-ts check` looks for in Apache's merged configuration. */
+export const rules = {
+  // Access control
+  "guard-open": "bad",
+  "guard-unasked": "bad",
+  "guard-closed": "bad",
+  "guard-satisfy-any": "bad",
+  "guard-limited": "note",
+  "guard-no-authentication": "bad",
+  "guard-opened-below": "note",
+  "provider-others": "bad",
+  "provider-unused": "bad",
+  "option-not-bound": "note",
+  "option-password": "note",
+  "htaccess-below-guard": "note",
+  "guard-passed": "bad",
+  "guard-failed": "bad",
+  "guard-anonymous": "note",
+  // Handlers
+  "sidecars-mixed": "bad",
+  "phase-never-runs": "bad",
+  "handler-behind-proxy": "bad",
+  "handler-missing": "bad",
+  "handler-unreadable": "bad",
+  "option-unknown": "bad",
+  "handler-denied": "note",
+  "proxy-to-sidecar": "bad",
+  "preserve-host": "note",
+  "merge-slashes": "note",
+  "debug-on": "note",
+  // The sidecar
+  "sidecar-down": "bad",
+  "not-listening": "bad",
+  "socket-closed": "bad",
+  "sidecar-unreachable": "bad",
+  // Addresses and times
+  "sidecar-unknown": "bad",
+  "run-differs": "bad",
+  "authorizer-differs": "bad",
+  "pool-unknown": "bad",
+  "timeout-short": "bad",
+  // Files
+  "file-served": "bad",
+  "handlers-served": "note",
+  "include-served": "bad",
+  "include-writable": "bad",
+  "include-deployed": "note",
+  // Apache
+  "dump-missing": "note",
+} as const satisfies Readonly<Record<string, Level>>;
+
+export type Rule = keyof typeof rules;
+
+/** A finding of a rule, at its level. */
+export function problem(
+  rule: Rule,
+  what: string,
+  where: string | undefined,
+  todo: string,
+): Finding {
+  return { ...finding(rules[rule], what, { where, todo }), rule };
 }

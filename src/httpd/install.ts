@@ -1,51 +1,159 @@
-/**
- * Puts `mod_ts.conf` where an httpd looks for the configuration of add-ons.
- * @module
- */
+/** Installation of `mod_ts.conf` into the configuration of an httpd, and its removal. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ModTsError } from "../errors.ts";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { ModTsError } from "../base/errors.ts";
 import type { Httpd } from "./find.ts";
 import { enablingCommand } from "./modules.ts";
+import { renderConf } from "./render.ts";
 
-/** What an installation has done and has left to do. */
-export interface Installation {
-  /** Path of the file. */
+export interface InstalledFile {
+  /** Absolute path. */
   file: string;
-  /** `kept`: it was there already with the same text. */
-  verb: "wrote" | "kept";
-  /** What was done besides, a line each. */
+  /** `kept`: it existed. */
+  verb: "wrote" | "kept" | "removed";
+}
+
+export interface Installation {
+  files: InstalledFile[];
+  /** Commands that were run. */
   done: string[];
-  /** What the user must do, in order, a line each. */
+  /** Remaining steps, in order. */
   todo: string[];
 }
 
-/** How to install. */
 export interface InstallOptions {
-  /** Text of the file. */
+  /** Of a further sidecar. @default none: that of `mod_ts.conf` itself */
+  name?: string;
+  /** `mod_ts.conf`, or the lines of a further sidecar. */
   text: string;
-  /** Modules that are not loaded yet, as in `mod_headers`. */
+  /** `apache.conf` of the handlers: which handler runs where. */
+  site?: string;
+  /** Modules that are not loaded yet, e.g. `mod_headers`. */
   missing: readonly string[];
-  /**
-   * Overwrite a file with another text.
-   * @default false
-   */
+  /** Overwrite a `mod_ts.conf` with different content. @default false */
   force?: boolean;
 }
 
 /**
- * Writes the file and, on Debian, enables it and the modules. The main configuration file is never touched.
- * @throws ModTsError `MODTS_CONF_CHANGED` when there is a file with another text
+ * Absolute path of the `apache.conf` that httpd includes: a copy, which belongs to the
+ * administrator from then on.
+ *
+ * Attack: httpd reads it as root, and a piped log in it is a command of root. In the directory that
+ * handlers are deployed to, everybody who may deploy would be root, and a deployment that removes
+ * it would stop httpd.
+ */
+export function siteFile(httpd: Httpd, name: string = ""): string {
+  return join(dirname(httpd.confDirectory), "mod_ts", `${name || "apache"}.conf`);
+}
+
+/**
+ * Writes `mod_ts.conf`, copies `apache.conf` once and, on Debian, enables the file and the modules;
+ * never changes the main configuration.
+ * @throws ModTsError `MODTS_CONF_CHANGED` if `mod_ts.conf` exists with different content
  */
 export function installConf(httpd: Httpd, options: InstallOptions): Installation {
-  const { text, missing, force = false } = options;
-  const file = join(httpd.confFolder, "mod_ts.conf");
-  const verb = writeConf(file, text, force);
+  const { name = "", text, site, missing, force = false } = options;
+  const file = confFileOf(httpd, name);
+  const own = siteFile(httpd, name);
+  const includesSite = name === "" && (site !== undefined || readIfThere(own) !== undefined);
+  const include = `\n\n# == Which handler runs where ==\n\nInclude "${own}"\n`;
+  const files: InstalledFile[] = [];
+  const main = confFileOf(httpd, "");
+  const confFiles = name === "" ? [file] : [main, file];
+  // Its macros are needed, whether or not there is a sidecar without a name.
+  if (name !== "") files.push({ file: main, verb: writeOnce(main, renderConf({})) });
+  files.push({ file, verb: writeConf(file, includesSite ? text + include : text, force) });
+  if (site !== undefined) files.push({ file: own, verb: writeOnce(own, site) });
   const { done, todo } =
-    httpd.layout === "debian" ? enableOnDebian(missing) : enableByHand(httpd, file, missing);
-  todo.push(`${httpd.binary} -t && ${reloadCommand(httpd)}`);
-  return { file, verb, done, todo };
+    httpd.layout === "debian"
+      ? enableOnDebian(confFiles, missing)
+      : enableByHand(httpd, confFiles, missing);
+  if (name !== "")
+    todo.push(`in the <VirtualHost> of its sections:\nUse TsSidecar ${name} "${own}"`);
+  if (site !== undefined && readIfThere(own) !== site) {
+    todo.push(`compare ${own}, which httpd includes, with the apache.conf of your handlers`);
+  }
+  todo.push(`${testCommand(httpd)} && ${reloadCommand(httpd)}`);
+  return { files, done, todo };
+}
+
+/**
+ * Removes what {@link installConf} wrote. An `apache.conf` that was edited stays, but is no longer
+ * included.
+ * @param site `apache.conf` of the handlers
+ * @throws ModTsError `MODTS_CONF_IN_USE` if httpd rejects its configuration without the file;
+ *   everything is as it was then
+ */
+export function uninstallConf(httpd: Httpd, site?: string, name: string = ""): Installation {
+  const file = confFileOf(httpd, name);
+  const own = siteFile(httpd, name);
+  const text = readIfThere(file);
+  const files: InstalledFile[] = [];
+  const todo: string[] = [];
+  const done: string[] = [];
+  if (text !== undefined) {
+    done.push(...disable(httpd, file, text));
+    files.push({ file, verb: "removed" });
+  }
+  const copy = readIfThere(own);
+  if (copy !== undefined && copy === site) {
+    rmSync(own);
+    if (readdirSync(dirname(own)).length === 0) rmdirSync(dirname(own));
+    files.push({ file: own, verb: "removed" });
+  } else if (copy !== undefined) files.push({ file: own, verb: "kept" });
+  if (httpd.layout === "source") todo.push(`remove Include "${file}" from ${httpd.configFile}`);
+  todo.push(
+    reloadCommand(httpd),
+    "move the handlers out of every DocumentRoot: Apache would serve their source now",
+    "disable modules that nothing else needs, such as macro and authnz_fcgi",
+    "remove the service of the sidecar, its user, its run directory and its state directory",
+  );
+  return { files, done, todo };
+}
+
+/** Without a tested configuration, httpd would not start again: then everything is put back. */
+function disable(httpd: Httpd, file: string, text: string): string[] {
+  const isDebian = httpd.layout === "debian";
+  const conf = nameOf(file);
+  if (isDebian) command("a2disconf", conf);
+  rmSync(file);
+  // With an own httpd.conf, the Include line is still there.
+  if (httpd.layout === "source") return [];
+  const { status, stderr } = spawnSync(httpd.binary, ["-t", "-f", httpd.configFile], {
+    encoding: "utf8",
+    env: { ...process.env, ...debianVariables(httpd) },
+  });
+  if (status === 0) return isDebian ? [`a2disconf ${conf}`] : [];
+  writeConf(file, text, true);
+  if (isDebian) command("a2enconf", conf);
+  throw new ModTsError("MODTS_CONF_IN_USE", { file, reason: stderr.trim() });
+}
+
+/** Variables of Debian's `envvars`, which `apache2 -t` needs and `apachectl` sets. */
+function debianVariables(httpd: Httpd): Record<string, string> {
+  if (httpd.layout !== "debian") return {};
+  const script = `. ${join(dirname(httpd.configFile), "envvars")} && env -0`;
+  const { stdout } = spawnSync("/bin/sh", ["-c", script], { encoding: "utf8" });
+  const lines = stdout.split("\0").filter((line) => line.startsWith("APACHE_"));
+  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2)));
+}
+
+/** httpd reads the files of its directory in alphabetical order: `mod_ts.conf` before `mod_ts_blog.conf`. */
+function confFileOf(httpd: Httpd, name: string): string {
+  return join(httpd.confDirectory, name === "" ? "mod_ts.conf" : `mod_ts_${name}.conf`);
+}
+
+function nameOf(file: string): string {
+  return basename(file, ".conf");
 }
 
 function writeConf(file: string, text: string, force: boolean): "wrote" | "kept" {
@@ -53,10 +161,17 @@ function writeConf(file: string, text: string, force: boolean): "wrote" | "kept"
   if (before === text) return "kept";
   if (before !== undefined && !force) throw new ModTsError("MODTS_CONF_CHANGED", { file });
   mkdirSync(dirname(file), { recursive: true });
-  const mode = /^Define MOD_TS_SECRET /m.test(text) ? 0o600 : 0o644;
-  // In place of an older file, not into it: that one may be readable for everybody, and the mode of a file that exists stays.
+  const mode = /^(?:Define MOD_TS_SECRET|Use TsAddSidecar) /m.test(text) ? 0o600 : 0o644;
+  // Attack: an existing file may be world-readable, and keeps its mode. So it is replaced.
   writeFileSync(`${file}.new`, text, { mode });
   renameSync(`${file}.new`, file);
+  return "wrote";
+}
+
+function writeOnce(file: string, text: string): "wrote" | "kept" {
+  if (readIfThere(file) !== undefined) return "kept";
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: 0o644, flag: "wx" });
   return "wrote";
 }
 
@@ -69,34 +184,46 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
-/** Both commands only make links, which a2dismod and a2disconf remove. */
-function enableOnDebian(missing: readonly string[]): Pick<Installation, "done" | "todo"> {
+/** Both commands only create links, which a2dismod and a2disconf remove. */
+function enableOnDebian(
+  files: readonly string[],
+  missing: readonly string[],
+): Pick<Installation, "done" | "todo"> {
   const done: string[] = [];
   const todo: string[] = [];
   const modules = missing.map((name) => name.slice("mod_".length));
   const commands = [
     ...(modules.length > 0 ? [["a2enmod", ...modules]] : []),
-    ["a2enconf", "mod_ts"],
+    ["a2enconf", ...files.map(nameOf)],
   ];
   for (const [name = "", ...args] of commands) {
-    const { status } = spawnSync(`/usr/sbin/${name}`, ["-q", ...args], {
-      stdio: ["ignore", "ignore", 2],
-    });
-    (status === 0 ? done : todo).push([name, ...args].join(" "));
+    (command(name, ...args) ? done : todo).push([name, ...args].join(" "));
   }
   return { done, todo };
 }
 
+/** Whether a command of Debian's apache2 succeeded. */
+function command(name: string, ...args: string[]): boolean {
+  const { status } = spawnSync(`/usr/sbin/${name}`, ["-q", ...args], {
+    stdio: ["ignore", "ignore", 2],
+  });
+  return status === 0;
+}
+
 function enableByHand(
   httpd: Httpd,
-  file: string,
+  files: readonly string[],
   missing: readonly string[],
 ): Pick<Installation, "done" | "todo"> {
   const todo = missing.length > 0 ? [enablingCommand(httpd, missing)] : [];
-  if (httpd.layout === "source") {
-    todo.push(`at the end of ${httpd.configFile}:\nInclude "${file}"`);
-  }
+  const includes = files.map((file) => `Include "${file}"`).join("\n");
+  if (httpd.layout === "source") todo.push(`at the end of ${httpd.configFile}:\n${includes}`);
   return { done: [], todo };
+}
+
+/** Debian's apache2 needs variables that only its apachectl sets. */
+function testCommand(httpd: Httpd): string {
+  return httpd.layout === "debian" ? "apachectl configtest" : `${httpd.binary} -t`;
 }
 
 function reloadCommand(httpd: Httpd): string {

@@ -1,57 +1,32 @@
-/**
- * The modules that `apache-conf/mod_ts.conf` needs, and how each kind of httpd is told to load one.
- * @module
- */
+/** Modules required by `apache-conf/mod_ts.conf`, and how they are enabled. */
 import { type Httpd, modulePath } from "./find.ts";
 
-/** A module, named as in `mod_headers`. */
 export interface NeededModule {
   readonly name: string;
-  /** What is lost without it. */
+  /** Its purpose. */
   readonly why: string;
-  /** Without it mod_ts.conf is an error; else only what `why` says is lost. */
+  /** Required by mod_ts.conf itself; otherwise only the purpose is lost. */
   readonly required: boolean;
+  /** Needed only with this setting of the sidecar's configuration. */
+  readonly setting?: "authorizer" | "origin";
 }
 
-/** In the order of the alphabet. */
+// oxfmt-ignore
 export const neededModules: readonly NeededModule[] = [
-  {
-    name: "mod_authnz_fcgi",
-    why: "asks the sidecar who may see a resource (`authorizer`)",
-    required: false,
-  },
-  {
-    name: "mod_authz_user",
-    why: "knows `Require valid-user`, with which the sidecar is asked (`authorizer`)",
-    required: false,
-  },
-  {
-    name: "mod_env",
-    why: "hides the secret from CGI and PHP scripts (`authorizer`)",
-    required: false,
-  },
-  {
-    name: "mod_headers",
-    why: "tells the sidecar what Apache knows of the request",
-    required: true,
-  },
-  { name: "mod_macro", why: "makes `Use TsHandler …` possible", required: true },
-  { name: "mod_proxy", why: "opens the connection to the sidecar", required: true },
-  { name: "mod_proxy_http", why: "speaks HTTP on it", required: true },
-  { name: "mod_setenvif", why: "names the socket that a location uses", required: true },
-  {
-    name: "mod_remoteip",
-    why: "tells Apache the client's address when the sidecar calls it back (`origin`)",
-    required: false,
-  },
-  {
-    name: "mod_unique_id",
-    why: "gives each request an id, so that lines of the two logs can be matched",
-    required: false,
-  },
+  { name: "mod_authnz_fcgi", required: false, setting: "authorizer", why: "asks the sidecar for access decisions (`authorizer`)" },
+  { name: "mod_authz_user", required: false, setting: "authorizer", why: "implements `Require valid-user` of access control (`authorizer`)" },
+  { name: "mod_env", required: false, setting: "authorizer", why: "hides the secret from CGI and PHP scripts (`authorizer`)" },
+  { name: "mod_headers", required: true, why: "passes the context of requests to the sidecar" },
+  { name: "mod_macro", required: true, why: "implements `Use TsHandler …`" },
+  { name: "mod_proxy", required: true, why: "connects to the sidecar" },
+  { name: "mod_proxy_http", required: true, why: "speaks HTTP to the sidecar" },
+  { name: "mod_proxy_scgi", required: false, why: "asks the sidecar about what Apache serves itself (trans, init, headerparser, type, fixup)" },
+  { name: "mod_setenvif", required: true, why: "selects the socket of a location" },
+  { name: "mod_remoteip", required: false, setting: "origin", why: "passes the client's address in callbacks (`origin`)" },
+  { name: "mod_unique_id", required: false, why: "gives each request an id, to match lines of both logs" },
 ];
 
-/** The command or the lines that make httpd load modules. */
+/** The command, or the lines, that load modules. */
 export function enablingCommand(httpd: Httpd, names: readonly string[]): string {
   const short = names.map((name) => name.slice("mod_".length));
   if (httpd.layout === "debian") return `a2enmod ${short.join(" ")}`;

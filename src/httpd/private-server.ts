@@ -1,142 +1,151 @@
-/**
- * An Apache httpd of one's own: complete, in one folder, beside any other that runs on the machine.
- *
- * `mod-ts dev`, `mod-ts check` and the tests use it, so that all three see the same server.
- * @module
- */
+/** Private Apache httpd in a directory of its own, for `mod-ts dev`, `mod-ts check` and tests. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ModTsError } from "../errors.ts";
+import { randomInt } from "node:crypto";
+import { attempt } from "../base/attempt.ts";
+import { ModTsError } from "../base/errors.ts";
 import type { Httpd } from "./find.ts";
-import { freePort } from "./free-port.ts";
-import { type Identity, unprivilegedUser } from "./identity.ts";
-import { readTail } from "./log-tail.ts";
-import { writeServerRoot } from "./server-root.ts";
+import {
+  type Identity,
+  unprivilegedUser,
+  writeConfiguration,
+  writeServerRoot,
+} from "./server-root.ts";
 
-/** What a private server is made of. */
 export interface PrivateServerOptions {
-  /** ServerRoot: the configuration, the logs and the pid file are written into it. Made when missing. */
-  folder: string;
+  /** ServerRoot with configuration, logs and pid file; created if missing. */
+  directory: string;
   httpd: Httpd;
-  /** Configuration at server level, after the modules, `Listen` and the logs. */
+  /** Server-level configuration, after modules, `Listen` and logs. */
   conf: string;
-  /**
-   * Port on `host`; 0 is any free one.
-   * @default 0
-   */
+  /** 0 is any free one. @default 0 */
   port?: number;
-  /**
-   * Address to listen on.
-   * @default "127.0.0.1"
-   */
+  /** @default "127.0.0.1" */
   host?: string;
   /**
-   * Modules in the order in which they are loaded, as in `mod_headers`; those compiled in are skipped.
-   * @default what there is of `defaultModules` in `server-root.ts`, in the order of the alphabet, as Debian and Red Hat load them
+   * Modules in their order, e.g. `mod_headers`; compiled-in ones are skipped.
+   * @default those of `defaultModules` that exist, alphabetically, as Debian and Red Hat load them
    */
   modules?: readonly string[];
   /**
-   * User to run as when we are root.
-   * @default the first there is of www-data, apache, httpd, _www, nobody
+   * User of httpd if started by root.
+   * @default the first of www-data, apache, httpd, _www, nobody that exists
    */
   user?: Identity;
-  /**
-   * Milliseconds until it must accept connections.
-   * @default 10_000
-   */
+  /** Milliseconds until it must accept connections. @default 10_000 */
   startTimeout?: number;
 }
 
-/** A private server that runs. */
 export interface PrivateServer {
   /** E.g. `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly port: number;
-  /** Id of httpd's parent process. */
+  /** Id of the parent process. */
   readonly pid: number;
-  readonly folder: string;
+  readonly directory: string;
   readonly errorLogFile: string;
   readonly accessLogFile: string;
-  /** Settles when the server has ended, whoever ended it. */
+  /** Settles when the server has ended for any reason. */
   readonly ended: Promise<void>;
-  /** Ends it: within half a second, or after the requests that run (`graceful`; a second at least). Settles when it has ended. */
+  /**
+   * Takes another server-level configuration; running requests finish with the old one. Returns the
+   * words of httpd if it rejects the configuration, which is then not used.
+   */
+  reload(conf: string): string | undefined;
+  /** Resolves when it has ended: within half a second, or after running requests (`graceful`). */
   stop(how?: "now" | "graceful"): Promise<void>;
 }
 
 const pidFile = "logs/httpd.pid";
 
 /**
- * Writes the folder, starts httpd and waits until it accepts connections.
+ * Writes the directory, starts httpd and waits until it accepts connections.
  * @throws ModTsError `MODTS_HTTPD_FAILED`, with the tail of its error log
  */
 export async function createPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
-  // Another program may take a free port between our look and httpd's bind: then another one is tried.
-  for (let attempt = 1; ; attempt += 1) {
+  // Another program may take the port before httpd binds it: then another one is tried.
+  for (let tries = 1; ; tries += 1) {
     try {
       return await startOnce(options);
     } catch (error) {
       const taken = /could not bind|Address already in use/i.test(String(error));
-      if (!taken || options.port || attempt === 5) throw error;
+      if (!taken || options.port || tries === 5) throw error;
     }
   }
 }
 
 async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> {
-  const { folder, httpd } = options;
+  const { directory, httpd } = options;
   const host = options.host ?? "127.0.0.1";
   const port = options.port || (await freePort(host));
   const user = process.getuid?.() === 0 ? (options.user ?? unprivilegedUser()) : undefined;
   const { conf, modules } = options;
-  await endStale(folder);
-  writeServerRoot({ folder, httpd, host, port, modules, conf, user });
-  const errorLogFile = join(folder, "logs/error.log");
-  const child = launch(httpd, folder);
+  await endStale(directory);
+  const root = { directory, httpd, host, port, modules, user };
+  writeServerRoot({ ...root, conf });
+  const errorLogFile = join(directory, "logs/error.log");
+  const child = launch(httpd, directory);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
   });
   try {
-    await accepting({ host, port, folder, ended, timeout: options.startTimeout ?? 10_000 });
+    await accepting({ host, port, directory, ended, timeout: options.startTimeout ?? 10_000 });
   } catch (error) {
     await stopChild(child, ended);
-    throw failed(httpd, folder, error);
+    throw failed(httpd, directory, error);
   }
-  const pid = Number(readFileSync(join(folder, pidFile), "utf8"));
+  const pid = Number(readFileSync(join(directory, pidFile), "utf8"));
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     port,
     pid,
-    folder,
+    directory,
     errorLogFile,
-    accessLogFile: join(folder, "logs/access.log"),
+    accessLogFile: join(directory, "logs/access.log"),
     ended,
+    reload: (text) => {
+      writeConfiguration({ ...root, conf: text }, "httpd.conf.new");
+      const words = rejection(httpd, directory, "httpd.conf.new");
+      if (words !== undefined) return words;
+      renameSync(join(directory, "httpd.conf.new"), join(directory, "httpd.conf"));
+      process.kill(pid, "SIGUSR1");
+      return undefined;
+    },
     stop: (how) => stopChild(child, ended, how === "graceful" ? pid : undefined),
   };
 }
 
-/** Whoever started the server of this folder before may have been killed, and its httpd lives on. */
-async function endStale(folder: string): Promise<void> {
-  const file = join(folder, pidFile);
+/** What `httpd -t` says against a configuration file. */
+function rejection(httpd: Httpd, directory: string, file: string): string | undefined {
+  const words = ["-d", directory, "-f", join(directory, file), "-t"];
+  const { status, stderr } = spawnSync(httpd.binary, words, { encoding: "utf8" });
+  return status === 0 ? undefined : stderr.trim();
+}
+
+/** The previous owner of the directory may have been killed without its httpd. */
+async function endStale(directory: string): Promise<void> {
+  const file = join(directory, pidFile);
   const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
   if (!Number.isInteger(pid) || pid <= 1) return;
-  if (isServerOf(folder, pid)) process.kill(pid, "SIGTERM");
-  for (let tries = 0; tries < 100 && isServerOf(folder, pid); tries += 1) await sleep(50);
+  if (isServerOf(directory, pid)) process.kill(pid, "SIGTERM");
+  for (let tries = 0; tries < 100 && isServerOf(directory, pid); tries += 1) await sleep(50);
   rmSync(file, { force: true });
 }
 
-/** The number may belong to another program by now: only a process that was started with this folder is ours. */
-function isServerOf(folder: string, pid: number): boolean {
+/** The pid may belong to another program by now: ours has the directory in its arguments. */
+function isServerOf(directory: string, pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" });
-  return stdout?.includes(`-d ${folder} -f `) ?? false;
+  return stdout?.includes(`-d ${directory} -f `) ?? false;
 }
 
 /**
- * Runs httpd and ends it when descriptor 3 is closed, so also when our process was killed and cannot clean up any more.
- * The trap keeps the shell until httpd has ended, as httpd's parent signals its whole group, the shell included. The last line
- * ends the children of a parent that was killed: they would go on answering.
+ * Runs httpd and ends it when descriptor 3 is closed, so also if our process was killed. The trap
+ * keeps the shell alive until httpd has ended, as httpd's parent signals its whole group. The last
+ * line ends the children of a parent that was killed, which would keep serving.
  */
 const guard = `trap : TERM
 "$@" 3<&- & httpd=$!
@@ -144,11 +153,18 @@ const guard = `trap : TERM
 while kill -0 "$httpd" 2>/dev/null; do wait "$httpd"; done
 kill -KILL 0`;
 
-function launch(httpd: Httpd, folder: string): ChildProcess {
-  const log = openSync(join(folder, "logs/startup.log"), "a");
-  const command = [httpd.binary, "-d", folder, "-f", join(folder, "httpd.conf"), "-DFOREGROUND"];
+function launch(httpd: Httpd, directory: string): ChildProcess {
+  const log = openSync(join(directory, "logs/startup.log"), "a");
+  const command = [
+    httpd.binary,
+    "-d",
+    directory,
+    "-f",
+    join(directory, "httpd.conf"),
+    "-DFOREGROUND",
+  ];
   const child = spawn("/bin/sh", ["-c", guard, "sh", ...command], {
-    // On SIGTERM the parent of httpd signals its whole process group, which would be ours and that of the terminal.
+    // On SIGTERM httpd's parent signals its whole process group, which would be ours.
     detached: true,
     stdio: ["ignore", log, log, "pipe"],
   });
@@ -157,7 +173,6 @@ function launch(httpd: Httpd, folder: string): ChildProcess {
   return child;
 }
 
-/** Closes descriptor 3 of the guard. */
 function release(child: ChildProcess): void {
   const pipe = child.stdio[3];
   if (pipe) pipe.destroy();
@@ -166,19 +181,19 @@ function release(child: ChildProcess): void {
 interface Wait {
   host: string;
   port: number;
-  folder: string;
+  directory: string;
   ended: Promise<void>;
   timeout: number;
 }
 
-async function accepting({ host, port, folder, ended, timeout }: Wait): Promise<void> {
+async function accepting({ host, port, directory, ended, timeout }: Wait): Promise<void> {
   let over = false;
   void ended.then(() => (over = true));
   const deadline = Date.now() + timeout;
   while (Date.now() < deadline) {
     if (over) throw new Error("it ended during its start");
-    // The pid file comes after the configuration was read and the port bound: whoever answers before is somebody else.
-    if (existsSync(join(folder, pidFile)) && (await canConnect(host, port))) return;
+    // The pid file is written after the bind: an earlier response is from another program.
+    if (existsSync(join(directory, pidFile)) && (await canConnect(host, port))) return;
     await Promise.race([sleep(10), ended]);
   }
   throw new Error(`it did not accept connections within ${timeout} ms`);
@@ -204,17 +219,55 @@ async function stopChild(
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   if (graceful === undefined) release(child);
   else process.kill(graceful, "SIGWINCH");
-  // httpd waits ten seconds for a child that has a request open, and a browser that listens to server-sent events always has one.
+  // httpd waits ten seconds for children with open requests, such as server-sent events.
   const patience = graceful === undefined ? 500 : 15_000;
   const killer = setTimeout(() => process.kill(-(child.pid as number), "SIGKILL"), patience);
   await ended;
   clearTimeout(killer);
 }
 
-function failed(httpd: Httpd, folder: string, cause: unknown): ModTsError {
+function failed(httpd: Httpd, directory: string, cause: unknown): ModTsError {
   const tail = ["startup.log", "error.log"]
-    .map((name) => readTail(join(folder, "logs", name)))
+    .map((name) => readTail(join(directory, "logs", name)))
     .join("");
   const reason = `${(cause as Error).message}\n${tail}`.trimEnd();
   return new ModTsError("MODTS_HTTPD_FAILED", { binary: httpd.binary, reason }, { cause });
+}
+
+/** The last `lines` lines of a file; empty if unreadable. */
+export function readTail(file: string, lines = 20): string {
+  const text = attempt(() => readFileSync(file, "utf8"), "").trimEnd();
+  return text === "" ? "" : `${text.split("\n").slice(-lines).join("\n")}\n`;
+}
+
+const tries = 50;
+
+/**
+ * A free TCP port on `host`: `wanted` or one of the next 49, or any for 0. Another program may take
+ * it later. To make that rare, "any" is below the range of outgoing connections (32768 on Linux).
+ * @throws ModTsError `MODTS_LISTEN_FAILED` if all are taken, or `host` is not an address of this
+ * machine
+ */
+export async function freePort(host: string, wanted = 0): Promise<number> {
+  let reason = "";
+  const first = wanted === 0 ? randomInt(20_000, 32_000) : wanted;
+  for (let port = first; port < first + tries && port < 65_536; port += 1) {
+    const found = await tryListen(host, port);
+    if (typeof found === "number") return found;
+    reason = found.message;
+    if (found.code !== "EADDRINUSE" && found.code !== "EACCES") break;
+  }
+  throw new ModTsError("MODTS_LISTEN_FAILED", { address: `${host}:${first}`, reason });
+}
+
+function tryListen(host: string, port: number): Promise<number | NodeJS.ErrnoException> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", resolve);
+    server.listen(port, host, () => {
+      const address = server.address();
+      const chosen = typeof address === "object" && address ? address.port : port;
+      server.close(() => resolve(chosen));
+    });
+  });
 }

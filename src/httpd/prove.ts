@@ -1,49 +1,36 @@
-/**
- * Proves on a private httpd that this machine's Apache, with this package's `mod_ts.conf`, keeps every promise on the wire.
- * @module
- */
-import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+/** Attacks on a private httpd of this machine with the `mod_ts.conf` of this package. */
+import { createSeal } from "../base/crypto.ts";
+import { withScratch } from "../base/scratch.ts";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hasModule, type Httpd } from "./find.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, finding } from "./finding.ts";
 import { createPrivateServer, type PrivateServer } from "./private-server.ts";
 import { confFile } from "./render.ts";
 
 const marker = "export const source = 'mod-ts-check';";
-
 const secret = "mod-ts-check-secret";
-
 const remoteIp = "mod_remoteip";
-
 const guard = "modtscheckmodtscheckmodtscheck12";
-
 const clientIsLocal = `Mod-Ts-Client-${guard}: 127.0.0.1`;
 
-/** As `origin/tickets.ts` writes it, from this machine. */
-function ticketFor(requestLine: string): string {
-  return `pass;1;;${sha1(secret + sha1(`${secret}pass;1; 127.0.0.1 http ${requestLine}`))}`;
-}
+/** For `GET /handler` from this machine, as `engine/callback-token.ts` makes it. */
+const token = `pass;1;;${createSeal(secret, "callback")("pass;1; 127.0.0.1 http GET /handler HTTP/1.1")}`;
 
-function sha1(text: string): string {
-  return createHash("sha1").update(text).digest("hex");
-}
-
-/** One attack: the bytes that a client sends, and what must be true of the way they are handled. */
+/** Bytes of a client, and the condition for the defense. */
 interface Attack {
   what: string;
   bytes: string;
-  /** `seen`: raw headers that reached the sidecar, undefined when nothing did; `answer`: what came back. */
+  /** `seen`: raw headers that reached the sidecar, if any. */
   holds(seen: readonly string[] | undefined, answer: string): boolean;
 }
 
 const attacks: readonly Attack[] = [
   {
-    what: "our headers, sent by a client, are removed",
+    what: "forged Mod-Ts headers of a client are removed",
     bytes: get(
       "/handler",
       "Mod-Ts-Config: handler evil.ts",
@@ -53,42 +40,42 @@ const attacks: readonly Attack[] = [
     holds: (seen) => isClean(seen),
   },
   {
-    what: "a client cannot have our headers removed by naming them in Connection",
+    what: "a client cannot remove Mod-Ts headers by naming them in Connection",
     bytes: get("/handler", "Connection: Mod-Ts-Context, mod-ts-config, close"),
     holds: (seen) => isClean(seen),
   },
   {
-    what: "TRACE is refused",
+    what: "TRACE is rejected",
     bytes: "TRACE /handler HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n",
     holds: (seen, answer) => !seen && !/^HTTP\/1\.1 200|check-secret/.test(answer),
   },
   {
-    what: "the source of a handler is not served",
+    what: "source files of handlers are not served",
     bytes: get("/hello.ts"),
-    holds: (_, answer) => answer.startsWith("HTTP/1.1 403 ") && !answer.includes(marker),
+    holds: isForbidden,
   },
   {
-    what: "a section with SetHandler None does not undo that",
+    what: "source files are not served in a section with SetHandler None",
     bytes: get("/static/hello.ts"),
-    holds: (_, answer) => answer.startsWith("HTTP/1.1 403 ") && !answer.includes(marker),
+    holds: isForbidden,
   },
 ];
 
-/** Where Apache has what call backs need. */
-const callBackAttacks: readonly Attack[] = [
+/** If Apache has the modules for callbacks. */
+const callbackAttacks: readonly Attack[] = [
   {
-    what: "a client cannot pass for a call back of the sidecar",
+    what: "a client cannot forge a callback of the sidecar",
     bytes: get("/handler", `Mod-Ts-Origin: pass;1;;${"0".repeat(40)}`, clientIsLocal),
     holds: (seen, answer) => !seen && answer.startsWith("HTTP/1.1 403 "),
   },
   {
-    what: "a ticket that was overheard opens no other address",
-    bytes: get("/static/", `Mod-Ts-Origin: ${ticketFor("GET /handler HTTP/1.1")}`, clientIsLocal),
+    what: "a callback token is valid for its URL only",
+    bytes: get("/static/", `Mod-Ts-Origin: ${token}`, clientIsLocal),
     holds: (seen, answer) => !seen && answer.startsWith("HTTP/1.1 403 "),
   },
   {
-    what: "a call back of the sidecar reaches what Apache has, and no handler",
-    bytes: get("/handler", `Mod-Ts-Origin: ${ticketFor("GET /handler HTTP/1.1")}`, clientIsLocal),
+    what: "a callback reaches resources of Apache, and no handler",
+    bytes: get("/handler", `Mod-Ts-Origin: ${token}`, clientIsLocal),
     holds: (seen, answer) =>
       !seen &&
       /^HTTP\/1\.1 404 [^]*\r\nMod-Ts-Origin: 1;/i.test(answer) &&
@@ -96,18 +83,21 @@ const callBackAttacks: readonly Attack[] = [
   },
 ];
 
-/** Starts httpd in a temporary folder, attacks it, removes everything. Throws what `createPrivateServer` throws. */
-export async function prove(httpd: Httpd): Promise<Finding[]> {
-  const folder = mkdtempSync(join(tmpdir(), "mod-ts-check-"));
-  chmodSync(folder, 0o755);
+/** Starts httpd in a temporary directory and attacks it. Throws like `createPrivateServer`. */
+export function prove(httpd: Httpd): Promise<Finding[]> {
+  return withScratch("mod-ts-check-", (directory) => proveIn(directory, httpd));
+}
+
+async function proveIn(directory: string, httpd: Httpd): Promise<Finding[]> {
+  chmodSync(directory, 0o755);
   const backend = new ProofBackend();
   try {
-    await backend.listen(join(folder, "main.sock"));
-    const server = await startServer(httpd, folder);
+    await backend.listen(join(directory, "main.sock"));
+    const server = await startServer(httpd, directory);
     try {
       const findings: Finding[] = [];
       const canCall = hasModule(httpd, remoteIp);
-      const all = canCall ? [...attacks, ...callBackAttacks] : attacks;
+      const all = canCall ? [...attacks, ...callbackAttacks] : attacks;
       for (const attack of all) findings.push(await judge(attack, server, backend));
       await backend.close();
       findings.push(await judge(sidecarDown, server, backend));
@@ -117,12 +107,11 @@ export async function prove(httpd: Httpd): Promise<Finding[]> {
     }
   } finally {
     await backend.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
 const sidecarDown: Attack = {
-  what: "the source of a handler is not served while the sidecar is down",
+  what: "source files of handlers are not served while the sidecar is down",
   bytes: get("/hello.ts"),
   holds: (_, answer) => answer.startsWith("HTTP/1.1 503 ") && !answer.includes(marker),
 };
@@ -135,25 +124,23 @@ async function judge(
   backend.seen = undefined;
   const answer = await exchange(server.port, attack.bytes);
   const { what } = attack;
-  if (attack.holds(backend.seen, answer)) return { level: "ok", what };
-  const status = answer.split("\r\n", 1)[0] ?? "";
-  return {
-    level: "bad",
-    what: `does not hold: ${what}`,
-    where: `${attack.bytes.split("\r\n", 1)[0]} (${status || "no answer"})`,
-    todo: `is ${confFile} as it was shipped? If so, this httpd behaves as none that we know: please report it`,
-  };
+  if (attack.holds(backend.seen, answer)) return finding("ok", what);
+  const [requestLine, status] = [attack.bytes, answer].map((text) => text.split("\r\n", 1)[0]);
+  return finding("bad", `not true: ${what}`, {
+    where: `${requestLine} (${status || "no response"})`,
+    todo: `restore ${confFile} as shipped; if it is unchanged, please report this httpd`,
+  });
 }
 
-async function startServer(httpd: Httpd, folder: string): Promise<PrivateServer> {
+async function startServer(httpd: Httpd, directory: string): Promise<PrivateServer> {
   for (const name of ["htdocs", "htdocs/static"]) {
-    mkdirSync(join(folder, name));
-    writeFileSync(join(folder, name, "hello.ts"), marker);
+    mkdirSync(join(directory, name));
+    writeFileSync(join(directory, name, "hello.ts"), marker);
   }
   return createPrivateServer({
-    folder,
+    directory,
     httpd,
-    conf: `Define MOD_TS_RUN "${folder}"
+    conf: `Define MOD_TS_RUN "${directory}"
 Define MOD_TS_SECRET "${secret}"
 <IfModule ${remoteIp}.c>
     Define MOD_TS_ORIGIN "${guard}"
@@ -168,7 +155,7 @@ Include "${confFile}"
   });
 }
 
-/** In the place of the sidecar: refuses what has no context, and remembers what it saw. */
+/** Stand-in for the sidecar: rejects requests without context, and keeps the last headers. */
 class ProofBackend {
   seen: readonly string[] | undefined;
   readonly #server: Server = createServer((request, response) => {
@@ -180,7 +167,7 @@ class ProofBackend {
   async listen(path: string): Promise<void> {
     this.#server.listen(path);
     await once(this.#server, "listening");
-    // httpd runs as another user when we are root. The folder is ours, and gone in a second.
+    // Started by root, httpd runs as another user. The directory is private and short-lived.
     chmodSync(path, 0o777);
   }
 
@@ -193,16 +180,22 @@ class ProofBackend {
   }
 }
 
-/** Exactly the headers that the macro writes, with the secret. */
+function isForbidden(_: unknown, answer: string): boolean {
+  return answer.startsWith("HTTP/1.1 403 ") && !answer.includes(marker);
+}
+
+/** Only the headers that the macro sets, with the secret. */
 function isClean(seen: readonly string[] | undefined): boolean {
   const ours = (seen ?? []).flatMap((name, index) =>
     index % 2 === 0 && /^mod-ts-/i.test(name) ? [`${name}: ${seen?.[index + 1]}`] : [],
   );
-  const [config, context, ...more] = ours;
+  const [config, context = "", ...more] = ours;
+  const [, seal, sealed = ""] = /^Mod-Ts-Context: ([0-9a-f]{40});(2;[^]*)$/.exec(context) ?? [];
   return (
     more.length === 0 &&
     config === "Mod-Ts-Config: handler hello.ts" &&
-    context?.startsWith(`Mod-Ts-Context: 1;${secret};`) === true
+    seal === createSeal(secret, "gateway")(sealed) &&
+    !context.includes(secret)
   );
 }
 
@@ -217,7 +210,7 @@ function exchange(port: number, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
     let text = "";
-    socket.setTimeout(10_000, () => socket.destroy(new Error("no answer within 10 s")));
+    socket.setTimeout(10_000, () => socket.destroy(new Error("no response within 10 s")));
     socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
     socket.once("error", reject);
     socket.once("close", () => resolve(text));

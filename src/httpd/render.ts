@@ -1,34 +1,46 @@
-/**
- * `apache-conf/mod_ts.conf` with settings filled in.
- * @module
- */
+/** `apache-conf/mod_ts.conf` with settings filled in. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ModTsError } from "../errors.ts";
+import { badArgument } from "../base/errors.ts";
 
-/** What the settings block of the file can be told; what is left out keeps the default of the file. */
+/** Settings of the file; missing ones keep their default. */
 export interface ConfSettings {
-  /** Folder of the sockets: `MOD_TS_RUN`. At most 90 characters. */
+  /** Directory of the sockets: `MOD_TS_RUN`. At most 90 characters. */
   run?: string;
   /** Shared secret: `MOD_TS_SECRET`. Letters, digits, - and _. */
   secret?: string;
-  /** `host:port` of the sidecar in place of the sockets: `MOD_TS_TCP`. */
+  /** `host:port` of the sidecar instead of the sockets: `MOD_TS_TCP`. */
   tcp?: string;
-  /** `host:port` where the sidecar decides on authentication: `MOD_TS_AUTHORIZER`. */
+  /** `host:port` of the authorizer: `MOD_TS_AUTHORIZER`. */
   authorizer?: string;
-  /** Seconds that an idle connection is kept: `MOD_TS_TTL`. */
+  /** Keep-alive timeout in seconds: `MOD_TS_TTL`. */
   ttl?: number;
-  /** Seconds of silence after which httpd gives up: `MOD_TS_TIMEOUT`. */
+  /** Response timeout in seconds: `MOD_TS_TIMEOUT`. */
   timeout?: number;
-  /** Word that the name of a header is made of, 32 letters and digits: `MOD_TS_ORIGIN`. */
+  /** Part of a header name, 32 letters and digits: `MOD_TS_ORIGIN`. */
   origin?: string;
-  /** The header that `RemoteIPHeader` names already: `MOD_TS_ORIGIN_HEADER`. */
+  /** `RemoteIPHeader`, if already in use: `MOD_TS_ORIGIN_HEADER`. */
   originHeader?: string;
-  /** Serve `.ts` as video except below this folder: `MOD_TS_SERVE_TS_MEDIA`, `MOD_TS_HANDLERS`. */
+  /** Log of requests that Apache serves by itself: `MOD_TS_ACCESS_LOG`. */
+  accessLog?: string;
+  /** Serves `.ts` as video except below this: `MOD_TS_SERVE_TS_MEDIA`, `MOD_TS_HANDLERS`. */
   handlers?: string;
 }
 
-/** Path of the file as it is shipped; the place is the same from `src` and from `dist`. */
+/** A further sidecar of an httpd. */
+export interface SidecarSettings {
+  name: string;
+  /** Directory of the sockets. At most 80 characters. */
+  run: string;
+  /** Letters, digits, - and _. */
+  secret: string;
+  /** `host:port`. */
+  authorizer?: string;
+  /** Pools other than main. */
+  pools: readonly string[];
+}
+
+/** Path of the shipped file; the same from `src` and from `dist`. */
 export const confFile: string = fileURLToPath(
   new URL("../../apache-conf/mod_ts.conf", import.meta.url),
 );
@@ -42,12 +54,13 @@ const rules = {
   timeout: /^\d+$/,
   origin: /^[a-z0-9]{32}$/i,
   originHeader: /^[\w-]+$/,
+  accessLog: /^\/[^"\\$%\s]+$/,
   handlers: /^\/[^"\\$%\s#]+$/,
 } as const;
 
 /**
- * The text of the file with the settings in force.
- * @throws ModTsError `MODTS_BAD_ARGUMENT` for a value that httpd would read as something else
+ * The file with the settings.
+ * @throws ModTsError `MODTS_BAD_ARGUMENT` for a value that httpd would misinterpret
  */
 export function renderConf(
   settings: ConfSettings,
@@ -55,29 +68,53 @@ export function renderConf(
 ): string {
   let result = text;
   for (const [name, define] of Object.entries(toDefines(settings))) {
-    // The line is there once, with its default or as a comment: filled in where it stands, it keeps its explanation.
+    // Replaces the line, a default or a comment, at its place beside the explanation.
     const line = new RegExp(`^( *)#?(Define ${name})\\b.*$`, "m");
     result = result.replace(line, (_, indent: string, head: string) => `${indent}${head}${define}`);
   }
   return result;
 }
 
-/** The settings as lines to stand before an `Include` of the file. */
+/** Lines to precede an `Include` of the file. */
 export function formatDefines(settings: ConfSettings): string {
   const entries = Object.entries(toDefines(settings));
   return entries.map(([name, value]) => `Define ${name}${value}\n`).join("");
 }
 
-function toDefines(settings: ConfSettings): Record<string, string> {
+/**
+ * The file of a further sidecar, read after `mod_ts.conf`.
+ * @param sections file with its sections, for `TsSidecar`
+ * @throws ModTsError `MODTS_BAD_ARGUMENT` for a value that httpd would misinterpret
+ */
+export function renderSidecar(settings: SidecarSettings, sections: string): string {
+  const { name, run, secret, authorizer, pools } = settings;
+  refuseUnfit({ run, secret, ...(authorizer !== undefined && { authorizer }) });
+  return [
+    `# The sidecar ${name}, after mod_ts.conf. In the virtual host, or at server level, of its sections:`,
+    `#     Use TsSidecar ${name} "${sections}"`,
+    "",
+    `Use TsAddSidecar ${name} ${run} ${secret}`,
+    ...(authorizer === undefined ? [] : [`Use TsAddAuthorizer ${name} ${authorizer}`]),
+    ...pools.map((pool) => `Use TsAddPool ${name} ${pool}`),
+    "",
+  ].join("\n");
+}
+
+function refuseUnfit(settings: ConfSettings): void {
   for (const [name, value] of Object.entries(settings)) {
     if (!rules[name as keyof ConfSettings].test(String(value))) {
-      throw new ModTsError("MODTS_BAD_ARGUMENT", {
+      throw badArgument(
         name,
-        reason: `${name === "secret" || name === "origin" ? "it" : String(value)} cannot stand in mod_ts.conf`,
-      });
+        `${name === "secret" || name === "origin" ? "it" : String(value)} cannot stand in mod_ts.conf`,
+      );
     }
   }
-  const { run, secret, tcp, authorizer, ttl, timeout, origin, originHeader, handlers } = settings;
+}
+
+function toDefines(settings: ConfSettings): Record<string, string> {
+  refuseUnfit(settings);
+  const { run, secret, tcp, authorizer, ttl, timeout, origin, originHeader, accessLog, handlers } =
+    settings;
   return {
     ...(run !== undefined && { MOD_TS_RUN: ` ${run}` }),
     ...(secret !== undefined && { MOD_TS_SECRET: ` ${secret}` }),
@@ -87,6 +124,7 @@ function toDefines(settings: ConfSettings): Record<string, string> {
     ...(timeout !== undefined && { MOD_TS_TIMEOUT: ` ${timeout}` }),
     ...(origin !== undefined && { MOD_TS_ORIGIN: ` ${origin}` }),
     ...(originHeader !== undefined && { MOD_TS_ORIGIN_HEADER: ` ${originHeader}` }),
+    ...(accessLog !== undefined && { MOD_TS_ACCESS_LOG: ` ${accessLog}` }),
     ...(handlers !== undefined && { MOD_TS_SERVE_TS_MEDIA: "", MOD_TS_HANDLERS: ` ${handlers}` }),
   };
 }

@@ -1,9 +1,5 @@
-/**
- * What went wrong while a user module was built, with its place in the file that the author wrote.
- * @module
- */
+/** Build errors of user modules, with their place in the author's file. */
 
-/** A place in a source file. */
 export interface SourcePosition {
   /** Absolute path. */
   file: string;
@@ -13,15 +9,17 @@ export interface SourcePosition {
   column: number;
 }
 
-/** The error behind `MODTS_BUILD_FAILED` and `MODTS_BUILD_TIMEOUT`; its `cause` is the original, when there was one. */
+/** Cause of `MODTS_BUILD_FAILED` and `MODTS_BUILD_TIMEOUT`; its own `cause` is the original. */
 export class BuildError extends Error implements SourcePosition {
   override readonly name = "BuildError";
+  /** The message without the place. */
+  readonly reason: string;
   readonly file: string;
   readonly line: number;
   readonly column: number;
   readonly #source: string | undefined;
 
-  /** `source` is the text that was built, for the code frame. */
+  /** `source` is the built text, for the code frame. */
   constructor(
     reason: string,
     position: SourcePosition,
@@ -31,20 +29,21 @@ export class BuildError extends Error implements SourcePosition {
       `${reason} (${formatPosition(position)})`,
       "cause" in options ? { cause: options.cause } : {},
     );
+    this.reason = reason;
     this.file = position.file;
     this.line = position.line;
     this.column = position.column;
     this.#source = options.source;
-    // The frames of this error lie in the loader and tell an author nothing; the log shows the code instead.
+    // Frames in the loader tell an author nothing; the log shows the code instead.
     this.stack = [`${this.name}: ${this.message}`, this.frame].filter(Boolean).join("\n");
   }
 
-  /** The text that was built, when it could be read. */
+  /** The built text, if readable. */
   get source(): string | undefined {
     return this.#source;
   }
 
-  /** Some lines around the place, the line itself marked; empty when the place is unknown. */
+  /** Lines around the place, the line itself marked; empty when unknown. */
   get frame(): string {
     return this.#source === undefined || this.line === 0
       ? ""
@@ -52,19 +51,19 @@ export class BuildError extends Error implements SourcePosition {
   }
 }
 
-/** `file:line:column`, as far as it is known. */
+/** `file:line:column`, as far as known. */
 export function formatPosition({ file, line, column }: SourcePosition): string {
   if (line === 0) return file;
   return column === 0 ? `${file}:${line}` : `${file}:${line}:${column}`;
 }
 
-/** Takes away the frames of an error that was thrown on behalf of a user's line but not by it: they name only our insides. */
+/** Removes the frames of an error thrown on behalf of a user's line: they are internal. */
 export function withoutFrames<T>(error: T): T {
   if (error instanceof Error) error.stack = `${error.name}: ${error.message}`;
   return error;
 }
 
-/** Where a piece of text stands in a source, counted from 1; line and column are 0 when it does not occur. */
+/** Place of a text in a source, counted from 1; 0 when missing. */
 export function locate(
   source: string,
   search: string | RegExp,
@@ -73,7 +72,7 @@ export function locate(
   return index < 0 ? { line: 0, column: 0 } : positionAt(source, index);
 }
 
-/** Where a specifier stands in a source. An include of a page may be written without the `./` of an import. */
+/** Place of a specifier. Includes of pages may lack the `./` of an import. */
 export function locateImport(
   source: string,
   specifier: string,
@@ -82,7 +81,7 @@ export function locateImport(
   return place.line > 0 ? place : locate(source, specifier.replace(/^\.\//, ""));
 }
 
-/** Makes text stand for itself in a pattern for {@link locate}. */
+/** Escapes text for a pattern of {@link locate}. */
 export function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }

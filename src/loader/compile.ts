@@ -1,58 +1,46 @@
-/**
- * TypeScript to JavaScript. The only file that knows the compiler: its API is 0.x, so the version is pinned.
- * @module
- */
+/** Compilation of TypeScript. The API of the compiler is 0.x, so its version is pinned. */
 import { extname } from "node:path";
 import type { SourceMapPayload } from "node:module";
-import { transformSync, type OxcError, type TransformOptions } from "oxc-transform";
+import { type OxcError, type TransformOptions, transformSync } from "oxc-transform";
 import { BuildError, positionAt } from "./build-error.ts";
-import { type Columns, sourceColumn } from "./columns.ts";
+import { compileDecorators, hasDecorator } from "./standard-decorators.ts";
+import { emitSettings } from "./tsconfig.ts";
 
-/** JavaScript with the way back to the source. */
 export interface CompiledCode {
   code: string;
-  /** Kept beside the code: an inline map would double the text that V8 keeps. */
+  /** Separate: an inline map would double the text kept by V8. */
   map: SourceMapPayload | undefined;
-  /** For a file of another language: the way from the columns that the map knows to those of the file. */
+  /** For other languages: map from the columns of `map` to those of the file. */
   columns?: Columns;
+  /** See `own-exports.ts`; of large files, whose parsing takes long. */
+  ownExports?: readonly string[];
 }
 
-/** TypeScript in place of another language: each line stands in the line of the source that it came from. */
+/** TypeScript translated from another language, line by line. */
 export interface Translation {
   code: string;
   columns: Columns;
 }
 
-/** Other languages that are written in TypeScript, by extension. Each throws a {@link BuildError}. */
+/** Languages translated to TypeScript, by extension. They throw {@link BuildError}s. */
 export type Languages = Readonly<Record<string, (file: string, source: string) => Translation>>;
 
-type Lang = NonNullable<TransformOptions["lang"]>;
+type Lang = Exclude<NonNullable<TransformOptions["lang"]>, "dts">;
 
 const langs: Readonly<Record<string, Lang>> = {
   ".ts": "ts",
+  ".tsx": "tsx",
   ".mts": "ts",
   ".cts": "ts",
-  ".tsx": "tsx",
   ".js": "js",
   ".mjs": "js",
   ".jsx": "jsx",
 };
 
-/** Extensions that {@link compile} takes, in the order in which an import without extension tries them. */
-export const compiledExtensions: readonly string[] = [
-  ".ts",
-  ".tsx",
-  ".mts",
-  ".cts",
-  ".js",
-  ".mjs",
-  ".jsx",
-];
+/** Extensions for {@link compile}, in the order in which imports without extension try them. */
+export const compiledExtensions: readonly string[] = Object.keys(langs);
 
-/**
- * Compiles one file. Types, and imports used only as types, vanish; nothing is checked.
- * Throws a {@link BuildError} with line and column for a syntax error.
- */
+/** Compiles one file; types are removed, not checked. Throws a {@link BuildError}. */
 export function compile(file: string, source: string, languages: Languages = {}): CompiledCode {
   const extension = extname(file);
   const translate = languages[extension];
@@ -68,7 +56,7 @@ function compileTranslation(file: string, source: string, translation: Translati
   return { ...compileScript(file, { script, source, columns }, "ts"), columns };
 }
 
-/** `source` is what the author wrote, `script` what is compiled. */
+/** `source` is the author's text, `script` what is compiled. */
 interface Texts {
   script: string;
   source: string;
@@ -76,11 +64,21 @@ interface Texts {
 }
 
 function compileScript(file: string, texts: Texts, lang: Lang): CompiledCode {
-  const { script } = texts;
-  const result = transformSync(file, script, { lang, sourceType: "module", sourcemap: true });
-  // An error can come together with code that runs ("return" outside of a function): never trust the code alone.
+  // The compiler knows `#!` only as the first two characters.
+  const script = texts.script.replace(/^\ufeff(?=#!)/, "");
+  const settings = texts.columns ? {} : emitSettings(file);
+  const result = transformSync(file, script, {
+    ...settings,
+    lang,
+    sourceType: "module",
+    sourcemap: true,
+  });
+  // Errors may come with runnable code ("return" outside of a function).
   const error = result.errors.find(({ severity }) => severity === "Error");
-  if (error) throw toBuildError(error, file, texts);
+  if (error) throw toBuildError(error, file, { ...texts, script });
+  if (!texts.columns && hasDecorator(script, result.code)) {
+    return compileDecorators(file, script, lang);
+  }
   return { code: result.code, map: toPayload(result.map, file) };
 }
 
@@ -89,7 +87,7 @@ function toPayload(
   file: string,
 ): SourceMapPayload | undefined {
   if (!map) return undefined;
-  // The source itself is kept by the loader: a second copy in every map would be dead weight.
+  // The loader keeps the source: copies in the maps would waste memory.
   const { version, names, mappings } = map;
   return { version, names, mappings, file, sources: [file], sourcesContent: [], sourceRoot: "" };
 }
@@ -106,4 +104,25 @@ function toBuildError(error: OxcError, file: string, texts: Texts): BuildError {
 /** The compiler counts UTF-8 bytes, JavaScript UTF-16 units. */
 function positionOfByte(source: string, offset: number): { line: number; column: number } {
   return positionAt(source, Buffer.from(source).subarray(0, offset).toString().length);
+}
+
+/**
+ * From a column of a line (from 1) of the script on, the text is that of the source from another
+ * column on (both from 0). Sorted. Before the first entry of a line, columns are equal.
+ */
+export type Columns = readonly (readonly [line: number, script: number, source: number])[];
+
+/** Column of the source, counted from 1; lines are the same. */
+export function sourceColumn(columns: Columns, line: number, column: number): number {
+  let low = 0;
+  let high = columns.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const [otherLine, script] = columns[middle] as Columns[number];
+    if (otherLine < line || (otherLine === line && script < column)) low = middle + 1;
+    else high = middle;
+  }
+  const entry = columns[low - 1];
+  if (entry?.[0] !== line) return column;
+  return column - entry[1] + entry[2];
 }

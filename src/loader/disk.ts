@@ -1,11 +1,10 @@
-/**
- * The file system as the truth: asked at the request, because every watcher loses events.
- * @module
- */
+/** File system checks at the request: every watcher loses events. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
+import { attempt } from "../base/attempt.ts";
 
-/** What a write changes, at least one of them. */
+/** At least one of these changes with each write. */
 export interface Signature {
   mtimeMs: number;
   /** Tools that keep the mtime (`cp -p`, `rsync -t`) cannot keep this one. */
@@ -14,35 +13,36 @@ export interface Signature {
   ino: number;
 }
 
-/** One look at one file. */
 export interface Snapshot {
-  /** Undefined when there was no such file. */
+  /** Undefined: there was no such file. */
   signature: Signature | undefined;
-  /** Undefined when there was no such file, or it could not be read. */
+  /** Undefined: missing or unreadable. */
   text: string | undefined;
   /** Why an existing file could not be read. */
   error: Error | undefined;
-  /** The clock of the file system ticks slowly: a write in the same tick leaves the same signature. */
+  /** Time stamps are coarse: a write in the same tick leaves the same signature. */
   racy: boolean;
 }
 
-/** A file that a build looked at, and what it saw. */
+/** A file examined by a build, and its state then. */
 export interface Input {
   path: string;
-  /** Where the path led; a symlink swap between hard-linked releases shows here alone. */
+  /** Target of the path; only it reveals a symlink swap between hard-linked releases. */
   real: string | undefined;
   snapshot: Snapshot;
 }
 
-/** Milliseconds that a file may be absent or empty before that counts: editors delete and create, or truncate and write. */
-const settleTime = 100;
+/** Files may be absent or empty for this time: editors delete and create, or truncate and write. */
+const settleTimeMs = 100;
 
-/** Milliseconds after a change in which a second one may carry the same time stamp. */
-const clockTick = 20;
+/** Between truncating and writing, on a busy machine. */
+const longestSaveMs = 1000;
+
+/** Second changes within this time may have the same time stamp. */
+const clockTickMs = 20;
 
 const missing: Snapshot = { signature: undefined, text: undefined, error: undefined, racy: false };
 
-/** Signatures and texts of the files of user modules. */
 export class Disk {
   readonly #known = new Map<string, Snapshot>();
   readonly #unsettled = new Map<string, number>();
@@ -52,11 +52,10 @@ export class Disk {
   #turns = 0;
 
   /**
-   * Counts the turns of the event loop in which something was asked.
-   *
-   * Bytes of a request that is being handled now were in the kernel before the loop last asked for events, so a stat made
-   * since then cannot be older than the request: it serves every request of the same turn. The libuv metrics tell the
-   * turns apart exactly; `setImmediate` would not, for a stat made in a timer would survive the next poll.
+   * Counts the turns of the event loop. A request handled now was in the kernel before the loop
+   * last polled, so a later stat cannot be older than the request, and serves all requests of the
+   * turn. With `setImmediate` instead of libuv's metrics, a stat in a timer would outlive the next
+   * poll.
    */
   turn(): number {
     const { loopCount, events } = performance.nodeTiming.uvMetricsInfo;
@@ -67,12 +66,12 @@ export class Disk {
     return ++this.#turns;
   }
 
-  /** Begins a new turn by hand: after a build, in which user code may have written files. */
+  /** Begins a new turn: after a build, in which user code may have written files. */
   endTurn(): void {
     this.#loopCount = -1;
   }
 
-  /** The signature of a file, at most one turn of the event loop old; undefined when there is no such file. */
+  /** At most one turn of the event loop old; undefined when there is no such file. */
   signature(path: string): Signature | undefined {
     this.turn();
     if (this.#seen.has(path)) return this.#seen.get(path);
@@ -81,7 +80,7 @@ export class Disk {
     return signature;
   }
 
-  /** Whether a file is what a build saw. Reads the text only when the time stamp cannot tell. */
+  /** Whether a file is unchanged since a build. Reads it only if the time stamp cannot tell. */
   isFresh(input: Input): boolean {
     const { path, real, snapshot } = input;
     const signature = this.signature(path);
@@ -94,12 +93,12 @@ export class Disk {
   }
 
   /**
-   * Looks at a file again. `settled` is false while the file has just vanished or is just empty: the snapshot is then
-   * the one before, and the caller asks again at the next request.
+   * Examines a file again. `settled` is false while the file has just vanished or become empty:
+   * then the snapshot is the previous one, and the caller checks again at the next request.
    */
   look(path: string): { snapshot: Snapshot; settled: boolean } {
     const known = this.#known.get(path);
-    // The stat comes before the read: the other way round, a write between the two binds its stamp to the old text for ever.
+    // Stat before reading: otherwise a write in between binds its stamp to the old text forever.
     const signature = this.signature(path);
     if (known && isSame(known.signature, signature) && !known.racy) {
       this.#unsettled.delete(path);
@@ -114,7 +113,6 @@ export class Disk {
     return { snapshot, settled: true };
   }
 
-  /** Drops what is known of a file that nobody imports any more. */
   forget(path: string): void {
     this.#known.delete(path);
     this.#unsettled.delete(path);
@@ -123,28 +121,34 @@ export class Disk {
   #waits(path: string): boolean {
     const since = this.#unsettled.get(path) ?? performance.now();
     this.#unsettled.set(path, since);
-    return performance.now() - since < settleTime;
+    // All workers must agree, also one whose first look is long after the save.
+    return performance.now() - since < settleTimeMs && isBeingSaved(path);
   }
 }
 
-/** Resolves symlinks; undefined when there is nothing at the path. */
-export function realpath(path: string): string | undefined {
+/** Whether a path certainly leads nowhere; false for a directory that cannot be searched. */
+export function isGone(path: string): boolean {
   try {
-    return realpathSync.native(path);
-  } catch {
-    return undefined;
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOTDIR";
   }
+}
+
+/** Undefined when the path does not exist. */
+export function realpath(path: string): string | undefined {
+  return attempt(() => realpathSync.native(path), undefined);
 }
 
 function stat(path: string): Signature | undefined {
   try {
-    // Numbers: of these times they still tell a quarter of a microsecond, and bigints would cost every request a dozen objects.
+    // Numbers are precise to 0.25 µs; bigints would cost a dozen objects per request.
     const stats = statSync(path, { throwIfNoEntry: false });
     if (!stats?.isFile()) return undefined;
     const { mtimeMs, ctimeMs, size, ino } = stats;
     return { mtimeMs, ctimeMs, size, ino };
   } catch {
-    // ENOTDIR, EACCES on a folder, ELOOP: for an import all the same as "not there".
+    // ENOTDIR, EACCES on a directory, ELOOP: imports see a missing file.
     return undefined;
   }
 }
@@ -153,7 +157,7 @@ function read(path: string, signature: Signature | undefined, known?: Snapshot):
   if (!signature) return missing;
   const { text, error } = readText(path);
   if (text === undefined && error === undefined) return missing;
-  // The same text keeps the same string: thousands of touches must not leave thousands of copies.
+  // Unchanged text keeps its string: thousands of touches must not leave thousands of copies.
   const same = known?.text !== undefined && known.text === text;
   return { signature, text: same ? known.text : text, error, racy: isRacy(signature) };
 }
@@ -173,6 +177,15 @@ function isSame(a: Signature | undefined, b: Signature | undefined): boolean {
   return a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.size === b.size && a.ino === b.ino;
 }
 
+/** Whether a file was just emptied, or has just vanished from its directory; true if unknown. */
+function isBeingSaved(path: string): boolean {
+  const [file, directory] = [path, dirname(path)].map((each) =>
+    attempt(() => statSync(each, { throwIfNoEntry: false }), undefined),
+  );
+  if (file) return Date.now() - file.ctimeMs < longestSaveMs;
+  return directory === undefined || Date.now() - directory.ctimeMs < settleTimeMs;
+}
+
 function isRacy(signature: Signature | undefined): boolean {
-  return signature !== undefined && Date.now() - signature.ctimeMs < clockTick;
+  return signature !== undefined && Date.now() - signature.ctimeMs < clockTickMs;
 }

@@ -1,91 +1,74 @@
-/**
- * A module that the configuration names: its version that serves, and what became of the newest save.
- * @module
- */
+/** Module named in the configuration: its current version, and the result of the newest save. */
 import { performance } from "node:perf_hooks";
-import { reloadChannel } from "../channels.ts";
-import { isModTsError, ModTsError } from "../errors.ts";
-import { log } from "../log.ts";
+import { reloadChannel } from "../base/channels.ts";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
 import { BuildError } from "./build-error.ts";
-import { DeadlineError } from "./deadline.ts";
-import { realpath, type Input } from "./disk.ts";
+import { DeadlineError } from "../base/attempt.ts";
+import { type Input, isGone, realpath } from "./disk.ts";
 import type { Graph } from "./graph.ts";
-import type { ModuleRecord } from "./module-record.ts";
-import { closure, type Transaction } from "./transaction.ts";
-import { Version } from "./version.ts";
+import type { ModuleRecord, Owner } from "./module-record.ts";
+import type { Past, Transaction } from "./transaction.ts";
 
-/** What listeners hear of an entry. */
-export interface Change {
-  /** Absolute path of the entry, as it was asked for. */
-  entry: string;
-  /** Counts the good builds of the entry, from 1; 0 while there was none. */
-  generation: number;
-  /** Why the newest save does not serve; absent when it does. */
-  failure?: Error;
-}
+/** Exports not used for this time may be removed; before that, a save without them has failed. */
+const exportMemoryMs = 10_000;
 
-/** Milliseconds after which an export that nobody asks for may vanish without making a save a broken one. */
-const exportMemory = 10_000;
-
-/** Lives as long as the loader. */
 export class Entry {
   readonly file: string;
   readonly #graph: Graph;
-  readonly #onChange: (change: Change) => void;
-  readonly #asked = new Map<string, number>();
+  readonly #used = new Map<string, number>();
   #inputs = new Map<string, Input>();
-  #epoch = -1;
+  #isBuilt = false;
   #checkedTurn = -1;
   #scheduled: Promise<void> | undefined;
   #lost: string | undefined;
-  /** The version that serves. */
+  /** Of the current version, among the last good builds of all workers. */
+  #id: string | undefined;
+  /** Number of the last good build that was considered after a failure. */
+  #considered = 0;
+  /** Current version. */
   current: Version | undefined;
   /** Why the newest save does not serve. */
   failure: ModTsError | undefined;
   generation: number = 0;
 
-  constructor(file: string, graph: Graph, onChange: (change: Change) => void) {
+  constructor(file: string, graph: Graph) {
     this.file = file;
     this.#graph = graph;
-    this.#onChange = onChange;
   }
 
-  /** Absolute paths of the local modules in use, the entry first. */
-  get files(): string[] {
-    return this.current ? [...closure([this.current.record])].map(({ file }) => file) : [];
-  }
-
-  /** Every path whose change would change the outcome. */
+  /** Paths whose change would change the result. */
   get watched(): IterableIterator<string> {
     return this.#inputs.keys();
   }
 
-  /** Whether the outcome depends on one of some paths. */
   isWatching(paths: ReadonlySet<string>): boolean {
     for (const path of paths) if (this.#inputs.has(path)) return true;
     return false;
   }
 
-  /**
-   * Notes that a caller is going to look up an export. Attack: the name may come from a URL, and each that is made up would stay
-   * here for ever; one that is not there cannot be lost either.
-   */
-  ask(exportName: string): void {
+  /** Records the use of an export. Attack: made-up names from URLs are kept forever. */
+  recordUse(exportName: string): void {
     if (this.current && !has(this.current.exports, exportName)) return;
-    if (!this.current) this.#asked.clear();
-    this.#asked.set(exportName, performance.now());
+    if (!this.current) this.#used.clear();
+    this.#used.set(exportName, performance.now());
   }
 
-  /** Whether nothing changed since the last build, good or bad. The hot path: one stat a file, once a turn of the loop. */
+  /** Whether nothing has changed since the last build. Hot path: one stat per file and turn. */
   isFresh(askDisk: boolean): boolean {
-    if (this.#epoch !== this.#graph.epoch || this.#mayLoseNow()) return false;
-    if (!askDisk) return true;
-    return this.#isUnchanged();
+    if (!this.#isBuilt || this.#mayLoseNow()) return false;
+    return !askDisk || this.#isUnchanged();
   }
 
-  /** Brings the entry up to date with the files as they are at some moment after the call. Never rejects. */
+  /** Whether another worker has recorded a good build since a save failed here. */
+  get #isBehind(): boolean {
+    if (!this.failure) return false;
+    return (this.#graph.pasts?.number(this.file) ?? 0) !== this.#considered;
+  }
+
+  /** Updates the entry to the files as they are after the call. Never rejects. */
   update(): Promise<void> {
-    // A build that has begun may have read a file before the save that this caller wants to see: only one that waits is shared.
+    // A running build may have read a file before the save: only a queued one is shared.
     this.#scheduled ??= this.#graph.run((transaction) => {
       this.#scheduled = undefined;
       return this.#update(transaction);
@@ -93,16 +76,17 @@ export class Entry {
     return this.#scheduled;
   }
 
-  /** Adds files to watch, on behalf of the version that serves. */
+  /** Adds files to watch for the current version. */
   addInputs(version: Version, inputs: Iterable<Input>): void {
     if (version !== this.current) return;
-    // What the build saw stays: a newer look at the same file must not hide that the build is older.
+    // A newer state must not hide that the build is older.
     for (const input of inputs)
       if (!this.#inputs.has(input.path)) this.#inputs.set(input.path, input);
     this.#checkedTurn = -1;
+    if (this.#id) this.#graph.pasts?.extend(this.file, this.#id, version.record);
   }
 
-  /** Gives the version that serves back, as the loader closes. */
+  /** Releases the current version when the loader closes. */
   async close(): Promise<void> {
     const version = this.current;
     this.current = undefined;
@@ -113,124 +97,191 @@ export class Entry {
     const { disk } = this.#graph;
     const turn = disk.turn();
     if (turn === this.#checkedTurn) return true;
-    for (const input of this.#inputs.values()) if (!disk.isFresh(input)) return false;
+    if (!this.#areInputsFresh() || this.#isBehind) return false;
     this.#checkedTurn = turn;
     return true;
   }
 
+  #areInputsFresh(): boolean {
+    for (const input of this.#inputs.values()) if (!this.#graph.disk.isFresh(input)) return false;
+    return true;
+  }
+
   async #update(transaction: Transaction): Promise<void> {
-    // The build before this one in the queue may have been for the same save.
-    if (this.#epoch === this.#graph.epoch && !this.#mayLoseNow() && this.#isUnchanged()) return;
+    // The previous build in the queue may have been for the same save.
+    if (this.isFresh(true)) return;
+    const isSameFailure = this.#isBuilt && this.failure && this.#areInputsFresh();
+    if (isSameFailure && !this.#mayLoseNow()) return this.#fallBack();
+    const since = this.#graph.pasts?.number(this.file) ?? 0;
     const begin = performance.now();
     const known = this.current?.record;
-    // Deleted: look where it was, so that an editor that deletes and creates is waited for.
+    // Deleted: use its old path, so that an editor that deletes and creates is waited for.
     const file = realpath(this.file) ?? known?.file ?? this.file;
     transaction.lookThrough(this.file, file);
-    if (known?.file === file && !transaction.isStale(known)) return this.#keep(transaction);
-    if (known && !transaction.settled) return;
-    const changed = this.#changed(transaction, file);
+    if (known?.file === file && !transaction.isStale(known)) return this.#keep(transaction, since);
+    if (known && !transaction.settled) return this.#fallBack();
+    const changed = transaction.changed.length > 0 ? transaction.changed : [file];
     try {
+      if ((known || since > 0) && isGone(this.file)) throw this.#bury(since);
       this.#graph.approve(file);
       const record = await transaction.build(file);
       this.#refuseLosses(record);
-      await this.#accept(transaction, record);
+      await this.#accept(transaction, record, since);
       this.#report({ changed, duration: performance.now() - begin });
     } catch (error) {
       await this.#graph.commit(transaction);
-      if (known && !transaction.settled) return;
-      this.#reject(transaction, toModTsError(error, this.file, this.#graph.evaluateTimeout));
+      if (known && !transaction.settled) return this.#fallBack();
+      this.failure = toModTsError(error, this.file, this.#graph.evaluateTimeout);
+      this.#remember(transaction);
+      await this.#fallBack();
       this.#report({ changed, duration: performance.now() - begin });
     }
   }
 
-  #changed(transaction: Transaction, file: string): string[] {
-    const changed = transaction.changed;
-    return changed.length > 0 ? [...changed] : [file];
-  }
-
-  /** What changed was taken back, or only touched. */
-  #keep(transaction: Transaction): void {
-    if (transaction.settled) this.#remember(transaction);
-    if (!this.failure || !transaction.settled) return;
+  /** Changes that were undone, or only touched. */
+  async #keep(transaction: Transaction, since: number): Promise<void> {
+    if (!transaction.settled) return this.#fallBack();
+    this.#remember(transaction);
     this.failure = undefined;
     this.#lost = undefined;
-    this.#onChange({ entry: this.file, generation: this.generation });
+    if (this.current) this.#record(transaction, this.current.record, since);
   }
 
-  async #accept(transaction: Transaction, record: ModuleRecord): Promise<void> {
+  async #accept(transaction: Transaction, record: ModuleRecord, since: number): Promise<void> {
     await this.#graph.commit(transaction, record);
+    this.#replaceBy(record);
+    this.failure = undefined;
+    this.#lost = undefined;
+    this.#remember(transaction);
+    this.#record(transaction, record, since);
+  }
+
+  #replaceBy(record: ModuleRecord): void {
     const before = this.current;
     this.generation += 1;
     this.current = new Version(this, record, this.#graph);
     this.#graph.enter(this.current, record);
-    this.failure = undefined;
-    this.#lost = undefined;
-    this.#remember(transaction);
     void before?.replace();
   }
 
-  #reject(transaction: Transaction, failure: ModTsError): void {
-    this.failure = failure;
-    this.#remember(transaction);
+  /** For the other workers, and those that start later. */
+  #record({ inputs }: Transaction, record: ModuleRecord, since: number): void {
+    const { disk, pasts } = this.#graph;
+    const isCurrent = (): boolean => {
+      disk.endTurn();
+      return [...inputs.values()].every((input) => disk.isFresh(input));
+    };
+    this.#id = pasts?.record(this.file, record, since, isCurrent);
+  }
+
+  /**
+   * After a failure: the last good build of all workers, which may be newer than the one here.
+   * Attack: a guard that was made stricter, then saved with a mistake, must not be the old one in
+   * the workers that nobody asked in between.
+   */
+  async #fallBack(): Promise<void> {
+    const { pasts } = this.#graph;
+    if (!pasts) return;
+    this.#considered = pasts.number(this.file);
+    const past = pasts.read(this.file);
+    if (past === "deleted") return this.#drop();
+    if (!past || past.id === this.#id) return;
+    await this.#graph.runWithin(past, (transaction) => this.#rebuild(past, transaction));
+  }
+
+  async #rebuild(past: Past, transaction: Transaction): Promise<void> {
+    try {
+      this.#graph.approve(past.root);
+      const record = await transaction.build(past.root);
+      const lost = this.#findLoss(record);
+      if (lost !== undefined) throw new Error(`it lacks the export "${lost}", which is in use`);
+      await this.#graph.commit(transaction, record);
+      this.#replaceBy(record);
+      this.#id = past.id;
+    } catch (error) {
+      await this.#graph.commit(transaction);
+      log("warn", `the last good version of ${this.file} cannot be loaded`, { error });
+    }
+  }
+
+  /** A deleted handler is gone in all workers, whoever still imports it. */
+  #bury(since: number): ModTsError {
+    this.#graph.pasts?.bury(this.file, since, () => isGone(this.file));
+    this.#drop();
+    return new ModTsError("MODTS_HANDLER_DELETED", { file: this.file });
+  }
+
+  #drop(): void {
+    const before = this.current;
+    this.current = undefined;
+    this.#id = undefined;
+    this.failure ??= new ModTsError("MODTS_HANDLER_DELETED", { file: this.file });
+    void before?.replace();
   }
 
   #remember(transaction: Transaction): void {
     this.#inputs = new Map(transaction.inputs);
-    this.#epoch = transaction.epoch;
+    this.#isBuilt = true;
     this.#graph.disk.endTurn();
   }
 
-  /** Half a file is often a valid module, only without the export at its end. */
+  /** Half a file is often a valid module without the export at its end. */
   #refuseLosses(record: ModuleRecord): void {
-    const before = this.current?.exports;
-    if (!before) return;
-    this.#lost = undefined;
-    for (const [name, time] of this.#asked) {
-      if (performance.now() - time > exportMemory) this.#asked.delete(name);
-      else if (has(before, name) && !has(record.module.namespace, name)) this.#lost = name;
-    }
-    if (this.#lost === undefined) return;
-    const lost = this.#lost.split("|").find((name) => name in before);
-    const reason = `it has lost its export "${lost}", which is in use`;
+    const lost = this.#findLoss(record);
+    this.#lost = lost;
+    if (lost === undefined) return;
+    const name = lost.split("|").find((each) => this.#had(each));
+    const { file, text: source } = record;
     throw new BuildError(
-      reason,
-      { file: record.file, line: 0, column: 0 },
-      { source: record.text },
+      `lost its export "${name}", which is in use`,
+      { file, line: 0, column: 0 },
+      { source },
     );
   }
 
-  /** An export that was removed on purpose is not asked for any more: after a while the save counts. */
+  #findLoss({ module }: ModuleRecord): string | undefined {
+    let lost: string | undefined;
+    for (const [name, time] of this.#used) {
+      if (performance.now() - time > exportMemoryMs) this.#used.delete(name);
+      else if (!has(module.namespace, name) && this.#had(name)) lost = name;
+    }
+    return lost;
+  }
+
+  /** Whether the version before had an export; in a new worker, the last good one of the others. */
+  #had(names: string): boolean {
+    if (this.current) return has(this.current.exports, names);
+    const past = this.#graph.pasts?.read(this.file);
+    if (past === undefined || past === "deleted") return false;
+    return has(Object.fromEntries(past.exports.map((name) => [name, true])), names);
+  }
+
+  /** An export removed on purpose is not used any more: after a while the save counts. */
   #mayLoseNow(): boolean {
     if (this.#lost === undefined) return false;
-    return performance.now() - (this.#asked.get(this.#lost) ?? 0) > exportMemory;
+    return performance.now() - (this.#used.get(this.#lost) ?? 0) > exportMemoryMs;
   }
 
   #report(details: { changed: readonly string[]; duration: number }): void {
     const { file: entry, generation, failure } = this;
-    const isFirst = generation === 1 && !failure;
-    if (!isFirst) {
-      reloadChannel.publish({ entry, generation, ...details, ...(failure && { error: failure }) });
-      this.#log(details);
-    }
-    this.#onChange({ entry, generation, ...(failure && { failure }) });
+    if (generation === 1 && !failure) return;
+    reloadChannel.publish({ entry, generation, ...details, ...(failure && { error: failure }) });
+    this.#log(details);
   }
 
   #log({ changed, duration }: { changed: readonly string[]; duration: number }): void {
-    const { failure } = this;
+    const { failure, file, generation } = this;
     if (failure) {
       const { code, message } = failure;
-      const still = this.current ? `; generation ${this.generation} goes on serving` : "";
+      const still = this.current ? `; version ${generation} keeps serving` : "";
       return log("error", message + still, { code, error: failure.cause });
     }
-    const time = duration.toFixed(1);
-    log(
-      "notice",
-      `${this.file} reloaded, generation ${this.generation}, ${time} ms, changed: ${changed.join(", ")}`,
-    );
+    const details = `version ${generation}, ${duration.toFixed(1)} ms, changed: ${changed.join(", ")}`;
+    log("notice", `${file} reloaded, ${details}`);
   }
 }
 
-/** Whether a module has an export, or one of those with `|` between them. */
+/** Whether a module has an export, or one of several names with `|` between them. */
 function has(exports: object, names: string): boolean {
   return names in exports || names.split("|").some((name) => name in exports);
 }
@@ -242,4 +293,48 @@ function toModTsError(error: unknown, file: string, limit: number): ModTsError {
   return isLate
     ? new ModTsError("MODTS_BUILD_TIMEOUT", { file, limit }, { cause: error })
     : new ModTsError("MODTS_BUILD_FAILED", { file, reason }, { cause: error });
+}
+
+/** One build of an entry; disposed of when it was replaced and its last request has ended. */
+export class Version implements Owner {
+  readonly record: ModuleRecord;
+  readonly generation: number;
+  /** The module namespace. */
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly #graph: Graph;
+  readonly #addInputs: (version: Version, inputs: Iterable<Input>) => void;
+  #holds = 0;
+  #isReplaced = false;
+
+  /** `entry` learns of files imported by running code. */
+  constructor(
+    entry: { generation: number; addInputs(version: Version, inputs: Iterable<Input>): void },
+    record: ModuleRecord,
+    graph: Graph,
+  ) {
+    this.record = record;
+    this.generation = entry.generation;
+    this.exports = record.module.namespace as Readonly<Record<string, unknown>>;
+    this.#graph = graph;
+    this.#addInputs = (version, inputs) => entry.addInputs(version, inputs);
+  }
+
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  release(): void {
+    this.#holds -= 1;
+    if (this.#isReplaced && this.#holds === 0) void this.#graph.leave(this, this.record);
+  }
+
+  /** Resolves when the hooks have run; at once while requests hold this version. */
+  async replace(): Promise<void> {
+    this.#isReplaced = true;
+    if (this.#holds === 0) await this.#graph.leave(this, this.record);
+  }
+
+  addInputs(inputs: Iterable<Input>): void {
+    this.#addInputs(this, inputs);
+  }
 }

@@ -1,7 +1,4 @@
-/**
- * Where a build failed, in the file that the author wrote.
- * @module
- */
+/** Places of build failures in the author's file. */
 import {
   BuildError,
   escapePattern,
@@ -9,17 +6,18 @@ import {
   withoutFrames,
   type SourcePosition,
 } from "./build-error.ts";
-import { DeadlineError } from "./deadline.ts";
+import { DeadlineError } from "../base/attempt.ts";
 import type { ModuleRecord } from "./module-record.ts";
 import { userPosition } from "./stack.ts";
 
-/** Turns whatever the loading of `root` threw into a {@link BuildError}; `reached` are the modules that took part. */
+/** Turns any loading error of `root` into a {@link BuildError} with the place in its file. */
 export async function explain(
   error: unknown,
   root: ModuleRecord,
   reached: readonly ModuleRecord[],
 ): Promise<BuildError> {
   if (error instanceof BuildError) return error;
+  adviseOnModules(error);
   const position = userPosition(error);
   if (position) {
     const { source, ...place } = position;
@@ -33,6 +31,26 @@ export async function explain(
     { file: record.file, ...place },
     { source: record.text, cause: withoutFrames(error) },
   );
+}
+
+/** Names of CommonJS, and what a module has in their place. */
+const insteadOf: Readonly<Record<string, string>> = {
+  require: 'use import, or createRequire(import.meta.url) of "node:module"',
+  module: "use export",
+  exports: "use export",
+  __dirname: "use import.meta.dirname",
+  __filename: "use import.meta.filename",
+};
+
+/** Adds advice to the error of a module that uses names of CommonJS, as Node.js does in its own. */
+export function adviseOnModules(error: unknown): void {
+  if (!(error instanceof ReferenceError)) return;
+  const [whole, name = ""] = /^(\w+) is not defined$/.exec(error.message) ?? [];
+  const advice = insteadOf[name];
+  if (advice === undefined || whole === undefined) return;
+  const message = `${whole} in an ES module; ${advice}`;
+  error.stack = error.stack?.replace(whole, () => message) ?? "";
+  error.message = message;
 }
 
 interface Culprit extends Omit<SourcePosition, "file"> {
@@ -49,8 +67,8 @@ function atFile(record: ModuleRecord): Culprit {
 }
 
 /**
- * V8 does not tell what it was waiting for. Imports run before their importers, so the last one reached that is not done
- * is the one; a statement that can wait, at the left margin, is most likely the place.
+ * V8 does not report where it waits. Imports run before importers, so it is the last unfinished
+ * module, probably at its first top-level `await` or loop.
  */
 async function findHanging(reached: readonly ModuleRecord[]): Promise<Culprit | undefined> {
   for (const record of reached.toReversed()) {
@@ -62,7 +80,7 @@ async function findHanging(reached: readonly ModuleRecord[]): Promise<Culprit | 
   return undefined;
 }
 
-/** V8 tells which name an import lacks, and the specifier, but not whose import it is. */
+/** V8 reports the missing name and the specifier, but not the importer. */
 function findImporter(error: unknown, reached: readonly ModuleRecord[]): Culprit | undefined {
   if (!(error instanceof SyntaxError)) return undefined;
   const [, specifier, name] = /module '(.+?)' .*'(.+?)'/.exec(error.message) ?? [];

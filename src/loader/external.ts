@@ -1,41 +1,45 @@
-/**
- * Everything that Node loads itself, once: packages, built-ins, CommonJS files, addons.
- * They change with a new process, never within one: a native module, once imported, is kept by Node for ever.
- * @module
- */
+/** Imports loaded by Node, once per process: packages, built-ins, CommonJS files, addons. */
 import { dirname, join } from "node:path";
 import vm, { type SyntheticModule } from "node:vm";
+import { getOrCreate } from "../base/cache.ts";
 import { BuildError, locate, withoutFrames } from "./build-error.ts";
 
-/** An import that is Node's: what the user wrote and where. */
 export interface ExternalRequest {
   /** A package, `node:` name, `#import` or URL. */
   specifier: string;
-  /** Absolute path of the importing file; resolution begins in its folder. */
+  /** Absolute path of the importer; resolution begins in its directory. */
   importer: string;
   /** Import attributes, e.g. `{ type: "json" }`. */
   attributes: ImportAttributes;
-  /** Text of the importing file, to show the line. */
+  /** Text of the importer, to show the line. */
   source?: string;
 }
 
 type Import = (specifier: string, options: ImportCallOptions) => Promise<object>;
 
-/** Stands for the importer in Node's messages, where it is replaced by the true name. */
+/** Imported by compiled code with legacy decorators; a dependency of ours, not of the author's. */
+const compilerHelpers = "@oxc-project/runtime/";
+
+/** Stands for the importer in Node's messages, and is replaced there. */
 const scriptName = "[mod_ts]";
 
-/** Imports through Node, and wraps what comes back for our own module graph. */
+/** Imports through Node, and wraps the results for our module graph. */
 export class ExternalModules {
   readonly #builtins: Readonly<Record<string, object>>;
+  readonly #afterInstall: string;
   readonly #imports = new Map<string, Import>();
   readonly #modules = new Map<string, SyntheticModule>();
 
-  /** `builtins` are specifiers that the host answers, whatever is installed beside the importer. */
-  constructor(builtins: Readonly<Record<string, object>>) {
+  /**
+   * `builtins` are provided by the host, whatever is installed; `renewsPackages` of the process
+   * is for the advice of errors.
+   */
+  constructor(builtins: Readonly<Record<string, object>>, renewsPackages = false) {
     this.#builtins = builtins;
+    this.#afterInstall = renewsPackages ? "" : ", then mod-ts reload";
   }
 
-  /** What `import()` answers: Node's namespace object, or the module that stands for what the host answers. */
+  /** Result of `import()`: Node's namespace object, or the module for a builtin. */
   async imported(request: ExternalRequest): Promise<object> {
     if (!Object.hasOwn(this.#builtins, request.specifier)) return this.namespace(request);
     const module = await this.module(request);
@@ -43,18 +47,21 @@ export class ExternalModules {
     return module;
   }
 
-  /** The namespace object. Throws a {@link BuildError} that names package and importer when it does not exist. */
+  /** Throws a {@link BuildError} that names a missing package and its importer. */
   async namespace(request: ExternalRequest): Promise<object> {
     const { specifier, importer, attributes } = request;
     if (Object.hasOwn(this.#builtins, specifier)) return this.#builtins[specifier] as object;
     try {
-      return await this.#importFrom(dirname(importer))(specifier, { with: attributes });
+      const directory = specifier.startsWith(compilerHelpers)
+        ? import.meta.dirname
+        : dirname(importer);
+      return await this.#importFrom(directory)(specifier, { with: attributes });
     } catch (error) {
-      throw explain(error, request);
+      throw explain(error, request, this.#afterInstall);
     }
   }
 
-  /** The same as a module to link: one per folder and specifier, ready evaluated or soon to be. */
+  /** Module to link: one per directory and specifier. */
   async module(request: ExternalRequest): Promise<SyntheticModule> {
     const { specifier, importer } = request;
     const isBuiltin = Object.hasOwn(this.#builtins, specifier);
@@ -66,29 +73,36 @@ export class ExternalModules {
     return module;
   }
 
-  #importFrom(folder: string): Import {
-    const known = this.#imports.get(folder);
-    if (known) return known;
-    // A script runs in the main context and resolves from its file name: Node's own loader, seen from the user's folder.
-    const script = new vm.Script("(specifier, options) => import(specifier, options)", {
-      filename: join(folder, scriptName),
-      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  #importFrom(directory: string): Import {
+    return getOrCreate(this.#imports, directory, () => {
+      // Scripts run in the main context and resolve from their file name, with Node's own loader.
+      const script = new vm.Script("(specifier, options) => import(specifier, options)", {
+        filename: join(directory, scriptName),
+        importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+      });
+      return script.runInThisContext() as Import;
     });
-    const made = script.runInThisContext() as Import;
-    this.#imports.set(folder, made);
-    return made;
   }
 }
 
-/** Folders in which Node looks for a package: one that appears there later makes the import worth another try. */
-export function packageFolders(specifier: string, importer: string): string[] {
-  const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
-  const folders: string[] = [];
-  for (let folder = dirname(importer), last = ""; folder !== last; folder = dirname(folder)) {
-    folders.push(join(folder, "node_modules", name, "package.json"));
-    last = folder;
+/** Directories searched by Node for a package: if one appears there, the import is tried again. */
+export function packageDirectories(specifier: string, importer: string): string[] {
+  const name = packageName(specifier);
+  const directories: string[] = [];
+  for (
+    let directory = dirname(importer), last = "";
+    directory !== last;
+    directory = dirname(directory)
+  ) {
+    directories.push(join(directory, "node_modules", name, "package.json"));
+    last = directory;
   }
-  return folders;
+  return directories;
+}
+
+/** Without a path behind it: `@scope/name` of `@scope/name/deep`. */
+function packageName(specifier: string): string {
+  return /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
 }
 
 function synthesize(identifier: string, namespace: object): SyntheticModule {
@@ -102,12 +116,20 @@ function synthesize(identifier: string, namespace: object): SyntheticModule {
   );
 }
 
-function explain(error: unknown, request: ExternalRequest): BuildError {
+/** Names such as `@/lib` and `~/lib` are aliases of bundlers: no package has them. */
+function packageAdvice(specifier: string, afterInstall: string): string {
+  if (/^[@~]\//.test(specifier)) {
+    return 'paths of tsconfig.json are not read: use "imports" of package.json, such as #lib/x.ts';
+  }
+  return `run npm install ${packageName(specifier)}${afterInstall}`;
+}
+
+function explain(error: unknown, request: ExternalRequest, afterInstall: string): BuildError {
   const { specifier, importer, source } = request;
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const isOurs = text.includes(scriptName) && /Cannot find (?:package|module)/.test(text);
   const reason = isOurs
-    ? `cannot find package "${specifier}", imported by ${importer}`
+    ? `cannot find package "${specifier}", imported by ${importer}; ${packageAdvice(specifier, afterInstall)}`
     : `import of "${specifier}" failed: ${text.replaceAll(join(dirname(importer), scriptName), importer)}`;
   const place = locate(source ?? "", JSON.stringify(specifier).slice(1, -1));
   return new BuildError(

@@ -1,78 +1,82 @@
-/**
- * All loaded user modules, and the one queue through which they are built.
- * @module
- */
+/** All loaded user modules, and the queue of their builds. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname } from "node:path";
+import { getOrCreate } from "../base/cache.ts";
+import { log } from "../base/log.ts";
+import { compileAside, largeFile, type LanguageModule, UncompiledFile } from "./aside.ts";
+import { BuildError } from "./build-error.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
-import { dispose } from "./dispose.ts";
 import { ExternalModules } from "./external.ts";
 import { fillImportMeta } from "./import-meta.ts";
-import { isJson, ModuleRecord, type DynamicImport, type Owner } from "./module-record.ts";
+import { type DynamicImport, isJson, ModuleRecord, type Owner } from "./module-record.ts";
+import type { Pasts } from "./past.ts";
 import { isLocal } from "./resolve.ts";
 import { forgetSource } from "./stack.ts";
-import { closure, Transaction, type Workshop } from "./transaction.ts";
+import { closure, type Past, Transaction, type Workshop } from "./transaction.ts";
+import { withinTime } from "../base/attempt.ts";
+import { during } from "../base/vitals.ts";
 
-/** Times in milliseconds, and what the host answers. */
+/** Times in milliseconds. */
 export interface GraphOptions {
   evaluateTimeout: number;
   disposeTimeout: number;
   builtins: Readonly<Record<string, object>>;
+  renewsPackages: boolean;
   approve: (file: string) => void;
   languages: Languages;
+  languageModules: Readonly<Record<string, LanguageModule>>;
   cache: CompileCache | undefined;
+  pasts: Pasts | undefined;
 }
 
-/** The modules of one loader. */
 export class Graph implements Workshop {
   readonly disk: Disk = new Disk();
   readonly externals: ExternalModules;
   readonly latest: Map<string, ModuleRecord> = new Map();
   readonly evaluateTimeout: number;
   readonly approve: (file: string) => void;
-  epoch: number = 0;
-  readonly #disposeTimeout: number;
-  readonly #languages: Languages;
-  readonly #cache: CompileCache | undefined;
-  readonly #compiled = new Map<string, { text: string; compiled: CompiledCode }>();
+  /** Last good builds of all workers. */
+  readonly pasts: Pasts | undefined;
+  readonly #options: GraphOptions;
+  readonly #compiled = new Map<string, { text: string; result: CompiledCode | BuildError }>();
   readonly #generations = new Map<string, number>();
   readonly #alive = new Set<ModuleRecord>();
   readonly #states = new Map<string, Record<string, unknown>>();
-  /** A build runs outside of the request that asked for it, or top-level code and its timers would keep that one's store. */
+  /** Builds run outside of the request that caused them: top-level code must not keep its store. */
   readonly #outside = AsyncLocalStorage.snapshot();
   #tail: Promise<unknown> = Promise.resolve();
   #active: Transaction | undefined;
 
   constructor(options: GraphOptions) {
-    this.externals = new ExternalModules(options.builtins);
+    this.externals = new ExternalModules(options.builtins, options.renewsPackages);
     this.evaluateTimeout = options.evaluateTimeout;
     this.approve = options.approve;
-    this.#disposeTimeout = options.disposeTimeout;
-    this.#languages = options.languages;
-    this.#cache = options.cache;
+    this.pasts = options.pasts;
+    this.#options = options;
   }
 
-  /** Every module that a version of an entry reaches, be it replaced but still held. */
+  /** Modules reached by any version, including replaced ones still held. */
   alive(): ReadonlySet<ModuleRecord> {
     return this.#alive;
   }
 
-  /** Runs a build when all that were asked for before are done. */
-  run<T>(job: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => this.#outside(() => this.#runAlone(job)));
+  /** Runs a build after all earlier ones; of `past`, not of the files, if it is given. */
+  run<T>(job: (transaction: Transaction) => Promise<T>, past?: Past): Promise<T> {
+    const result = this.#tail.then(() =>
+      this.#outside(() => during("builds", () => this.#runAlone(job, past))),
+    );
     this.#tail = result.catch(() => undefined);
     return result;
   }
 
-  /** Resolves when no build is under way. */
   async idle(): Promise<void> {
     await this.#tail;
   }
 
   isTranslated(path: string): boolean {
-    return Object.hasOwn(this.#languages, extname(path));
+    return Object.hasOwn(this.#options.languages, extname(path));
   }
 
   createRecord(file: string, text: string, importDynamic: DynamicImport): ModuleRecord {
@@ -81,8 +85,7 @@ export class Graph implements Workshop {
       file,
       text,
       compiled,
-      epoch: this.#active?.epoch ?? this.epoch,
-      state: this.#stateOf(file),
+      state: getOrCreate(this.#states, file, () => ({})),
       fillMeta: this.#fillMeta,
       importDynamic,
     });
@@ -94,10 +97,12 @@ export class Graph implements Workshop {
     this.latest.set(record.file, record);
   }
 
-  /** Makes a build the newest version of what `root` reaches; without a root, throws away what nobody uses. */
+  /** Makes a build the newest version; without a root, discards unused modules. */
   async commit(transaction: Transaction, root?: ModuleRecord): Promise<void> {
     await transaction.close();
-    void this.#dispose(transaction.commit(root, this.#importDynamic));
+    const { past } = transaction;
+    const importDynamic = past ? this.#importerOf(past) : this.#importDynamic;
+    void this.#dispose(transaction.commit(root, importDynamic));
     for (const { importer, target } of transaction.foreign) {
       for (const owner of importer.owners) {
         this.enter(owner, target);
@@ -106,7 +111,6 @@ export class Graph implements Workshop {
     }
   }
 
-  /** Adds an owner to all modules that a module reaches. */
   enter(owner: Owner, root: ModuleRecord): void {
     for (const record of closure([root])) {
       record.owners.add(owner);
@@ -114,7 +118,7 @@ export class Graph implements Workshop {
     }
   }
 
-  /** Takes an owner away. Modules that nobody owns any more are disposed of, importers before what they import. */
+  /** Modules without owners are disposed of, importers before their imports. */
   leave(owner: Owner, root: ModuleRecord): Promise<void> {
     const unused: ModuleRecord[] = [];
     for (const record of closure([root])) {
@@ -124,42 +128,60 @@ export class Graph implements Workshop {
     return this.#dispose(unused);
   }
 
-  async #runAlone<T>(job: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const transaction = new Transaction(this);
+  /** Runs a build of an earlier version within the build that has failed. */
+  runWithin<T>(past: Past, job: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#runAlone(job, past);
+  }
+
+  async #runAlone<T>(job: (transaction: Transaction) => Promise<T>, past?: Past): Promise<T> {
+    const before = this.#active;
+    const transaction = new Transaction(this, past);
+    if (past) this.#adoptCompiled(past);
     this.#active = transaction;
     try {
       return await job(transaction);
     } finally {
-      this.#active = undefined;
+      this.#active = before;
     }
   }
 
-  /** Answers `import()` of modules that are in use. Within one version the answer stays the same. */
-  readonly #importDynamic: DynamicImport = async (record, specifier, attributes) => {
-    if (!isLocal(specifier)) {
-      const { file: importer, text: source } = record;
-      return this.#outside(() =>
-        this.externals.imported({ specifier, importer, attributes, source }),
-      );
+  /** With the compiler of then: settings in tsconfig.json may have changed, or be broken. */
+  #adoptCompiled({ files, isCompiled }: Past): void {
+    if (!isCompiled) return;
+    for (const [file, { text, compiled }] of Object.entries(files)) {
+      if (compiled) this.#compiled.set(file, { text, result: compiled });
     }
-    const target = record.edges.get(specifier)?.target;
-    if (target) {
-      await target.module.evaluate();
-      return target.module;
-    }
-    const active = this.#active;
-    // A build under way may be waiting for this very import: behind it in the queue, both would wait for ever.
-    if (active && !active.isClosed) {
-      return this.#outside(() => active.importFrom(record, specifier, attributes));
-    }
-    return this.run(async (transaction) => {
-      try {
-        return await transaction.importFrom(record, specifier, attributes);
-      } finally {
-        await this.commit(transaction);
+  }
+
+  /** Implements `import()` of modules in use. Within one version the result stays the same. */
+  readonly #importDynamic = this.#importerOf(undefined);
+
+  #importerOf(past: Past | undefined): DynamicImport {
+    return async (record, specifier, attributes) => {
+      if (!isLocal(specifier)) {
+        const { file: importer, text: source } = record;
+        const request = { specifier, importer, attributes, source };
+        return this.#outside(() => during("builds", () => this.externals.imported(request)));
       }
-    });
-  };
+      const target = record.edges.get(specifier)?.target;
+      if (target) {
+        await target.module.evaluate();
+        return target.module;
+      }
+      const active = this.#active;
+      // Deadlock: the running build waits for this import, which waits behind it in the queue.
+      if (active && !active.isClosed) {
+        return this.#outside(() => active.importFrom(record, specifier, attributes));
+      }
+      return this.run(async (transaction) => {
+        try {
+          return await transaction.importFrom(record, specifier, attributes);
+        } finally {
+          await this.commit(transaction);
+        }
+      }, past);
+    };
+  }
 
   readonly #fillMeta = (meta: object, record: ModuleRecord): void => {
     fillImportMeta(meta, record, (path) => this.disk.signature(path) !== undefined);
@@ -167,24 +189,35 @@ export class Graph implements Workshop {
 
   #compile(file: string, text: string): CompiledCode {
     const known = this.#compiled.get(file);
-    if (known?.text === text) return known.compiled;
-    const compiled = this.isTranslated(file) ? this.#compileKept(file, text) : compile(file, text);
-    this.#compiled.set(file, { text, compiled });
-    return compiled;
+    if (known?.text === text) return orThrow(known.result);
+    const kept = this.isTranslated(file) ? this.#options.cache?.get(file, text) : undefined;
+    if (!kept && this.#isLarge(file, text)) throw new UncompiledFile(file, text);
+    const result = kept ?? compile(file, text, this.#options.languages);
+    if (!kept) this.#keep(file, text, result);
+    this.#compiled.set(file, { text, result });
+    return result;
   }
 
-  #compileKept(file: string, text: string): CompiledCode {
-    const kept = this.#cache?.get(file, text);
-    if (kept) return kept;
-    const compiled = compile(file, text, this.#languages);
-    this.#cache?.set(file, text, compiled);
-    return compiled;
+  async compileAside({ file, text }: UncompiledFile): Promise<void> {
+    const language = this.#options.languageModules[extname(file)];
+    const result = await compileAside({ file, source: text, language }).catch((error: unknown) => {
+      if (error instanceof BuildError) return error;
+      // No thread could be started, for example.
+      log("warn", `${file} is compiled without a thread`, { error });
+      return compile(file, text, this.#options.languages);
+    });
+    if (!(result instanceof BuildError)) this.#keep(file, text, result);
+    this.#compiled.set(file, { text, result });
   }
 
-  #stateOf(file: string): Record<string, unknown> {
-    const state = this.#states.get(file) ?? {};
-    this.#states.set(file, state);
-    return state;
+  #isLarge(file: string, text: string): boolean {
+    if (text.length < largeFile) return false;
+    return !this.isTranslated(file) || Object.hasOwn(this.#options.languageModules, extname(file));
+  }
+
+  /** TypeScript compiles faster than a file is read. */
+  #keep(file: string, text: string, compiled: CompiledCode): void {
+    if (this.isTranslated(file)) this.#options.cache?.set(file, text, compiled);
   }
 
   #forget(record: ModuleRecord): void {
@@ -196,7 +229,41 @@ export class Graph implements Workshop {
   }
 
   async #dispose(records: readonly ModuleRecord[]): Promise<void> {
-    await this.#outside(() => dispose(records, this.#disposeTimeout));
+    await this.#outside(() => dispose(records, this.#options.disposeTimeout));
     for (const { file } of records) if (!this.latest.has(file)) forgetSource(file);
   }
+}
+
+/**
+ * Calls `dispose(import.meta.state)` of each module that exports it, sequentially and at most once.
+ *
+ * Hooks that throw, or exceed `limit` milliseconds, are logged: they must not stop a reload.
+ */
+export async function dispose(records: Iterable<ModuleRecord>, limit: number): Promise<void> {
+  for (const record of records) {
+    if (record.disposed || !record.isEvaluated) continue;
+    record.disposed = true;
+    // A waiting top level may still open resources: its hook runs after it, if it ever ends.
+    if (await record.isWaiting()) record.module.evaluate().then(() => call(record, limit), ignore);
+    else await call(record, limit);
+  }
+}
+
+async function call(record: ModuleRecord, limit: number): Promise<void> {
+  try {
+    const hook: unknown = Reflect.get(record.module.namespace, "dispose");
+    if (typeof hook !== "function") return;
+    await withinTime(Promise.resolve(hook(record.state)), limit);
+  } catch (error) {
+    log("error", `dispose of ${record.file} failed`, { error });
+  }
+}
+
+function orThrow(result: CompiledCode | BuildError): CompiledCode {
+  if (result instanceof BuildError) throw result;
+  return result;
+}
+
+function ignore(): void {
+  // It failed: there is nothing to dispose of.
 }

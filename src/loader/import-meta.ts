@@ -1,8 +1,5 @@
-/**
- * What `import.meta` is in a user module.
- * @module
- */
-import { createRequire, isBuiltin } from "node:module";
+/** `import.meta` of user modules. */
+import { createRequire, isBuiltin, registerHooks } from "node:module";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isLocal, resolveLocal } from "./resolve.ts";
@@ -10,11 +7,10 @@ import { isLocal, resolveLocal } from "./resolve.ts";
 declare global {
   interface ImportMeta {
     /**
-     * An object that lives as long as the file's path lives in this process: each version of a module gets the same one
-     * from the version before. For what must survive a reload: a counter, a cache, a pool.
+     * State of the module that survives reloads: each version gets the object of the one before.
      *
-     * The new version runs, and may take things out, before `dispose` of the old one does. So a module that hands a
-     * resource over must not close it in `dispose`.
+     * The new version runs, and may take things out, before `dispose` of the old one. So a module
+     * that hands a resource over must not close it in `dispose`.
      *
      * @example
      * import.meta.state["hits"] ??= new Map<string, number>();
@@ -33,20 +29,35 @@ export function fillImportMeta(
   Object.assign(meta, {
     dirname: dirname(file),
     filename: file,
+    // Node.js was not started with this file.
+    main: false,
     url: pathToFileURL(file).href,
     resolve: (specifier: string) => resolveUrl(specifier, file, exists),
     state,
   });
 }
 
-/** Node's own `import.meta.resolve` knows no other importer than its caller: packages resolve as `require` does. */
+/** Node's own `import.meta.resolve` knows only its caller. */
 function resolveUrl(specifier: string, file: string, exists: (path: string) => boolean): string {
   if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
   if (!isLocal(specifier)) {
     if (URL.canParse(specifier)) return specifier;
-    return pathToFileURL(createRequire(file).resolve(specifier)).href;
+    return pathToFileURL(resolvePackage(specifier, file)).href;
   }
   const resolved = resolveLocal(specifier, file, exists).file;
-  // A URL of a file that does not exist is a fine answer: Node gives it, and code uses it to name a file to write.
+  // As in Node, the file need not exist: code may be about to write it.
   return resolved ? pathToFileURL(resolved).href : new URL(specifier, pathToFileURL(file)).href;
+}
+
+/** With the conditions of `import`: only a hook can give them to `require.resolve`. */
+function resolvePackage(specifier: string, file: string): string {
+  const conditions = ["node", "import", "module-sync", "node-addons"];
+  const hooks = registerHooks({
+    resolve: (name, context, next) => next(name, { ...context, conditions }),
+  });
+  try {
+    return createRequire(file).resolve(specifier);
+  } finally {
+    hooks.deregister();
+  }
 }

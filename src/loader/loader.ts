@@ -1,94 +1,69 @@
 /**
  * User modules: TypeScript files, loaded at the request and reloaded when they change.
  *
- * A module may export a hook, `dispose(state)`: it is called once, when another version has taken over and the last
- * request that began with this one has ended; `state` is its `import.meta.state`, see `import-meta.ts`. A hook that
- * throws or hangs is logged.
+ * The hook `dispose(state)` of a module is called once, when another version has taken over and the
+ * last request that began with this one has ended; `state` is its `import.meta.state`.
  *
- * Modules shared by two handlers are one instance. Only while one of the two has not been asked for since the save do
- * both versions exist: what must exist once for all time belongs in a file that is rarely edited, or in `state`.
- * Packages, `.cjs` files and addons are Node's: they change with a new process.
- * @module
+ * Modules shared by two handlers are one instance, except while one of the two has not been
+ * requested since the save: singletons belong in a file that is rarely edited, or in `state`.
+ * Packages, `.cjs` files and addons are Node's: they change with a new process (`node-files.ts`).
  */
 import { resolve } from "node:path";
 import vm from "node:vm";
-import { ModTsError } from "../errors.ts";
-import { log } from "../log.ts";
+import { getOrCreate } from "../base/cache.ts";
+import { ModTsError } from "../base/errors.ts";
+import type { BrokenModule } from "../base/version-store.ts";
+import type { LanguageModule } from "./aside.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import type { Languages } from "./compile.ts";
-import { Entry, type Change } from "./entry.ts";
+import { Entry, type Version } from "./entry.ts";
 import { Graph } from "./graph.ts";
+import type { Pasts } from "./past.ts";
 import { installStackTraces } from "./stack.ts";
-import type { Version } from "./version.ts";
 import { Watch } from "./watch.ts";
 
-export type { Change } from "./entry.ts";
-
-/** Options of {@link createLoader}. */
 export interface LoaderOptions {
   /**
-   * `"request"` asks the file system before each load; `"manual"` looks only after {@link Loader.reload}, for
-   * production. A save that this very process makes is seen from the next turn of the event loop on.
+   * `"request"` checks the file system before each load; `"manual"` never does: new code comes with
+   * a new process. Saves of this very process are seen from the next turn of the event loop on.
    * @default "request"
    */
   freshness?: "request" | "manual";
   /**
-   * Warms up what a save made stale, and tells listeners of it, before the next request. `{ poll }` (milliseconds) is
-   * for file systems that send no events. Without it nothing goes stale, only later. Ignored when freshness is manual.
+   * Rebuilds stale modules before the next request; without, only later. `{ poll }` (milliseconds)
+   * is for file systems without events. Ignored when freshness is manual.
    * @default true
    */
   watch?: boolean | { poll: number };
   /**
-   * Milliseconds that the top level of a module may take, and the loading of its packages; then the build has failed.
-   * Other modules that changed wait as long.
+   * Limit in milliseconds for the top level of a module and its packages; other builds wait as
+   * long.
    * @default 10_000
    */
   evaluateTimeout?: number;
-  /**
-   * Milliseconds that a `dispose` hook may take; then it is logged and left.
-   * @default 5_000
-   */
+  /** Milliseconds for a `dispose` hook; then it is logged and left. @default 5_000 */
   disposeTimeout?: number;
-  /**
-   * Specifiers that the host answers, e.g. `{ "mod-ts": namespace }`: an import gets exactly these objects, whatever is
-   * installed beside the importer.
-   * @default {}
-   */
+  /** Modules provided by the host, by specifier, whatever is installed. @default {} */
   builtins?: Readonly<Record<string, object>>;
-  /**
-   * Further languages by the extension of their files, e.g. `.tsp`.
-   * @default {}
-   */
+  /** Further languages by extension, e.g. `.tsp`. @default {} */
   languages?: Languages;
   /**
-   * Keeps what files of {@link languages} compile to over the life of the process.
-   * @default none
+   * Where threads find {@link languages}, by extension: large files are compiled in a thread.
+   * @default {}: of other languages none are
    */
+  languageModules?: Readonly<Record<string, LanguageModule>>;
+  /** Whether changed packages come with a new process by themselves, or with a reload. @default false */
+  renewsPackages?: boolean;
+  /** Cache of compiled files of {@link languages}. @default none */
   cache?: CompileCache | undefined;
+  /** Last good builds of all workers. @default none: this process has its own in memory */
+  pasts?: Pasts | undefined;
   /**
-   * Asked before the code of an entry runs, with its path without symlinks; throws for a file that must not be one.
-   * Modules that an entry imports are its own affair, but for those of {@link languages}: they are asked about, too.
+   * Called with the path without symlinks before an entry, or any file of {@link languages}, runs;
+   * throws for a file that must not.
    * @default every file may
    */
   approve?: (file: string) => void;
-}
-
-/** A version of a module, held by the caller. */
-export interface LoadedModule {
-  /** What the module exports: its namespace object. */
-  readonly exports: Readonly<Record<string, unknown>>;
-  /** Names of the exports that the module declares itself, not those that it passes on; without `default`. */
-  readonly declared: ReadonlySet<string>;
-  /** Absolute path, as it was asked for. */
-  readonly file: string;
-  /** Counts the good builds of this entry in this process, from 1. */
-  readonly generation: number;
-  /** Why the newest save could not be loaded, while this older version goes on serving. */
-  readonly failure: Error | undefined;
-  /** Lets go of the version; the second call does nothing. */
-  release(): void;
-  /** Holds the version once more, on behalf of something that was made of it; the function that it gives lets go. */
-  retain(): () => void;
 }
 
 /** A module for the test page. */
@@ -103,50 +78,29 @@ export interface ModuleInfo {
   failure?: Error;
 }
 
-/** Loads user modules. */
-export interface Loader {
-  /**
-   * The newest version of a module, held for the caller, who calls `release` once. Answers at once when nothing changed.
-   *
-   * Throws or rejects with `MODTS_BUILD_FAILED` or `MODTS_BUILD_TIMEOUT` when there is no good version; the cause is a
-   * `BuildError` with file, line and column. When an older version is good, that one serves, with `failure` set.
-   *
-   * `exportName` is what the caller is going to look up: a save that loses it, when the version before had it, counts
-   * as a failed build. When no version had it, the module is returned all the same. Of names with `|` between them any will do.
-   */
-  load(file: string, exportName?: string): LoadedModule | Promise<LoadedModule>;
-  /** Absolute paths of the local files that an entry reaches now, the entry first; empty when it is not loaded. */
-  filesOf(file: string): readonly string[];
-  /** Every module that is alive, replaced versions that requests still hold among them. */
-  modules(): readonly ModuleInfo[];
-  /** Declares everything stale: each entry is built anew at its next load, all its local modules with it. */
-  reload(): void;
-  /** Calls back after each build of an entry, good or bad, the first included. Returns the function that stops it. */
-  onChange(listener: (change: Change) => void): () => void;
-  /** Stops watching, waits for the build under way, disposes of every version that no request holds. */
-  close(): Promise<void>;
-}
-
 /** Makes a loader. Needs a process that was started with `--experimental-vm-modules`. */
 export function createLoader(options: LoaderOptions = {}): Loader {
   if (typeof vm.SourceTextModule !== "function") throw new ModTsError("MODTS_NODE_FLAG_MISSING");
   installStackTraces();
-  return new ModuleLoader(options);
+  return new Loader(options);
 }
 
-class ModuleLoader implements Loader {
+export class Loader {
   readonly #graph: Graph;
   readonly #asksDisk: boolean;
   readonly #entries = new Map<string, Entry>();
-  readonly #listeners = new Set<(change: Change) => void>();
   readonly #watch: Watch | undefined;
 
   constructor(options: LoaderOptions) {
     const { freshness = "request", watch = true } = options;
     const { evaluateTimeout = 10_000, disposeTimeout = 5_000, builtins = {} } = options;
-    const { approve = () => undefined, languages = {}, cache } = options;
+    const { approve = () => undefined, languages = {}, languageModules = {}, cache } = options;
+    const { renewsPackages = false } = options;
     const limits = { evaluateTimeout, disposeTimeout };
-    this.#graph = new Graph({ ...limits, builtins, approve, languages, cache });
+    const compilation = { languages, languageModules, cache };
+    const { pasts } = options;
+    const shared = { builtins, renewsPackages, approve, pasts };
+    this.#graph = new Graph({ ...limits, ...compilation, ...shared });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {
       const interval = watch === true ? undefined : watch.poll;
@@ -154,9 +108,20 @@ class ModuleLoader implements Loader {
     }
   }
 
+  /**
+   * The newest version of a module, held until `release`; synchronous when nothing changed.
+   *
+   * Throws or rejects with `MODTS_BUILD_FAILED` or `MODTS_BUILD_TIMEOUT` without a good version;
+   * the cause is a `BuildError` with file, line and column. An older good version serves with
+   * `failure`: the last one of all workers. Of a deleted file there is none:
+   * `MODTS_HANDLER_DELETED`.
+   *
+   * A save that loses `exportName`, which the version before had, is a failed build. Of names with
+   * `|` between them any will do.
+   */
   load(file: string, exportName?: string): LoadedModule | Promise<LoadedModule> {
     const entry = this.#entries.get(file) ?? this.#entry(resolve(file));
-    if (exportName !== undefined) entry.ask(exportName);
+    if (exportName !== undefined) entry.recordUse(exportName);
     return entry.isFresh(this.#asksDisk)
       ? hold(entry)
       : entry.update().then(() => {
@@ -165,10 +130,7 @@ class ModuleLoader implements Loader {
         });
   }
 
-  filesOf(file: string): readonly string[] {
-    return this.#entries.get(resolve(file))?.files ?? [];
-  }
-
+  /** All modules in use, replaced versions that requests still hold included. */
   modules(): readonly ModuleInfo[] {
     const failures = new Map<string | undefined, Error>();
     for (const { current, failure } of this.#entries.values()) {
@@ -180,15 +142,31 @@ class ModuleLoader implements Loader {
     });
   }
 
-  reload(): void {
-    this.#graph.epoch += 1;
+  /** Paths whose change would change a module, imports included. */
+  *inputs(): IterableIterator<string> {
+    for (const entry of this.#entries.values()) yield* entry.watched;
   }
 
-  onChange(listener: (change: Change) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+  /**
+   * Loads what other workers use, for `limitMs` milliseconds at most, and returns what is broken.
+   * Never rejects.
+   */
+  async verify(limitMs: number): Promise<BrokenModule[]> {
+    const end = performance.now() + limitMs;
+    const broken: BrokenModule[] = [];
+    for (const file of this.#graph.pasts?.list() ?? []) {
+      if (performance.now() > end) break;
+      const entry = this.#entry(file);
+      await entry.update();
+      const { current, failure } = entry;
+      if (!failure || failure.code === "MODTS_HANDLER_DELETED") continue;
+      const { code, message } = failure;
+      broken.push({ code, message, isServed: current !== undefined });
+    }
+    return broken;
   }
 
+  /** Waits for the running build, and disposes of every version that no request holds. */
   async close(): Promise<void> {
     await this.#watch?.close();
     await this.#graph.idle();
@@ -197,21 +175,7 @@ class ModuleLoader implements Loader {
   }
 
   #entry(file: string): Entry {
-    const known = this.#entries.get(file);
-    if (known) return known;
-    const entry = new Entry(file, this.#graph, (change) => this.#tell(change));
-    this.#entries.set(file, entry);
-    return entry;
-  }
-
-  #tell(change: Change): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        log("error", "a listener for changed modules failed", { error });
-      }
-    }
+    return getOrCreate(this.#entries, file, () => new Entry(file, this.#graph));
   }
 
   /** One entry a turn, so that requests get their turn between two builds. */
@@ -234,13 +198,18 @@ class ModuleLoader implements Loader {
 function hold(entry: Entry): LoadedModule {
   const { current, failure } = entry;
   if (!current) throw failure as Error;
-  return new Hold(entry.file, current, failure);
+  return new LoadedModule(entry.file, current, failure);
 }
 
-class Hold implements LoadedModule {
+/** A version of a module, held by the caller. */
+export class LoadedModule {
+  /** Namespace object. */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** Absolute path, as requested. */
   readonly file: string;
+  /** Counts the good builds of this entry in this process, from 1. */
   readonly generation: number;
+  /** Why the newest save does not serve. */
   readonly failure: Error | undefined;
   readonly #version: Version;
   #isHeld = true;
@@ -254,17 +223,20 @@ class Hold implements LoadedModule {
     version.hold();
   }
 
+  /** Exports declared by the module itself, without re-exports and `default`. */
   get declared(): ReadonlySet<string> {
     return this.#version.record.ownExports;
   }
 
+  /** Releases the version; idempotent. */
   release(): void {
     if (this.#isHeld) this.#version.release();
     this.#isHeld = false;
   }
 
+  /** Holds the version for longer; returns the function that releases it. */
   retain(): () => void {
-    const more = new Hold(this.file, this.#version, this.failure);
+    const more = new LoadedModule(this.file, this.#version, this.failure);
     return () => more.release();
   }
 }

@@ -1,55 +1,49 @@
-/**
- * One version of one user module, and the V8 module that runs it.
- * @module
- */
+/** One version of a user module, and the V8 module that runs it. */
 import { extname } from "node:path";
+import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import vm, { type SourceTextModule, type SyntheticModule } from "node:vm";
 import { BuildError, escapePattern, locate, positionAt, withoutFrames } from "./build-error.ts";
 import { compile, type CompiledCode } from "./compile.ts";
-import { DeadlineError, withDeadline } from "./deadline.ts";
+import { DeadlineError, withinTime } from "../base/attempt.ts";
+import { isDebugged } from "./debugger.ts";
 import type { Input } from "./disk.ts";
 import { ownExports } from "./own-exports.ts";
 import { rememberSource } from "./stack.ts";
 
-/** An import of a local file. */
 export interface Edge {
-  /** Path of the module; undefined when nothing was found and the importer could live without. */
+  /** Path of the module; undefined when missing, and the importer caught that. */
   file: string | undefined;
-  /** The version that was linked; undefined when it could not be loaded and the importer caught that. */
+  /** Linked version; undefined when it failed to load, and the importer caught that. */
   target: ModuleRecord | undefined;
-  /** Text of the file that could not be loaded: another text is worth another build of the importer. */
+  /** Text that failed to load: another text makes the importer stale. */
   failedText?: string | undefined;
 }
 
-/** A static import of any kind. */
 export interface ImportRequest {
   specifier: string;
   attributes: ImportAttributes;
 }
 
-/** Answers `import()` in a module. */
+/** Implements `import()` in a module. */
 export type DynamicImport = (
   record: ModuleRecord,
   specifier: string,
   attributes: ImportAttributes,
 ) => Promise<object>;
 
-/** A version of an entry, which keeps the modules it reaches alive. */
+/** Version of an entry; keeps the modules it reaches alive. */
 export interface Owner {
-  /** Files to watch beyond those of the build, because running code imported something. */
+  /** Files to watch for imports of running code. */
   addInputs(inputs: Iterable<Input>): void;
 }
 
-/** What a new record is made of. */
 export interface RecordOptions {
   /** Absolute path without symlinks. */
   file: string;
   text: string;
   /** Undefined for JSON. */
   compiled: CompiledCode | undefined;
-  /** Number of times that everything was declared stale. */
-  epoch: number;
   /** `import.meta.state`. */
   state: Record<string, unknown>;
   /** Called once, before the code runs. */
@@ -57,70 +51,68 @@ export interface RecordOptions {
   importDynamic: DynamicImport;
 }
 
-/** Identifiers are unique in the process, not in one loader: the stack maps are found by them. */
+/** Unique in the process, not per loader: stack maps are found by it. */
 let serial = 0;
 
-/** Whether the process was started without V8's compilation cache: then it is not ours to switch on. */
+/** Whether V8's compilation cache was disabled at start: then it is not enabled again. */
 const cacheIsOff = process.execArgv.includes("--no-compilation-cache");
 
 const records = new WeakMap<object, ModuleRecord>();
 
-/** A module version. Lives as long as a version of an entry that reaches it. */
 export class ModuleRecord {
   readonly file: string;
   readonly text: string;
-  readonly epoch: number;
-  /** Counts the versions of this file that were good, from 1; 0 while it is being built. */
+  /** Good versions of this file, from 1; 0 during the build. */
   generation: number = 0;
   readonly state: Record<string, unknown>;
-  /** Milliseconds since the epoch of Unix. */
+  /** Milliseconds since the Unix epoch. */
   readonly loadedAt: number = Date.now();
   readonly module: SourceTextModule | SyntheticModule;
   /** Imports of local files by specifier, static and dynamic. */
   readonly edges: Map<string, Edge> = new Map();
-  /** Modules to link, by specifier, that are not local files. */
+  /** Other modules to link, by specifier. */
   readonly externals: Map<string, SyntheticModule> = new Map();
-  /** The versions of entries that reach this record. */
+  /** Versions of entries that reach this record. */
   readonly owners: Set<Owner> = new Set();
-  /** Answers `import()`; replaced when the build of this record ends. */
+  /** Replaced when the build of this record ends. */
   importDynamic: DynamicImport;
-  /** Set once the `dispose` hook was called. */
+  /** Whether the `dispose` hook was called. */
   disposed: boolean = false;
-  /** The string that V8 keeps anyway; undefined for JSON. */
-  readonly #code: string | undefined;
+  /** Its code is shared with V8; undefined for JSON. */
+  readonly compiled: CompiledCode | undefined;
   #ownExports: ReadonlySet<string> | undefined;
 
-  /** Throws a {@link BuildError} for what the compiler let pass and V8 does not, and for bad JSON. */
+  /** Throws a {@link BuildError} for code that only V8 rejects, and for invalid JSON. */
   constructor(options: RecordOptions) {
     const { file, text, compiled } = options;
     this.file = file;
     this.text = text;
-    this.epoch = options.epoch;
     this.state = options.state;
     this.importDynamic = options.importDynamic;
-    this.#code = compiled?.code;
+    this.compiled = compiled;
+    if (compiled?.ownExports) this.#ownExports = new Set(compiled.ownExports);
     this.module = compiled ? createCode(options, compiled) : createJson(file, text);
     records.set(this.module, this);
   }
 
-  /** What the code imports statically, in order; empty for JSON. */
+  /** Static imports, in order; empty for JSON. */
   get requests(): readonly ImportRequest[] {
     return this.module instanceof vm.SourceTextModule
       ? (this.module.moduleRequests as readonly ImportRequest[])
       : [];
   }
 
-  /** Names that the code declares and exports itself; found out when first asked for. */
+  /** Exports declared by the code itself; computed on demand. */
   get ownExports(): ReadonlySet<string> {
-    return (this.#ownExports ??= ownExports(this.#code ?? ""));
+    return (this.#ownExports ??= ownExports(this.compiled?.code ?? ""));
   }
 
-  /** Whether the top level was run; it may still wait for something. */
+  /** Whether the top level has started. */
   get isEvaluated(): boolean {
     return this.module.status === "evaluated";
   }
 
-  /** Whether the top level still waits for something. */
+  /** Whether the top level still waits. */
   async isWaiting(): Promise<boolean> {
     if (!this.isEvaluated) return false;
     const done = this.module.evaluate().then(
@@ -130,7 +122,7 @@ export class ModuleRecord {
     return Promise.race([done, new Promise<boolean>((resolve) => setImmediate(resolve, true))]);
   }
 
-  /** Connects the module with what it imports; the edges and externals must be complete. Linking twice is harmless. */
+  /** Links the module; edges and externals must be complete. Idempotent. */
   link(): void {
     if (!(this.module instanceof vm.SourceTextModule) || this.module.status !== "unlinked") return;
     this.module.linkRequests(
@@ -138,15 +130,12 @@ export class ModuleRecord {
     );
   }
 
-  /**
-   * Runs the top level, and those of all modules it reaches, within `timeout` milliseconds, else throws a
-   * {@link DeadlineError}. A module that ran already is not run again.
-   */
+  /** Runs all top levels reached, once each. Throws a {@link DeadlineError} after `timeout` ms. */
   async evaluate(timeout: number): Promise<void> {
     const { module } = this;
     if (module instanceof vm.SourceTextModule && module.status === "unlinked") module.instantiate();
     try {
-      await withDeadline(Promise.resolve(module.evaluate({ timeout })), timeout);
+      await withinTime(Promise.resolve(module.evaluate({ timeout })), timeout);
     } catch (error) {
       const isLoop = Reflect.get(Object(error), "code") === "ERR_SCRIPT_EXECUTION_TIMEOUT";
       throw isLoop ? new DeadlineError(timeout) : error;
@@ -160,20 +149,20 @@ export class ModuleRecord {
   }
 }
 
-/** Whether a file holds JSON rather than code. */
 export function isJson(file: string): boolean {
   return extname(file) === ".json";
 }
 
 function createCode(options: RecordOptions, compiled: CompiledCode): SourceTextModule {
   const { file, text, fillMeta } = options;
-  const identifier = `${file}?v=${++serial}`;
+  // Editors set breakpoints by a pattern of the URL: `file:///path/live.ts`, maybe with a query.
+  const identifier = `${pathToFileURL(file).href}?v=${++serial}`;
   try {
-    // With its cache on, V8 keeps every version beyond full collections: 62 KB a reload, out of memory at small heaps.
+    // With the cache on, V8 keeps every version: 62 KB per reload, out of memory in small heaps.
     if (!cacheIsOff) setFlagsFromString("--no-compilation-cache");
-    const module = new vm.SourceTextModule(compiled.code, {
+    const module = new vm.SourceTextModule(withMap(compiled), {
       identifier,
-      // The hooks find the record by the module: a closure over it would keep all that the record reaches.
+      // Hooks look the record up: a closure would keep everything it reaches.
       initializeImportMeta: (meta, self) => fillMeta(meta, records.get(self) as ModuleRecord),
       importModuleDynamically: importDynamically as never,
     });
@@ -184,6 +173,14 @@ function createCode(options: RecordOptions, compiled: CompiledCode): SourceTextM
   } finally {
     if (!cacheIsOff) setFlagsFromString("--compilation-cache");
   }
+}
+
+/** An attached debugger shows the author's lines; without one, the map would only take memory. */
+function withMap({ code, map }: CompiledCode): string {
+  if (!map || !isDebugged()) return code;
+  const sources = map.sources.map((source) => pathToFileURL(source).href);
+  const text = Buffer.from(JSON.stringify({ ...map, sources })).toString("base64");
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${text}`;
 }
 
 async function importDynamically(
@@ -212,7 +209,7 @@ function parseJson(file: string, source: string): unknown {
   }
 }
 
-/** V8 tells the position of some mistakes only; most others are mistakes of JavaScript as well. */
+/** V8 reports few positions; most other mistakes are mistakes of JavaScript, too. */
 function locateJsonError(
   file: string,
   source: string,
@@ -229,7 +226,7 @@ function locateJsonError(
   }
 }
 
-/** V8 names what is wrong but not where: the first quoted or regular expression text is looked up in the source. */
+/** V8 reports the name but no place: it is searched in the source. */
 function explain(error: unknown, file: string, source: string): unknown {
   if (!(error instanceof SyntaxError)) return error;
   const name = /'(.+?)'/.exec(error.message)?.[1];
@@ -243,7 +240,7 @@ function explain(error: unknown, file: string, source: string): unknown {
   );
 }
 
-/** A name as a whole word, preferably where it is exported: the declaration is rarely what V8 complains of. */
+/** A name as a whole word. */
 function wordPattern(name: string): RegExp {
   return new RegExp(`(?<![\\w$])${escapePattern(name)}(?![\\w$])`);
 }

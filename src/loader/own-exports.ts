@@ -1,8 +1,4 @@
-/**
- * What a module exports of its own, which its namespace object does not tell: there a function that was imported and passed
- * on looks like any other.
- * @module
- */
+/** What compiled code declares: exports of its own, and static imports. */
 import {
   type ExportNamedDeclaration,
   type Identifier,
@@ -13,8 +9,8 @@ import {
 } from "acorn";
 
 /**
- * Names that compiled code declares and exports itself: no `export … from`, no `export *`, no imported binding, not `default`.
- * Throws a `SyntaxError` for code that is newer than the parser.
+ * Names declared and exported by compiled code: no `export … from`, `export *`, imported binding or
+ * `default`. Throws a `SyntaxError` for code newer than the parser.
  */
 export function ownExports(code: string): ReadonlySet<string> {
   const { body } = parse(code, { ecmaVersion: "latest", sourceType: "module" });
@@ -26,6 +22,18 @@ export function ownExports(code: string): ReadonlySet<string> {
   }
   const names = [...own].filter(([name, local]) => name !== "default" && !imported.has(local));
   return new Set(names.map(([name]) => name));
+}
+
+/** Specifiers of static imports. Throws as {@link ownExports} does. */
+export function staticImports(code: string): string[] {
+  const { body } = parse(code, { ecmaVersion: "latest", sourceType: "module" });
+  return body.flatMap((node) => {
+    const hasSource =
+      node.type === "ImportDeclaration" ||
+      node.type === "ExportAllDeclaration" ||
+      node.type === "ExportNamedDeclaration";
+    return hasSource && node.source ? [String(node.source.value)] : [];
+  });
 }
 
 function bindings({ specifiers }: ImportDeclaration): string[] {

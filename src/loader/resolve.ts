@@ -1,25 +1,20 @@
-/**
- * From an import specifier to a file: what TypeScript and bundlers understand, for local files alone.
- *
- * Everything else (packages, `node:`, `#imports`, URLs) belongs to Node's own loader.
- * @module
- */
+/** Resolution of local import specifiers, as in TypeScript; others are resolved by Node. */
 import { dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compiledExtensions } from "./compile.ts";
 import { realpath } from "./disk.ts";
 
-/** Where a local specifier leads, and every path that was tried: a file that appears there later changes the answer. */
+/** Result, and every path tried: a file that appears there later changes it. */
 export interface LocalResolution {
-  /** Absolute path without symlinks, the identity of a module; undefined when nothing was found. */
+  /** Absolute path without symlinks, identity of the module; undefined when missing. */
   file: string | undefined;
-  /** Absolute paths, tried in this order; the last one is the path found. */
+  /** Absolute paths in order; the last one is the one found. */
   tried: readonly string[];
 }
 
 const extensions: readonly string[] = [...compiledExtensions, ".json"];
 
-/** TypeScript writes the extension of its output into an import. */
+/** TypeScript allows the extension of its output in imports. */
 const sourceExtensions: Readonly<Record<string, readonly string[]>> = {
   ".js": [".ts", ".tsx"],
   ".mjs": [".mts"],
@@ -27,15 +22,12 @@ const sourceExtensions: Readonly<Record<string, readonly string[]>> = {
   ".jsx": [".tsx"],
 };
 
-/** Whether a specifier names a file: relative, absolute or a `file:` URL. */
+/** Whether a specifier is relative, absolute or a `file:` URL. */
 export function isLocal(specifier: string): boolean {
   return /^(?:\.{0,2}\/|\.{1,2}$|file:)/.test(specifier);
 }
 
-/**
- * Resolves a local specifier: the exact file, `.js` written for `.ts`, an extension added, `/index` with an extension.
- * `exists` tells whether a path is a file.
- */
+/** Tries the exact file, `.ts` for `.js`, an added extension, and `/index` with an extension. */
 export function resolveLocal(
   specifier: string,
   importer: string,
@@ -52,8 +44,8 @@ export function resolveLocal(
   return { file: undefined, tried };
 }
 
-function* candidates(target: string, isFolder: boolean): Generator<string> {
-  if (!isFolder) {
+function* candidates(target: string, isDirectory: boolean): Generator<string> {
+  if (!isDirectory) {
     yield target;
     const extension = extname(target);
     const stem = target.slice(0, target.length - extension.length);

@@ -1,24 +1,24 @@
 /**
- * Stack traces of user modules in lines of the TypeScript file.
+ * Stack traces of user modules with positions in the TypeScript files.
  *
- * Node applies source maps to no module of ours, even with source maps enabled, so one `Error.prepareStackTrace` does.
- * Every version of a file runs under its own identifier (`/path/file.ts?v=7`): a request that began before a save is
- * mapped with the map, and shown with the text, of the version it runs.
- * @module
+ * Node does not apply source maps to vm modules, so `Error.prepareStackTrace` does. Each version of
+ * a file has its own identifier (`file:///path/file.ts?v=7`): requests begun before a save are mapped with
+ * the map and text of their version.
  */
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
+import { getOrCreate } from "../base/cache.ts";
+import { attempt } from "../base/attempt.ts";
 import { BuildError, type SourcePosition } from "./build-error.ts";
-import { type Columns, sourceColumn } from "./columns.ts";
-import type { CompiledCode } from "./compile.ts";
+import { type Columns, type CompiledCode, sourceColumn } from "./compile.ts";
 
-/** A place in a user module, with the lines around it, for the error page. */
+/** Place in a user module with the lines around it, for the error page. */
 export interface SourceFrame extends SourcePosition {
-  /** The lines around the place; empty when the text is unknown. `hit` marks the line itself. */
+  /** Empty when the text is unknown. `hit` marks the line itself. */
   text: { line: number; text: string; hit: boolean }[];
 }
 
-/** One version of a file: what ran under an identifier. */
+/** Version of a file, by identifier. */
 interface VersionSource {
   file: string;
   text: string;
@@ -31,54 +31,52 @@ interface UserPosition extends SourcePosition {
   source: string;
 }
 
-/** Versions of a file whose maps are kept: the one that runs, and those that slow requests may still run. */
+/** Maps kept per file: the current version, and those that slow requests may still run. */
 const keptVersions = 3;
 
-/** Lines shown before and after the one that failed. */
+/** Lines shown before and after. */
 const margin = 5;
 
 const versions = new Map<string, VersionSource>();
 const identifiers = new Map<string, string[]>();
 const positions = new WeakMap<object, UserPosition>();
 
-/** Registers what is going to run under an identifier. The oldest version of the file beyond three is forgotten. */
+/** Registers the source of an identifier. The oldest of more than three versions is dropped. */
 export function rememberSource(
   identifier: string,
   source: { file: string; text: string; compiled: CompiledCode },
 ): void {
   const { file, text, compiled } = source;
-  versions.set(identifier, {
-    file,
-    text,
-    payload: compiled.map,
-    columns: compiled.columns ?? [],
-  });
-  const kept = identifiers.get(source.file) ?? [];
-  identifiers.set(source.file, kept);
+  versions.set(identifier, { file, text, payload: compiled.map, columns: compiled.columns ?? [] });
+  const kept = getOrCreate(identifiers, file, () => []);
   kept.push(identifier);
   if (kept.length > keptVersions) versions.delete(kept.shift() as string);
 }
 
-/** Forgets every version of a file that no module uses any more. */
 export function forgetSource(file: string): void {
   for (const identifier of identifiers.get(file) ?? []) versions.delete(identifier);
   identifiers.delete(file);
 }
 
 /**
- * Makes this process show user modules in lines of their source. Installing twice is harmless.
- * A library that puts its own function in place later gets raw positions; {@link sourceFrame} still maps those.
+ * Installs source-mapped stack traces in this process. Idempotent. Libraries may replace the
+ * function: {@link sourceFrame} still maps its raw positions.
  */
 export function installStackTraces(): void {
   Error.prepareStackTrace = prepareStackTrace;
 }
 
-/** The first place in a user module that an error, or a cause of it, names; undefined when there is none. */
+/** First place in a user module named by an error or its causes. */
 export function sourceFrame(error: unknown): SourceFrame | undefined {
   for (const link of causes(error)) {
     if (link instanceof BuildError) {
       const { file, line, column, source } = link;
-      return { file, line, column, text: linesAround(source ?? readSource(file), line) };
+      return {
+        file,
+        line,
+        column,
+        text: linesAround(source ?? attempt(() => readFileSync(file, "utf8"), ""), line),
+      };
     }
     const position = userPosition(link);
     if (position) {
@@ -89,7 +87,7 @@ export function sourceFrame(error: unknown): SourceFrame | undefined {
   return undefined;
 }
 
-/** The first frame of an error itself that lies in a user module, in lines of its source. */
+/** First frame of an error in a user module, as a place in its source. */
 export function userPosition(error: unknown): UserPosition | undefined {
   if (!(error instanceof Error)) return undefined;
   const stack = readStack(error);
@@ -122,7 +120,7 @@ function header(error: Error): string {
     const isNodeError = typeof code === "string" && code.startsWith("ERR_");
     return isNodeError ? `${error.name} [${code}]: ${error.message}` : String(error);
   } catch {
-    // A getter or a proxy that throws must not turn one error into another.
+    // A throwing getter or proxy must not replace the error.
     return "Error";
   }
 }
@@ -140,18 +138,16 @@ function mapPosition(version: VersionSource, line: number, column: number): Sour
   };
 }
 
-/** Reading the property is what makes V8 format it; a library may have left anything there. */
+/** Reading the property makes V8 format it; libraries may have set it to anything. */
 function readStack(error: Error): unknown {
-  try {
-    return error.stack;
-  } catch {
-    return undefined;
-  }
+  return attempt(() => error.stack, undefined);
 }
 
 function parseStack(stack: unknown): UserPosition | undefined {
   if (typeof stack !== "string") return undefined;
-  for (const [, identifier, line, column] of stack.matchAll(/(\/.*?\?v=\d+):(\d+):(\d+)/g)) {
+  for (const [, identifier, line, column] of stack.matchAll(
+    /(file:\/\/\/.*?\?v=\d+):(\d+):(\d+)/g,
+  )) {
     const version = versions.get(identifier as string);
     if (!version) continue;
     return { ...mapPosition(version, Number(line), Number(column)), source: version.text };
@@ -175,12 +171,4 @@ function linesAround(source: string, line: number): SourceFrame["text"] {
     .split(/\r?\n/)
     .slice(first - 1, line + margin)
     .map((text, index) => ({ line: first + index, text, hit: first + index === line }));
-}
-
-function readSource(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,26 +1,19 @@
-/**
- * Which of the loaded modules are no longer what the files say. A module is stale when its own file changed, when one
- * of its imports leads elsewhere, or when something that it reaches is stale.
- * @module
- */
+/** Stale modules: their file or the target of an import has changed, or one they reach is stale. */
 import type { ModuleRecord } from "./module-record.ts";
 
-/** What the judge asks of the outside. */
 export interface Evidence {
-  /** The newest record of each file. */
+  /** Newest record of each file. */
   latest: ReadonlyMap<string, ModuleRecord>;
-  epoch: number;
-  /** Text of a file as it is now. */
+  /** Current text of a file. */
   textOf(file: string): string | undefined;
-  /** Where an import leads now. */
+  /** Current target of an import. */
   resolve(specifier: string, importer: string): string | undefined;
 }
 
-/** Judges records, each once. Made for one build: the next one looks at the files again. */
+/** Checks each record once. For one build: the next one checks the files again. */
 export class Staleness {
   readonly #evidence: Evidence;
   readonly #verdicts = new Map<ModuleRecord, boolean>();
-  /** The files that were found changed. */
   readonly changed: Set<string> = new Set();
 
   constructor(evidence: Evidence) {
@@ -32,7 +25,7 @@ export class Staleness {
     return this.#verdicts.get(record) as boolean;
   }
 
-  /** Everything reachable is judged at once: in a cycle no module can be judged before the others. */
+  /** Everything reachable is checked at once: modules in a cycle depend on each other. */
   #judge(root: ModuleRecord): void {
     const importers = new Map<ModuleRecord, ModuleRecord[]>();
     const dirty: ModuleRecord[] = [];
@@ -66,8 +59,7 @@ export class Staleness {
   }
 
   #isChanged(record: ModuleRecord): boolean {
-    const { latest, epoch, textOf } = this.#evidence;
-    if (record.epoch !== epoch) return this.#note(record.file);
+    const { latest, textOf } = this.#evidence;
     if (latest.get(record.file) !== record) return this.#note(record.file);
     if (textOf(record.file) !== record.text) return this.#note(record.file);
     return [...record.edges].some(([specifier, edge]) => {

@@ -1,99 +1,114 @@
-/**
- * One build: brings a module and all that it reaches up to date, then is committed or thrown away as a whole.
- * Nothing of it is visible to others before the commit.
- * @module
- */
+/** One build: a module and everything it reaches, committed or discarded as a whole. */
 import { extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SyntheticModule } from "node:vm";
+import { UncompiledFile } from "./aside.ts";
 import { BuildError, locateImport } from "./build-error.ts";
-import { withDeadline } from "./deadline.ts";
+import { withinTime } from "../base/attempt.ts";
+import type { CompiledCode } from "./compile.ts";
 import type { Disk, Input } from "./disk.ts";
-import { packageFolders, type ExternalModules } from "./external.ts";
+import { packageDirectories, type ExternalModules } from "./external.ts";
 import type { DynamicImport, ImportRequest, ModuleRecord } from "./module-record.ts";
 import { isLocal, resolveLocal, type LocalResolution } from "./resolve.ts";
 import { explain } from "./explain.ts";
 import { Staleness } from "./staleness.ts";
 
-/** What all builds of a loader share. */
+/** A local file of an earlier build. */
+export interface PastFile {
+  readonly text: string;
+  /** Undefined for JSON. */
+  readonly compiled?: CompiledCode | undefined;
+  /** Where its imports led; null: nowhere, and the file caught that. */
+  readonly edges: Readonly<Record<string, string | null>>;
+}
+
+/** An earlier good build of an entry, which can be built again whatever the files are now. */
+export interface Past {
+  readonly id: string;
+  /** Path of the entry without symlinks. */
+  readonly root: string;
+  readonly exports: readonly string[];
+  readonly files: Readonly<Record<string, PastFile>>;
+  /** Whether the compiled code is that of this version of mod_ts. */
+  readonly isCompiled: boolean;
+}
+
+/** Shared by all builds of a loader. */
 export interface Workshop {
   readonly disk: Disk;
   readonly externals: ExternalModules;
-  /** The newest committed record of each file. */
+  /** Newest committed record of each file. */
   readonly latest: ReadonlyMap<string, ModuleRecord>;
-  /** Number of times that everything was declared stale. */
-  readonly epoch: number;
-  /** Milliseconds that the top level of a module, and the loading of its packages, may take. */
+  /** Limit for the top level of a module and the loading of its packages, in milliseconds. */
   readonly evaluateTimeout: number;
   /** Whether a path names a file of another language. */
   isTranslated(path: string): boolean;
-  /** Throws for a file that must not be run. */
+  /** Throws for files that must not run. */
   approve(file: string): void;
-  /** Compiles a file; throws a {@link BuildError}. */
+  /** Compiles a file; throws a {@link BuildError}, or an {@link UncompiledFile}. */
   createRecord(file: string, text: string, importDynamic: DynamicImport): ModuleRecord;
+  /** Compiles a large file in a thread, so that {@link createRecord} has the result. */
+  compileAside(uncompiled: UncompiledFile): Promise<void>;
   /** Makes a record the newest of its file. */
   settle(record: ModuleRecord): void;
 }
 
-/** Local files of these kinds are Node's: it loads them once. */
+/** Local files loaded once, by Node. */
 const nodeExtensions: ReadonlySet<string> = new Set([".cjs", ".node", ".wasm"]);
 
-/** A build under way. Builds never overlap: V8 cannot link one module into two graphs at once. */
+/** Builds never overlap: V8 cannot link one module into two graphs at once. */
 export class Transaction {
+  /** Set for a build of an earlier version; what it does not know comes from the disk. */
+  readonly past: Past | undefined;
   readonly #workshop: Workshop;
   readonly #staleness: Staleness;
   readonly #drafts = new Map<string, ModuleRecord>();
   readonly #imports = new Set<Promise<unknown>>();
   #isClosed = false;
   readonly #pending = new Map<ModuleRecord, Promise<unknown>[]>();
-  /** What modules that are in use imported while this build was under way. */
+  /** Imports by modules in use during this build. */
   readonly foreign: { importer: ModuleRecord; target: ModuleRecord }[] = [];
-  /** Everything that was looked at, found or not: as long as it stays so, the outcome would be the same. */
+  /** Everything examined, found or not: the result is the same while it stays so. */
   readonly inputs: Map<string, Input> = new Map();
-  /** Number of times that everything had been declared stale when the build began. */
-  readonly epoch: number;
-  /** False while a file has just vanished or is just empty: an editor is at work, ask again. */
+  /** False while a file has just vanished or become empty: an editor is at work. */
   settled: boolean = true;
 
-  constructor(workshop: Workshop) {
+  constructor(workshop: Workshop, past?: Past) {
     this.#workshop = workshop;
-    this.epoch = workshop.epoch;
+    this.past = past;
     this.#staleness = new Staleness({
       latest: workshop.latest,
-      epoch: workshop.epoch,
       textOf: (file) => this.#textOf(file),
       resolve: (specifier, importer) => this.#resolve(specifier, importer).file,
     });
   }
 
-  /** Paths found changed. */
   get changed(): readonly string[] {
     return [...this.#staleness.changed];
   }
 
-  /** Whether a module, or something it reaches, is not what the files say. */
   isStale(record: ModuleRecord): boolean {
     return this.#staleness.isStale(record);
   }
 
-  /** Notes the path under which a file is asked for: a symlink there may lead elsewhere next time. */
+  /** Records the requested path: a symlink there may change its target. */
   lookThrough(path: string, file: string | undefined): void {
     this.#note(path, file);
   }
 
-  /** Loads a file that is new or stale, evaluated. Throws a {@link BuildError}. */
+  /** Loads a new or stale file and runs it. Throws a {@link BuildError}. */
   async build(file: string): Promise<ModuleRecord> {
-    const record = this.#visit(file);
+    const record = await this.#draft(file);
     await this.#run(record);
     return record;
   }
 
-  /** Whether the build takes no more imports: it is being committed. */
+  /** Whether the build is being committed and accepts no more imports. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Answers `import()` of a module, be it part of this build or not. */
+  /** Implements `import()` of modules of this build and others. */
   importFrom(
     importer: ModuleRecord,
     specifier: string,
@@ -106,7 +121,7 @@ export class Transaction {
     return work;
   }
 
-  /** Waits for each `import()` that has begun, be it awaited by the module or not, and takes no more. */
+  /** Waits for each pending `import()`, and accepts no more. */
   async close(): Promise<void> {
     while (this.#imports.size > 0) await Promise.allSettled(this.#imports);
     this.#isClosed = true;
@@ -127,9 +142,9 @@ export class Transaction {
     try {
       const found = file ?? this.#missing(specifier, importer);
       this.#approve(specifier, found, importer);
-      const target = this.#visit(found);
+      const target = await this.#draft(found);
       await this.#run(target);
-      // Not before: a second import() of the same would find a module that is not linked yet.
+      // Only now: an earlier edge would lead a second import() to an unlinked module.
       importer.edges.set(specifier, { file, target });
       if (!this.#isDraft(importer)) this.foreign.push({ importer, target });
       return target.module;
@@ -140,8 +155,8 @@ export class Transaction {
   }
 
   /**
-   * Makes the modules that `root` reaches the newest ones; without a root, only what running code imported meanwhile.
-   * Returns what was loaded but is not reached, to be disposed of.
+   * Makes the modules that `root` reaches the newest ones; without a root, only imports of running
+   * code. Returns loaded but unreached modules, to be disposed of.
    */
   commit(root: ModuleRecord | undefined, importDynamic: DynamicImport): ModuleRecord[] {
     const targets = this.foreign.map(({ target }) => target);
@@ -158,6 +173,18 @@ export class Transaction {
     return this.#drafts.get(record.file) === record;
   }
 
+  /** As {@link #visit}; large files are compiled without holding up the process. */
+  async #draft(file: string): Promise<ModuleRecord> {
+    for (;;) {
+      try {
+        return this.#visit(file);
+      } catch (error) {
+        if (!(error instanceof UncompiledFile)) throw error;
+        await this.#workshop.compileAside(error);
+      }
+    }
+  }
+
   #visit(file: string): ModuleRecord {
     const draft = this.#drafts.get(file);
     if (draft) return draft;
@@ -170,7 +197,7 @@ export class Transaction {
     try {
       for (const request of record.requests) this.#connect(record, request);
     } catch (error) {
-      // The module that asked may catch this and ask again: half a draft must not be found then.
+      // The importer may catch this and import again: it must not find half a draft.
       this.#drafts.delete(file);
       throw error;
     }
@@ -178,7 +205,7 @@ export class Transaction {
   }
 
   #keepFailure(importer: ModuleRecord, specifier: string, file: string | undefined): void {
-    // A module that is in use simply tries again at its next request.
+    // A module in use tries again at its next request.
     if (!this.#isDraft(importer)) return;
     const failedText = file === undefined ? undefined : this.#textOf(file);
     importer.edges.set(specifier, { file, target: undefined, failedText });
@@ -189,16 +216,14 @@ export class Transaction {
     if (record.edges.has(specifier)) return;
     if (!isLocal(specifier)) return this.#connectExternal(record, request);
     const file = this.#resolve(specifier, record.file).file ?? this.#missing(specifier, record);
-    if (isNative(file)) {
-      return this.#connectExternal(record, request, pathToFileURL(file).href);
-    }
+    if (isNative(file)) return this.#connectExternal(record, request, pathToFileURL(file).href);
     this.#approve(specifier, file, record);
     record.edges.set(specifier, { file, target: this.#visit(file) });
   }
 
   /**
-   * Attack: a page includes ../../../etc/private.tsp, or a link of an innocent name that leads there. Code may import what it likes,
-   * but an include looks harmless, and who writes pages need not be who may run any file.
+   * Attack: a page includes ../../../etc/private.tsp, or a link to it. Code may import anything,
+   * but authors of pages may not be trusted to run any file.
    */
   #approve(specifier: string, file: string, importer: ModuleRecord): void {
     if (!this.#workshop.isTranslated(specifier)) return;
@@ -221,7 +246,7 @@ export class Transaction {
       .module({ specifier: target, importer, attributes, source })
       .then((module: SyntheticModule) => record.externals.set(specifier, module))
       .catch((error: unknown) => {
-        for (const path of packageFolders(target, importer)) this.#note(path, undefined);
+        for (const path of packageDirectories(target, importer)) this.#note(path, undefined);
         throw error;
       });
     loaded.catch(() => undefined);
@@ -233,7 +258,7 @@ export class Transaction {
     const reached = [...closure([root])];
     try {
       const pending = reached.flatMap((record) => this.#pending.get(record) ?? []);
-      await withDeadline(Promise.all(pending), evaluateTimeout);
+      await withinTime(Promise.all(pending), evaluateTimeout);
       for (const record of reached) record.link();
       await root.evaluate(evaluateTimeout);
     } catch (error) {
@@ -242,22 +267,28 @@ export class Transaction {
   }
 
   #read(file: string): string {
+    const known = this.past?.files[file]?.text;
+    if (known !== undefined) return known;
     const { snapshot } = this.#note(file, file);
     const place = { file, line: 0, column: 0 };
     if (snapshot.error) {
-      throw new BuildError(`it cannot be read: ${snapshot.error.message}`, place, {
+      throw new BuildError(`cannot be read: ${snapshot.error.message}`, place, {
         cause: snapshot.error,
       });
     }
-    if (snapshot.text === undefined) throw new BuildError("there is no such file", place);
+    if (snapshot.text === undefined) throw new BuildError("no such file", place);
     return snapshot.text;
   }
 
   #textOf(file: string): string | undefined {
-    return this.#note(file, file).snapshot.text;
+    return this.past?.files[file]?.text ?? this.#note(file, file).snapshot.text;
   }
 
   #resolve(specifier: string, importer: string): LocalResolution {
+    const edges = this.past?.files[importer]?.edges;
+    if (edges && Object.hasOwn(edges, specifier)) {
+      return { file: edges[specifier] ?? undefined, tried: [] };
+    }
     const found = resolveLocal(specifier, importer, (path) => this.#exists(path));
     const last = found.tried.length - 1;
     found.tried.forEach((path, index) => this.#note(path, index === last ? found.file : undefined));
@@ -266,7 +297,7 @@ export class Transaction {
 
   #exists(path: string): boolean {
     if (this.#workshop.disk.signature(path) !== undefined) return true;
-    // A file that vanished a moment ago is being replaced.
+    // A file that has just vanished is being replaced.
     const { snapshot, settled } = this.#workshop.disk.look(path);
     if (!settled) this.settled = false;
     return snapshot.text !== undefined;
@@ -285,18 +316,18 @@ export class Transaction {
   #missing(specifier: string, importer: ModuleRecord): never {
     const { file, text } = importer;
     const place = { file, ...locateImport(text, specifier) };
-    throw new BuildError(`"${specifier}" leads to no file`, place, { source: text });
+    throw new BuildError(`cannot resolve "${specifier}"`, place, { source: text });
   }
 }
 
-/** Every module that some modules reach, themselves included: importers before what they import, cycles apart. */
+/** All modules reached, roots included: importers before imports, except in cycles. */
 export function closure(roots: readonly ModuleRecord[]): Set<ModuleRecord> {
   const visited = new Set<ModuleRecord>();
   const finished: ModuleRecord[] = [];
   const visit = (record: ModuleRecord): void => {
     if (visited.has(record)) return;
     visited.add(record);
-    // Backwards, because the list is turned round in the end: of two imports the first comes first.
+    // Backwards, because the list is reversed: the first import comes first.
     for (const { target } of [...record.edges.values()].toReversed()) if (target) visit(target);
     finished.push(record);
   };

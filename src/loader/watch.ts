@@ -1,18 +1,14 @@
-/**
- * The watcher: a hint, never the truth. It warms up what a save made stale before the next request asks, and lets the
- * error page refresh. Every watcher loses events; a request looks at the files itself.
- * @module
- */
+/** File watcher that builds stale modules ahead of requests. Only a hint: watchers lose events. */
 import type { FSWatcher } from "chokidar";
-import { log } from "../log.ts";
+import { log } from "../base/log.ts";
 
 /**
- * Milliseconds after the last event at which files are looked at once more: two quick saves may give one event, and a
- * file that vanished counts as deleted only after a while.
+ * Files are checked again after the last event: two quick saves may cause one event, and a vanished
+ * file counts as deleted only after a while.
  */
-const afterthought = 120;
+const recheckDelayMs = 120;
 
-/** Watches files, and calls back with the paths that may have changed. */
+/** Calls back with paths that may have changed. */
 export class Watch {
   readonly #onPaths: (paths: ReadonlySet<string>) => void;
   readonly #pollInterval: number | undefined;
@@ -22,7 +18,7 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** `pollInterval` in milliseconds, for file systems that send no events, such as bind mounts. */
+  /** `pollInterval` in milliseconds, for file systems without events, e.g. bind mounts. */
   constructor(onPaths: (paths: ReadonlySet<string>) => void, pollInterval?: number) {
     this.#onPaths = onPaths;
     this.#pollInterval = pollInterval;
@@ -67,12 +63,12 @@ export class Watch {
     this.#timer = setTimeout(() => {
       this.#onPaths(new Set(this.#paths));
       this.#paths.clear();
-    }, afterthought);
+    }, recheckDelayMs);
     this.#timer.unref();
   }
 }
 
 function report(error: unknown): void {
-  // Out of watches (ENOSPC) or of descriptors: the next request still sees every save.
+  // Out of watches (ENOSPC) or descriptors: requests still see every save.
   log("warn", "watching files failed; saves are seen at the next request all the same", { error });
 }

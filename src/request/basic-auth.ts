@@ -1,9 +1,7 @@
-/**
- * Credentials of the Basic scheme (RFC 7617).
- * @module
- */
+/** Credentials of the Basic scheme (RFC 7617). */
+import { attempt } from "../base/attempt.ts";
 
-/** What a client claims. */
+/** Not verified yet. */
 export interface BasicCredentials {
   readonly user: string;
   readonly password: string;
@@ -12,25 +10,18 @@ export interface BasicCredentials {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads an `Authorization` header; undefined when it is missing, of another scheme, or malformed.
+ * Reads an `Authorization` header; undefined if missing, malformed, or of another scheme.
  *
- * The charset is not told: bytes that are valid UTF-8, which is what browsers send, are read as that, others as Latin-1.
+ * No charset is sent: valid UTF-8, as browsers send it, is read as such, anything else as Latin-1.
  */
 export function parseBasicAuth(header: string | undefined): BasicCredentials | undefined {
   const encoded = /^basic +([a-z0-9+/]+={0,2}) *$/i.exec(header ?? "")?.[1];
   if (encoded === undefined) return undefined;
-  const text = decode(Buffer.from(encoded, "base64"));
+  const bytes = Buffer.from(encoded, "base64");
+  const text = attempt(() => utf8.decode(bytes), bytes.toString("latin1"));
   const colon = text.indexOf(":");
-  // Control characters are not allowed (section 2): a NUL cuts the password short for other modules of the same
-  // server, a line break in a user name writes its own line into a log.
+  // Attack: a NUL truncates the password for other modules of the server, a line break in a user
+  // name writes a line into a log. Section 2 allows no control characters.
   if (colon < 0 || /[\x00-\x1f\x7f]/.test(text)) return undefined;
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-function decode(bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return bytes.toString("latin1");
-  }
 }

@@ -1,11 +1,8 @@
-/**
- * The variables of CGI (RFC 3875, section 4.1) and those that httpd adds (`util_script.c`).
- * @module
- */
+/** The variables of CGI (RFC 3875, section 4.1) and those that httpd adds (`util_script.c`). */
 import type { RequestContext } from "./exchange.ts";
 import type { HeaderTable } from "./headers.ts";
 
-/** What the variables are made of: the context, and what handlers may have changed since. */
+/** The context, and values that handlers may have changed. */
 export interface CgiSource {
   readonly method: string;
   readonly protocol: string;
@@ -19,7 +16,7 @@ export interface CgiSource {
   readonly headersIn: HeaderTable;
 }
 
-/** Adds `HTTP_*`, `SERVER_*`, `REMOTE_*` and their kin. */
+/** Adds `HTTP_*`, `SERVER_*`, `REMOTE_*` and similar. */
 export function addCommonVariables(
   table: HeaderTable,
   source: CgiSource,
@@ -43,7 +40,7 @@ export function addCommonVariables(
   if (source.authType !== null) table.set("AUTH_TYPE", source.authType);
 }
 
-/** Adds the variables of the CGI standard proper. As in mod_python, `PATH_TRANSLATED` is left out. */
+/** Adds the variables of the CGI standard; without `PATH_TRANSLATED`, as in mod_python. */
 export function addCgiVariables(table: HeaderTable, source: CgiSource): void {
   table.set("GATEWAY_INTERFACE", "CGI/1.1");
   table.set("SERVER_PROTOCOL", source.protocol);
@@ -57,8 +54,8 @@ export function addCgiVariables(table: HeaderTable, source: CgiSource): void {
 function addHeaders(table: HeaderTable, headers: HeaderTable): void {
   for (const name of headers.keys()) {
     const lower = name.toLowerCase();
-    // A program takes HTTP_PROXY for its outgoing proxy (CVE-2016-5385); credentials are for the authen phase alone;
-    // and `X_User` must not be able to pose as `X-User`, which it would as HTTP_X_USER.
+    // Attack: programs use HTTP_PROXY as their outgoing proxy (CVE-2016-5385), and `X_User` would
+    // pose as `X-User`. Credentials are for the authen phase only.
     if (hidden.has(lower) || /[^a-z0-9-]/.test(lower)) continue;
     const variable = lower.toUpperCase().replaceAll("-", "_");
     const joined = headers.getAll(name).join(lower === "cookie" ? "; " : ", ");
@@ -73,7 +70,7 @@ function scriptName(uri: string, pathInfo: string): string {
   return pathInfo && uri.endsWith(pathInfo) ? uri.slice(0, -pathInfo.length) : uri;
 }
 
-/** Whether a variable is one of CGI's or httpd's own, and none that a handler made up (RFC 3875, section 4.1). */
+/** Whether a variable is one of CGI's or httpd's, not a handler's (RFC 3875, section 4.1). */
 export function isCgiVariable(name: string): boolean {
   return cgiName.test(name);
 }

@@ -1,10 +1,6 @@
-/**
- * The connection of the client to httpd: what of httpd's `conn_rec` reaches a process beside it.
- * @module
- */
-import { type LogLevel, log } from "../log.ts";
-import type { Exchange, RequestContext } from "./exchange.ts";
-import type { ApacheServer } from "./server.ts";
+/** The connection of the client and its virtual host, as far as known: `conn_rec`, `server_rec`. */
+import { log, type LogLevel } from "../base/log.ts";
+import type { Dictionary, Exchange, RequestContext } from "./exchange.ts";
 
 /** Ask for a host name; null unless httpd has looked it up. */
 export const REMOTE_HOST = 0;
@@ -12,7 +8,7 @@ export const REMOTE_HOST = 0;
 export const REMOTE_NAME = 1;
 /** Ask for the address. */
 export const REMOTE_NOLOOKUP = 2;
-/** Ask for a host name that was confirmed by a second lookup; null unless `HostnameLookups Double` made httpd do it. */
+/** Ask for a host name verified by a second lookup; null without `HostnameLookups Double`. */
 export const REMOTE_DOUBLE_REV = 3;
 
 /** `req.connection`. */
@@ -44,12 +40,46 @@ export class ApacheConnection {
   get remoteHost(): string | null {
     return this.#context.environment["REMOTE_HOST"] ?? null;
   }
-  /** Whether the client has gone away. */
+  /** Whether the client has disconnected. */
   get aborted(): boolean {
     return this.#exchange.signal.aborted;
   }
   /** Writes to the error log with the address of the client. */
   logError(message: string, level: LogLevel = "error"): void {
     log(level, message, { client: this.clientAddr.join(":") });
+  }
+}
+
+/** `req.server`. */
+export class ApacheServer {
+  readonly #context: RequestContext;
+
+  constructor(context: RequestContext) {
+    this.#context = context;
+  }
+
+  /** `ServerAdmin`. */
+  get serverAdmin(): string {
+    return this.#context.serverAdmin;
+  }
+  /** Name of the virtual host, as `UseCanonicalName` makes it. */
+  get serverHostname(): string {
+    return this.#context.serverName;
+  }
+  /** Port of the virtual host, as `UseCanonicalPhysicalPort` makes it. */
+  get port(): number {
+    return this.#context.serverPort;
+  }
+  /** Server version by `ServerTokens`, e.g. `Apache/2.4.71 (Debian)`. */
+  get software(): string {
+    return this.#context.serverSoftware;
+  }
+  /** `Use TsOption`, merged for this request: the server level alone is not known to a sidecar. */
+  getOptions(): Dictionary {
+    return this.#context.options;
+  }
+  /** Writes to the error log without naming the request. */
+  logError(message: string, level: LogLevel = "error"): void {
+    log(level, message);
   }
 }

@@ -1,18 +1,17 @@
 /**
- * The seam between the doors and everything below them: what a peer said, and a way to answer it.
+ * The seam between the transports and everything below them: a request, and a way to respond.
  *
- * A door builds one {@link RequestContext} and one {@link Exchange} for a request; `ApacheRequest` is made of the two
- * and of nothing else, so that the engine, the handlers and the request API know no transport.
- * @module
+ * A transport builds one {@link RequestContext} and one {@link Exchange} for a request;
+ * `ApacheRequest` is made of these two only, so that the engine, the handlers and the request API
+ * know no transport.
  */
 import type { Readable } from "node:stream";
+import { type Dictionary, emptyDictionary } from "../base/options.ts";
 
-/** A bag of names and values; safe to index with any name, as it has no prototype. */
-export type Dictionary = Readonly<Record<string, string>>;
+export type { Dictionary };
 
-/** What Apache knows of the request. Every value comes from Apache itself, never straight from the client. */
+/** The request as Apache knows it: no value comes straight from the client. */
 export interface RequestContext {
-  /** Method as sent, e.g. `GET`. */
   readonly method: string;
   /** The request line as sent, e.g. `GET /a%2Fb?x=1 HTTP/1.1`. httpd: `THE_REQUEST`. */
   readonly requestLine: string;
@@ -24,23 +23,23 @@ export interface RequestContext {
   readonly scheme: string;
   /** Path of the URL, decoded, without the query. httpd: `REQUEST_URI`. */
   readonly uri: string;
-  /** Query string as sent, without `?`; empty when there is none. httpd: `QUERY_STRING`. */
+  /** Query string as sent, without `?`; empty by default. httpd: `QUERY_STRING`. */
   readonly args: string;
   /** File that Apache mapped the URL to. httpd: `REQUEST_FILENAME`. */
   readonly filename: string;
-  /** What follows the file in the URL, decoded. httpd: `PATH_INFO`. */
+  /** Path after the file, decoded. httpd: `PATH_INFO`. */
   readonly pathInfo: string;
-  /** Media type that Apache gives the file; empty when it has none. httpd: `CONTENT_TYPE`. */
+  /** Media type of the file; empty if unknown. httpd: `CONTENT_TYPE`. */
   readonly contentType: string;
   /** httpd: `DOCUMENT_ROOT`. */
   readonly documentRoot: string;
   /** URL prefix of an `Alias` in force, else empty. httpd: `CONTEXT_PREFIX`. */
   readonly contextPrefix: string;
-  /** Folder that {@link contextPrefix} stands for. httpd: `CONTEXT_DOCUMENT_ROOT`. */
+  /** Directory that {@link contextPrefix} stands for. httpd: `CONTEXT_DOCUMENT_ROOT`. */
   readonly contextDocumentRoot: string;
-  /** User that an earlier phase established, else empty. httpd: `REMOTE_USER`. */
+  /** Authenticated user, else empty. httpd: `REMOTE_USER`. */
   readonly user: string;
-  /** httpd: `AUTH_TYPE`; empty when nobody authenticated. */
+  /** httpd: `AUTH_TYPE`; empty without a user. */
   readonly authType: string;
   /** httpd: `SERVER_NAME`. */
   readonly serverName: string;
@@ -58,80 +57,102 @@ export interface RequestContext {
   readonly connectionAddress: string;
   /** Id of the request in Apache's own log. httpd: `UNIQUE_ID`. */
   readonly uniqueId: string;
-  /** Headers of the client in the order sent, name and value alternating, ours left out. */
+  /** Headers of the client in the order sent, name and value alternating, without ours. */
   readonly rawHeaders: readonly string[];
   /** `Use TsOption key value`, merged. */
   readonly options: Dictionary;
-  /** Variables of Apache's environment that the configuration passes on, `SSL_*` among them. */
+  /** Variables of Apache's environment passed on by the configuration, such as `SSL_*`. */
   readonly environment: Dictionary;
-  /** Notes that an earlier phase left behind. */
+  /** Notes of an earlier phase. */
   readonly notes: Dictionary;
-  /** Name of the pool that runs the request. */
+  /** Name of the pool. */
   readonly interpreter: string;
   /** `Use TsDebug On`. */
   readonly debug: boolean;
-  /** How a call back of ours led here; undefined for a request of the client's own. */
-  readonly passage?: Passage | undefined;
+  /** The callback that led here; undefined for a request of the client's own. */
+  readonly callback?: CallbackInfo | undefined;
 }
 
+/** What only Apache knows, for requests that come another way. */
+export const emptyContext = {
+  filename: "",
+  pathInfo: "",
+  contentType: "",
+  documentRoot: "",
+  contextPrefix: "",
+  contextDocumentRoot: "",
+  user: "",
+  authType: "",
+  serverAdmin: "",
+  serverSoftware: "",
+  uniqueId: "",
+  environment: emptyDictionary,
+  notes: emptyDictionary,
+} as const;
+
 /** A request that the sidecar sent to Apache itself, on behalf of a client. */
-export interface Passage {
-  /** `pass`: for what Apache serves without our handlers; it must never come back to one. `redirect`: to another address. */
+export interface CallbackInfo {
+  /** `pass`: to the original, without our handlers. `redirect`: to another URL. */
   readonly kind: "pass" | "redirect";
-  /** How many such calls led here, from 1. */
+  /** Number of callbacks that led here, from 1. */
   readonly depth: number;
-  /** Who redirected here. */
+  /** The request that redirected here. */
   readonly previous?: PreviousRequest | undefined;
 }
 
-/** What a redirected request knows of the one before it; httpd: `r->prev`. */
+/** The request before an internal redirect; httpd: `r->prev`. */
 export interface PreviousRequest {
   readonly method: string;
-  /** Request target as sent, escapes and query included. */
+  /** Request target as sent. */
   readonly unparsedUri: string;
   /** Path of the URL, decoded. */
   readonly uri: string;
-  /** The user that it had established, else null. */
+  /** Its user, else null. */
   readonly user: string | null;
-  /** The notes that its handlers left. */
   readonly notes: Dictionary;
 }
 
-/** A way to read the request body and to answer. Owned by the door, lives as long as the request. */
+/** Access to request body and response, owned by the transport as long as the request lives. */
 export interface Exchange {
-  /** Aborts when the client goes away before the response is complete. */
+  /** Aborts if the client disconnects before the response is complete. */
   readonly signal: AbortSignal;
-  /** The request body, to be read once, after transfer decoding. Over the limit it errors with `MODTS_BODY_TOO_LARGE`. */
+  /** The decoded body, to be read once. Over the limit it errors with `MODTS_BODY_TOO_LARGE`. */
   body(): Readable;
   /** Whether the peer announced a body (`Content-Length` above 0 or `Transfer-Encoding`). */
   readonly hasBody: boolean;
   /**
-   * Sends status line and headers, once. `headers` holds names and values alternating, repeated names allowed.
-   * The door adds nothing but framing: without a `content-length` the body is chunked.
+   * Sends status line and headers, once. `headers` alternates names and values, repeated names
+   * allowed. Without `reason`, the standard phrase. The transport adds only framing: without a
+   * `content-length` the body is chunked.
    */
-  begin(status: number, reason: string, headers: string[]): void;
-  /** Sends "103 Early Hints" (RFC 8297) ahead of the answer, where the transport can. */
+  begin(status: number, reason: string | undefined, headers: string[]): void;
+  /** Sends "103 Early Hints" (RFC 8297) before the response, where the transport can. */
   hint?(headers: Readonly<Record<string, string | string[]>>): void;
   /**
    * Sends a part of the body. Returns false when the peer is slower: then wait for {@link drain}.
-   * @param left Called when the chunk has left and nobody looks at it any more; never after a failure.
+   * @param left Called when the chunk was sent and is not used any more; never after a failure.
    */
   write(chunk: Uint8Array | string, left?: () => void): boolean;
-  /** Resolves when more may be written, or when the client has gone. */
+  /** Resolves when more may be written, or when the client has disconnected. */
   drain(): Promise<void>;
-  /** Ends the body, with a last part if given; text is sent as UTF-8 unless another encoding is said. */
+  /** Ends the body, with a last part if given; text is sent as UTF-8 by default. */
   end(chunk?: Uint8Array | string, encoding?: "utf8" | "latin1"): void;
   /**
-   * Breaks the answer off: the connection to the peer is torn, so that a body that cannot be completed looks truncated
-   * to the client and never like a success. Does nothing when the answer is complete.
+   * Closes the connection to the peer, so that an incomplete response looks truncated to the client
+   * and never like a success. No effect after a complete response.
    */
   abort(): void;
-  /** Whether Apache answers a bare status itself: with its ErrorDocument, and a challenge on 401. */
+  /** Whether Apache responds to a bare status itself: ErrorDocument, and a challenge on 401. */
   readonly hasErrorDocuments?: boolean;
-  /** Bytes that have come from the peer; grows while a request body arrives. Undefined: nothing arrives any more. */
+  /** Whether filters change the response; the engine waits for them. */
+  readonly isFiltered?: boolean;
+  /** Error pages of mod_ts are not filtered. */
+  bypass?(): void;
+  /** Whether filters give the body another length than the client announced. */
+  readonly changesBody?: boolean;
+  /** Bytes received from the peer; grows while a request body arrives. Undefined: never grows. */
   readonly received?: number;
-  /** Whether {@link begin} was called. */
   readonly begun: boolean;
-  /** Whether {@link end} was called, or the client has gone. */
+  /** Whether {@link end} was called, or the client has disconnected. */
   readonly ended: boolean;
 }

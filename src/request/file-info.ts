@@ -1,11 +1,9 @@
-/**
- * What `stat` says of the requested file, under the names of mod_python's `finfo`.
- * @module
- */
+/** File status of the requested file, under the names of mod_python's `finfo`. */
 import { statSync, type Stats } from "node:fs";
 import { basename } from "node:path";
+import { attempt } from "../base/attempt.ts";
 
-/** Kinds of file, in the words of mod_python's `APR_*` constants. */
+/** Kinds of file; mod_python: `APR_*`. */
 export type FileType =
   | "none"
   | "regular"
@@ -16,70 +14,52 @@ export type FileType =
   | "socket"
   | "unknown";
 
-/** Read once, at construction. Every number is null when {@link valid} is false. */
+/** Read once, at construction. Numbers are null unless {@link valid}. */
 export class FileInfo {
-  /** The path that was asked for. */
+  /** The given path. */
   readonly fname: string;
   /** Last part of the path. */
   readonly name: string;
-  readonly #stats: Stats | undefined;
+  /** Whether the file exists and is accessible. */
+  readonly valid: boolean;
+  /** `none` unless {@link valid}. */
+  readonly filetype: FileType;
+  /** Permission bits, e.g. `0o644`. mod_python: `protection`. */
+  readonly mode: number | null;
+  /** Id of the owner. */
+  readonly user: number | null;
+  /** Id of the group. */
+  readonly group: number | null;
+  /** Bytes. */
+  readonly size: number | null;
+  readonly inode: number | null;
+  readonly device: number | null;
+  /** Number of hard links. */
+  readonly nlink: number | null;
+  /** Last access, seconds since 1970. */
+  readonly atime: number | null;
+  /** Last change of the content, seconds since 1970. */
+  readonly mtime: number | null;
+  /** Last change of the inode, seconds since 1970. */
+  readonly ctime: number | null;
 
-  /** @param fname A path; one that does not exist, or cannot be looked at, gives an entry that is not valid. */
+  /** @param fname may not exist or be inaccessible: then the result is not {@link valid} */
   constructor(fname: string) {
+    const stats = attempt(() => statSync(fname, { throwIfNoEntry: false }), undefined);
     this.fname = fname;
     this.name = basename(fname);
-    try {
-      this.#stats = statSync(fname, { throwIfNoEntry: false });
-    } catch {
-      this.#stats = undefined;
-    }
-  }
-
-  /** Whether the file exists and can be looked at. */
-  get valid(): boolean {
-    return this.#stats !== undefined;
-  }
-  /** Kind of file; `none` when it is not valid. */
-  get filetype(): FileType {
-    return this.#stats ? typeOf(this.#stats) : "none";
-  }
-  /** Permission bits, e.g. `0o644`. mod_python: `protection`. */
-  get mode(): number | null {
-    return this.#stats ? this.#stats.mode & 0o7777 : null;
-  }
-  /** Id of the owner. */
-  get user(): number | null {
-    return this.#stats?.uid ?? null;
-  }
-  /** Id of the group. */
-  get group(): number | null {
-    return this.#stats?.gid ?? null;
-  }
-  /** Bytes. */
-  get size(): number | null {
-    return this.#stats?.size ?? null;
-  }
-  get inode(): number | null {
-    return this.#stats?.ino ?? null;
-  }
-  get device(): number | null {
-    return this.#stats?.dev ?? null;
-  }
-  /** Number of hard links. */
-  get nlink(): number | null {
-    return this.#stats?.nlink ?? null;
-  }
-  /** Last access, seconds since 1970. */
-  get atime(): number | null {
-    return this.#stats ? this.#stats.atimeMs / 1000 : null;
-  }
-  /** Last change of the content, seconds since 1970. */
-  get mtime(): number | null {
-    return this.#stats ? this.#stats.mtimeMs / 1000 : null;
-  }
-  /** Last change of the inode, seconds since 1970. */
-  get ctime(): number | null {
-    return this.#stats ? this.#stats.ctimeMs / 1000 : null;
+    this.valid = stats !== undefined;
+    this.filetype = stats ? typeOf(stats) : "none";
+    this.mode = stats ? stats.mode & 0o7777 : null;
+    this.user = stats?.uid ?? null;
+    this.group = stats?.gid ?? null;
+    this.size = stats?.size ?? null;
+    this.inode = stats?.ino ?? null;
+    this.device = stats?.dev ?? null;
+    this.nlink = stats?.nlink ?? null;
+    this.atime = stats ? stats.atimeMs / 1000 : null;
+    this.mtime = stats ? stats.mtimeMs / 1000 : null;
+    this.ctime = stats ? stats.ctimeMs / 1000 : null;
   }
 }
 

@@ -1,11 +1,10 @@
-/**
- * The table of httpd and mod_python: names without case, several values a name, the order of insertion kept.
- * @module
- */
+/** Tables of httpd and mod_python: case-insensitive names, several values each, in order. */
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { inspect } from "node:util";
-import { ModTsError } from "../errors.ts";
+import { badArgument, ModTsError } from "../base/errors.ts";
+import { type Dictionary, emptyDictionary } from "../base/options.ts";
 
-/** What a table can be filled from; a name that comes twice keeps its last value. */
+/** Initial content of a table; of a repeated name the last value. */
 export type TableInit = Readonly<Record<string, string | number>> | Iterable<[string, string]>;
 
 /**
@@ -23,7 +22,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     if (init) this.update(init);
   }
 
-  /** A view of names and values alternating; the list is copied at the first change and never written to. */
+  /** A view of names and values alternating; the list is copied at the first change. */
   static fromRaw(list: readonly string[]): HeaderTable {
     const table = new HeaderTable();
     table.#list = list;
@@ -52,7 +51,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     return values;
   }
 
-  /** What `table[name]` gave in mod_python: the value when there is one, a list when there are several, else undefined. */
+  /** `table[name]` of mod_python: one value, a list of several, or undefined. */
   at(name: string): string | string[] | undefined {
     const values = this.getAll(name);
     return values.length > 1 ? values : values[0];
@@ -63,7 +62,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     return this.#find(name, 0) >= 0;
   }
 
-  /** Replaces every value of a name. The first entry keeps its place; a new name goes to the end. */
+  /** Replaces every value of a name, at the place of the first one; a new name is appended. */
   set(name: string, value: string | number): this {
     const text = toText(name, value);
     this.beforeChange(name, text);
@@ -78,7 +77,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     return this;
   }
 
-  /** Appends a value, whatever values the name has. */
+  /** Appends a value. */
   add(name: string, value: string | number): this {
     const text = toText(name, value);
     this.beforeChange(name, text);
@@ -86,7 +85,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     return this;
   }
 
-  /** Removes every value of a name, silently when there is none. Returns whether there was one. */
+  /** Removes every value of a name. Returns whether there was one. */
   delete(name: string): boolean {
     if (!this.has(name)) return false;
     this.beforeChange(name);
@@ -94,14 +93,14 @@ export class HeaderTable implements Iterable<[string, string]> {
     return true;
   }
 
-  /** Removes a name and returns what {@link at} gave for it, else `fallback`. */
+  /** Removes a name and returns its {@link at}, else `fallback`. */
   pop(name: string, fallback?: string): string | string[] | undefined {
     const value = this.at(name) ?? fallback;
     this.delete(name);
     return value;
   }
 
-  /** The first value of a name, after storing `value` (the empty string by default) if there was none. */
+  /** The first value of a name, after setting `value` (empty by default) if there was none. */
   setDefault(name: string, value: string | number = ""): string {
     if (!this.has(name)) this.set(name, value);
     return this.get(name) as string;
@@ -147,12 +146,12 @@ export class HeaderTable implements Iterable<[string, string]> {
     return this.entries();
   }
 
-  /** Names and values alternating; a view, not to be written to. */
+  /** Names and values alternating; a view, not to be changed. */
   raw(): readonly string[] {
     return this.#list;
   }
 
-  /** A record without prototype, as {@link at} sees the table; a name appears in its first spelling. */
+  /** A record without prototype: {@link at} of each name, in its first spelling. */
   toJSON(): Record<string, string | string[]> {
     const record = Object.create(null) as Record<string, string | string[]>;
     for (const [name] of this) {
@@ -165,7 +164,7 @@ export class HeaderTable implements Iterable<[string, string]> {
     return `HeaderTable ${inspect(this.toJSON())}`;
   }
 
-  /** Called before every change; a subclass throws here. `value` is missing when the name is removed. */
+  /** Called before every change; subclasses may throw. Without `value` the name is removed. */
   protected beforeChange(_name: string, _value?: string): void {}
 
   #find(name: string, from: number): number {
@@ -202,18 +201,141 @@ function isIterable(init: TableInit): init is Iterable<[string, string]> {
   return Symbol.iterator in init;
 }
 
-/** A value that is no text would be sent as `undefined` or `[object Object]`. */
+/** Another value would be sent as `undefined` or `[object Object]`. */
 function toText(name: string, value: string | number): string {
-  if (typeof name !== "string") {
-    throw new ModTsError("MODTS_BAD_ARGUMENT", {
-      name: "table",
-      reason: "a name must be a string",
-    });
-  }
+  if (typeof name !== "string") throw badArgument("table", "a name must be a string");
   if (typeof value === "string") return value;
   if (typeof value === "number") return String(value);
-  throw new ModTsError("MODTS_BAD_ARGUMENT", {
+  throw badArgument(
     name,
-    reason: `its value must be a string or a number, not ${value === null ? "null" : typeof value}`,
-  });
+    `its value must be a string or a number, not ${value === null ? "null" : typeof value}`,
+  );
+}
+
+/** `req.headersOut` and `req.errHeadersOut`: values are valid in HTTP, and frozen once sent. */
+export class ResponseHeaders extends HeaderTable {
+  #isFrozen: boolean;
+  #hasLatin1 = false;
+
+  constructor(isFrozen = false) {
+    super();
+    this.#isFrozen = isFrozen;
+  }
+
+  /** Whether a value with bytes beyond ASCII was ever set. */
+  get hasLatin1(): boolean {
+    return this.#hasLatin1;
+  }
+
+  /** Appends the headers to `target`; later changes throw `MODTS_HEADERS_SENT`. */
+  moveTo(target: string[], withoutType: boolean): void {
+    this.#isFrozen = true;
+    const list = this.raw();
+    for (let at = 0; at < list.length; at += 2) {
+      const name = list[at] as string;
+      if (isConnectionHeader(name)) continue;
+      if (withoutType && name.toLowerCase() === "content-type") continue;
+      target.push(name, list[at + 1] as string);
+    }
+  }
+
+  protected override beforeChange(name: string, value?: string): void {
+    if (this.#isFrozen) throw new ModTsError("MODTS_HEADERS_SENT", { name });
+    if (value === undefined) return;
+    checkHeader(name, value);
+    this.#hasLatin1 ||= /[^\x00-\x7f]/.test(value);
+  }
+}
+
+/** Below `responsefieldsize` of `apache-conf/mod_ts.conf`: Apache responds 502 to a longer field. */
+const longestField = 16_000;
+
+/**
+ * Attack, response splitting: a line break in a client's value begins a header, or a whole
+ * response. Throws `MODTS_BAD_HEADER` (RFC 9110, section 5.5).
+ */
+export function checkHeader(name: string, value: string): void {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  } catch (cause) {
+    throw badHeader(name, (cause as Error).message);
+  }
+  if (name.length + value.length > longestField) {
+    const size = name.length + value.length;
+    throw badHeader(name, `it has ${size} bytes, more than the ${longestField} that Apache reads`);
+  }
+  // Attack: two parsers that read a length differently see two responses (RFC 9112, section 11.2).
+  if (name.length === 14 && name.toLowerCase() === "content-length" && !/^\d{1,15}$/.test(value)) {
+    throw badHeader(name, "it must be a number of bytes");
+  }
+}
+
+/** Attack: text after a line break in a reason phrase is read as headers (RFC 9112, section 4). */
+export function checkReason(reason: string): void {
+  if (/[^\t\x20-\x7e\x80-\xff]/.test(reason)) {
+    throw badHeader("statusLine", "it holds a character that cannot stand in a reason phrase");
+  }
+}
+
+/**
+ * Framing and hop-by-hop fields (RFC 9110, section 7.6.1): those of a copied response would break
+ * ours.
+ */
+export function isConnectionHeader(name: string): boolean {
+  return connectionHeaders.has(name.toLowerCase());
+}
+
+const connectionHeaders = new Set(
+  (
+    "connection content-length keep-alive proxy-connection te trailer transfer-encoding " +
+    "upgrade"
+  ).split(" "),
+);
+
+/** Whether a page cannot be extended: its length is fixed, or a policy may forbid scripts. */
+export function forbidsTail(headers: HeaderTable): boolean {
+  return fixedBody.some((name) => headers.has(name));
+}
+
+const fixedBody = [
+  "Content-Encoding",
+  "Content-Length",
+  "Content-Range",
+  "Content-Security-Policy",
+];
+
+function badHeader(name: string, reason: string): ModTsError {
+  return new ModTsError("MODTS_BAD_HEADER", { name, reason });
+}
+
+/** Notes as a query string, passed between the transports in a variable of Apache. */
+export function formatNotes(notes: Iterable<readonly [string, string]>): string {
+  return new URLSearchParams(
+    Array.from(notes, ([name, value]) => [name, value] as [string, string]),
+  ).toString();
+}
+
+/** Of a repeated name the last value. */
+export function parseNotes(text: string): Dictionary {
+  if (text === "") return emptyDictionary;
+  const notes: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(text)) notes[name] = value;
+  return notes;
+}
+
+/** UTF-8 if valid, else one character per byte: two spellings of one name read the same. */
+export function decodeBytes(bytes: Buffer): string {
+  const text = bytes.toString("utf8");
+  return text.includes("\ufffd") ? bytes.toString("latin1") : text;
+}
+
+/** A header as Node.js has it, one character per byte, as {@link decodeBytes} reads it. */
+export function decodeHeader(value: string): string {
+  return /[^\x00-\x7f]/.test(value) ? decodeBytes(Buffer.from(value, "latin1")) : value;
+}
+
+/** The reverse: Node.js sends one byte per character. */
+export function encodeHeader(value: string): string {
+  return Buffer.from(value, "utf8").toString("latin1");
 }

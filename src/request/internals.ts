@@ -1,15 +1,17 @@
-/**
- * What the engine and the doors know of a request beyond what handler authors see.
- * @module
- */
-import { ModTsError } from "../errors.ts";
-import { BodyReader } from "./body.ts";
+/** The side of a request for engine and transports; handlers do not see it. */
+import { ModTsError } from "../base/errors.ts";
+import type { BodyReader } from "./body/body.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
-import type { ResponseBuffer } from "./response.ts";
-import type { Toolkit } from "./toolkit.ts";
+import type { RequestFacts } from "./request-facts.ts";
+import type { ResponseBuffer } from "./response/response.ts";
+import type { Session, SessionOptions } from "./session.ts";
 
-/** Phases in the order they run; `handler.ts` lists the same, one floor up. */
+/** Registered: a second copy of this package may call `redirect` with our requests. */
+export const internals: unique symbol = Symbol.for("mod_ts.internals");
+
+/** Phases in the order they run. */
 export const requestPhases = [
+  "trans",
   "init",
   "headerparser",
   "access",
@@ -24,127 +26,143 @@ export const requestPhases = [
 
 export type RequestPhase = (typeof requestPhases)[number];
 
-/** The entry of a handler list that is running; mod_python: `hlist`. */
+/** The running entry of a handler list; mod_python: `hlist`. */
 export interface HandlerEntry {
-  /** Reference as configured, or the name of a function. */
+  /** As configured, or the name of a function. */
   readonly handler: string;
   readonly phase: RequestPhase;
-  /** Absolute path of the module, when known. */
+  /** Absolute path of the module, if known. */
   readonly file?: string;
 }
 
-/** A version of a module that a request holds until it is over. */
+/** A version of a module, held by a request until its end. */
 export interface HeldModule {
-  /** What the module exports. */
   readonly exports: Readonly<Record<string, unknown>>;
-  /** Names of the exports that it declares itself, not those that it passes on; absent for what is no user module. */
+  /** Names of its own exports, re-exports excluded; absent for a built-in. */
   readonly declared?: ReadonlySet<string>;
   /** Absolute path. */
   readonly file: string;
-  /** Counts the builds of this module in this process, from 1. */
+  /** Builds of this module in this process, from 1. */
   readonly generation: number;
-  /**
-   * Holds the version beyond the request, for something that was made of it and serves others too; the function that it
-   * gives lets go. Missing where there is nothing to hold.
-   */
+  /** Holds it beyond the request; the returned function releases it. Absent for a built-in. */
   retain?(): () => void;
-  /** Why the newest save could not be loaded, while this older version goes on serving. */
+  /** Error of the newest save, while this older version keeps serving. */
   readonly failure?: Error | undefined;
 }
 
-/** Finds modules on behalf of a request. */
+/** Finds modules for a request. */
 export interface ModuleSource {
   /**
-   * The newest version of a module, by a path as in the Apache configuration or an absolute one, held until the request is over.
-   * `exportName` is what the caller is going to look up. Throws or rejects with a `ModTsError`: no such file, outside of the
-   * folders for handlers, or it cannot be built.
+   * The newest version of a module, by absolute path or as in the Apache configuration, held until
+   * the request is over. `exportName` is the export to be used. Throws or rejects with a
+   * `ModTsError`.
    */
   load(file: string, exportName: string): HeldModule | Promise<HeldModule>;
 }
 
-/** What handlers have begun and the engine completes for them. */
-export interface Settling {
+/** Completes open work, such as sessions, at the end of a request. */
+export interface RequestFinalizer {
   /**
-   * Called when the handlers before the response are done: what they changed is kept before the client hears that all went well. A rejection
-   * takes the place of the response. `isGood` is false when a handler failed.
+   * After the last handler and before the response: changes are saved before the client sees
+   * success. A rejection replaces the response. `isGood` is false after a failure.
    */
   settle(isGood: boolean): Promise<void>;
-  /** Called when the request is over; never throws. */
+  /** After the request; never throws. */
   close(): void;
 }
 
-/** Reached as `req[internals]`. `Added` is what `addHandler` takes. */
-export class RequestInternals<Added = unknown> {
-  readonly context: RequestContext;
-  readonly exchange: Exchange;
-  readonly response: ResponseBuffer;
-  /** The entry that is running. */
-  handlerEntry: HandlerEntry | null = null;
-  /** Name of the pool that runs the request. */
-  interpreter: string;
-  /** Finds further modules for handlers that are made of some: published functions, pages. Set by the engine. */
-  modules: ModuleSource | undefined;
-  /** What the process lends to its requests. Set by the engine. */
-  toolkit: Toolkit | undefined;
-  /** Sessions that are open. */
-  settling: Settling | undefined;
-  /** Whether the request is over: what is opened from now on would never be closed. */
-  isOver = false;
-  /** Callbacks of `registerCleanup`; the last one runs first. */
-  readonly cleanups: (() => unknown)[] = [];
-  #added: Map<RequestPhase, Added[]> | undefined;
-  #body: BodyReader | undefined;
-  #phase: RequestPhase | null = null;
-  #reached = -1;
-
-  constructor(context: RequestContext, exchange: Exchange, response: ResponseBuffer) {
-    this.context = context;
-    this.exchange = exchange;
-    this.response = response;
-    this.interpreter = context.interpreter;
-  }
-
-  /** The request body; made when it is first asked for. */
-  get body(): BodyReader {
-    return (this.#body ??= new BodyReader(this.exchange));
-  }
-
-  /** `Use TsDebug On`. */
-  get debug(): boolean {
-    return this.context.debug;
-  }
-
-  /** The running phase; null between phases. */
-  get phase(): RequestPhase | null {
-    return this.#phase;
-  }
-  set phase(phase: RequestPhase | null) {
-    this.#phase = phase;
-    if (phase !== null) this.#reached = requestPhases.indexOf(phase);
-  }
-
-  /** Handlers of `req.addHandler`, a list a phase. A list may grow while its phase runs. */
-  get added(): ReadonlyMap<RequestPhase, readonly Added[]> {
-    return this.#added ?? (none as ReadonlyMap<RequestPhase, readonly Added[]>);
-  }
-
-  /** Appends a handler; a phase that is over, or that does not exist, throws `MODTS_BAD_PHASE` at once. */
-  add(phase: string, handler: Added): void {
-    const index = (requestPhases as readonly string[]).indexOf(phase);
-    if (index < 0) {
-      throw badPhase(phase, `the phases are ${requestPhases.join(", ")}`);
-    }
-    if (index < this.#reached || (index === this.#reached && this.#phase === null)) {
-      throw badPhase(phase, "it is over for this request");
-    }
-    this.#added ??= new Map();
-    const list = this.#added.get(phase as RequestPhase);
-    if (list) list.push(handler);
-    else this.#added.set(phase as RequestPhase, [handler]);
-  }
+/** Services of the process for its requests, created by the worker. */
+export interface Toolkit {
+  /** Absolute path of a private directory for temporary files, created on first use. */
+  readonly temporary: string;
+  openSession?(req: RequestFacts, options?: SessionOptions): Promise<Session>;
+  /** Access to resources of Apache or another server. */
+  readonly origin?: OriginAccess;
 }
 
-const none: ReadonlyMap<RequestPhase, readonly unknown[]> = new Map();
+/** A valid redirect. */
+export interface RedirectTarget {
+  /** Path and query, escaped. */
+  readonly path: string;
+  readonly method: string;
+}
+
+/** See `fetchOrigin` and `req.internalRedirect`. */
+export interface OriginAccess {
+  /** Whether callbacks to Apache are configured. */
+  readonly callsBack: boolean;
+  fetch(req: RequestFacts): Promise<Response>;
+  redirect(req: RequestFacts, target: RedirectTarget): Promise<void>;
+}
+
+/** How long a decision of built-in handlers holds, for a ticket that repeats it. */
+export interface DecisionTerms {
+  /** Absolute paths; a change of one of them ends it. */
+  readonly files: Set<string>;
+  /** Milliseconds since 1970. */
+  until: number;
+}
+
+/** Reached as `req[internals]`. `Added` is the parameter of `addHandler`. */
+export interface RequestInternals<Added = unknown> {
+  readonly context: RequestContext;
+  /** The transport's, or a `FilteredExchange` around it. */
+  exchange: Exchange;
+  response: ResponseBuffer;
+  body: BodyReader | undefined;
+  /** The running phase; null between phases. */
+  phase: RequestPhase | null;
+  endedPhase: RequestPhase | null;
+  handlerEntry: HandlerEntry | null;
+  /** Handlers of `req.addHandler` by phase. A list may grow while its phase runs. */
+  added: Map<RequestPhase, Added[]> | undefined;
+  interpreter: string;
+  /** Set by the engine. */
+  modules: ModuleSource | undefined;
+  /** Set by the engine. */
+  toolkit: Toolkit | undefined;
+  finalizer: RequestFinalizer | undefined;
+  /** Whether the request is over: resources opened from now on would never be closed. */
+  isOver: boolean;
+  /** The deciding phase in which every handler declined. */
+  declined?: RequestPhase;
+  /** Set by the authorizer if the decision may be repeated. */
+  terms?: DecisionTerms | undefined;
+  /** Callbacks of `registerCleanup`; the last one runs first. */
+  readonly cleanups: (() => unknown)[];
+}
+
+/** Notes what a decision depends on. */
+export function addTerms(
+  req: { readonly [internals]: { readonly terms?: DecisionTerms | undefined } },
+  files: Iterable<string>,
+  until = Infinity,
+): void {
+  const { terms } = req[internals];
+  if (!terms) return;
+  for (const file of files) terms.files.add(file);
+  terms.until = Math.min(terms.until, until);
+}
+
+/** Appends a handler; throws `MODTS_BAD_PHASE` for a phase that is over or unknown. */
+export function addHandler<Added>(
+  state: RequestInternals<Added>,
+  phase: RequestPhase,
+  handler: Added,
+): void {
+  const index = requestPhases.indexOf(phase);
+  if (index < 0) throw badPhase(phase, `the phases are ${requestPhases.join(", ")}`);
+  const first = state.phase ? indexOf(state.phase) : indexOf(state.endedPhase) + 1;
+  if (index < first) throw badPhase(phase, "it is over for this request");
+  state.added ??= new Map();
+  const list = state.added.get(phase);
+  if (list) list.push(handler);
+  else state.added.set(phase, [handler]);
+}
+
+function indexOf(phase: RequestPhase | null): number {
+  return phase === null ? -1 : requestPhases.indexOf(phase);
+}
 
 function badPhase(phase: string, reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_PHASE", { phase, reason });

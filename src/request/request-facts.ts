@@ -1,18 +1,20 @@
-/**
- * The half of the request object that Apache fills: what was asked, by whom, of which file.
- * @module
- */
-import { type LogLevel, log } from "../log.ts";
+/** The part of the request object that comes from Apache. */
+import { log, type LogLevel } from "../base/log.ts";
 import { addCgiVariables, addCommonVariables } from "./cgi-variables.ts";
-import { ApacheConnection, REMOTE_HOST, REMOTE_NAME, REMOTE_NOLOOKUP } from "./connection.ts";
+import {
+  ApacheConnection,
+  ApacheServer,
+  REMOTE_HOST,
+  REMOTE_NAME,
+  REMOTE_NOLOOKUP,
+} from "./connection.ts";
 import type { Dictionary, Exchange, PreviousRequest, RequestContext } from "./exchange.ts";
 import { FileInfo } from "./file-info.ts";
 import { HeaderTable } from "./headers.ts";
-import { methodNumberOf } from "./methods.ts";
-import { ApacheServer } from "./server.ts";
-import { formatUrl, hostnameOf, parseUri, type ParsedUri } from "./uri.ts";
+import { formatUrl, hostnameOf, type ParsedUri, parseUri } from "./uri.ts";
+import * as methods from "./methods.ts";
 
-/** Everything is made when it is first asked for: most requests ask for little. Names are those of mod_python. */
+/** Everything is lazy, as most requests need little. Names are those of mod_python. */
 export class RequestFacts {
   readonly #context: RequestContext;
   readonly #exchange: Exchange;
@@ -29,11 +31,11 @@ export class RequestFacts {
   #finfo: FileInfo | undefined;
   #server: ApacheServer | undefined;
   #connection: ApacheConnection | undefined;
-  /** httpd's name of the content handler; free for handlers to set, null at the start. */
+  /** httpd's name of the content handler; free for handlers to set, null by default. */
   handler: string | null = null;
-  /** What the content handler wants of `pathInfo`: 0 accept, 1 reject, 2 default. */
+  /** Whether the content handler uses `pathInfo`: 0 accept, 1 reject, 2 default. */
   usedPathInfo = 2;
-  /** Seconds since 1970, with fraction, when the request reached this process. */
+  /** Seconds since 1970, with fraction, at the arrival in this process. */
   readonly requestTime: number = Date.now() / 1000;
 
   constructor(context: RequestContext, exchange: Exchange) {
@@ -41,7 +43,11 @@ export class RequestFacts {
     this.#exchange = exchange;
   }
 
-  /** Aborts when the client goes away before the response is complete. */
+  /** Seconds since {@link requestTime}; of a request that Apache has served, until it ended. */
+  get duration(): number {
+    return Date.now() / 1000 - this.requestTime;
+  }
+  /** Aborts if the client disconnects before the response is complete. */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
@@ -53,15 +59,15 @@ export class RequestFacts {
   get server(): ApacheServer {
     return (this.#server ??= new ApacheServer(this.#context));
   }
-  /** Request that this one is a subrequest of; always null, as there are none yet. */
+  /** Main request of a subrequest; always null. */
   get main(): null {
     return null;
   }
-  /** Request that was redirected here by `internalRedirect`, else null. */
+  /** The request before an `internalRedirect`, else null. */
   get prev(): PreviousRequest | null {
-    return this.#context.passage?.previous ?? null;
+    return this.#context.callback?.previous ?? null;
   }
-  /** Always null: a request that this one redirects to runs as a request of its own. */
+  /** Always null: a redirected request is a separate request. */
   get next(): null {
     return null;
   }
@@ -86,11 +92,11 @@ export class RequestFacts {
   get methodNumber(): number {
     return methodNumberOf(this.method);
   }
-  /** Whether the client wants headers only (HEAD). */
+  /** Whether only headers are requested (HEAD). */
   get headerOnly(): boolean {
     return this.#context.method === "HEAD";
   }
-  /** Host that the client asked for, from the request line or `Host`, in lower case without port; else null. */
+  /** Requested host, from the request line or `Host`, in lower case without port; else null. */
   get hostname(): string | null {
     return hostnameOf(this.unparsedUri, this.headersIn.get("host"));
   }
@@ -98,22 +104,22 @@ export class RequestFacts {
   get headersIn(): HeaderTable {
     return (this.#headersIn ??= HeaderTable.fromRaw(this.#context.rawHeaders));
   }
-  /** Environment of the request: what Apache passes on, and what handlers add. */
+  /** Environment of the request: variables of Apache and of handlers. */
   get subprocessEnv(): HeaderTable {
     return (this.#subprocessEnv ??= new HeaderTable(this.#context.environment));
   }
-  /** Words between the handlers of one request; they travel from the authorizer to the content handler. */
+  /** Notes of handlers for later ones, from the authorizer to the content handler. */
   get notes(): HeaderTable {
     return (this.#notes ??= new HeaderTable(this.#context.notes));
   }
-  /** The user that was established, else null. Set by authen handlers; the access log shows it. */
+  /** The authenticated user, else null. Set by authen handlers; shown in the access log. */
   get user(): string | null {
     return this.#user === undefined ? this.#context.user || null : this.#user;
   }
   set user(user: string | null) {
     this.#user = user;
   }
-  /** How the user was established, e.g. `Basic`; null when nobody was. mod_python: `ap_auth_type`. */
+  /** Method of authentication, e.g. `Basic`; null without a user. mod_python: `ap_auth_type`. */
   get authType(): string | null {
     return this.#authType === undefined ? this.#context.authType || null : this.#authType;
   }
@@ -131,7 +137,7 @@ export class RequestFacts {
   set uri(uri: string) {
     this.#uri = uri;
   }
-  /** File that the URL was mapped to. Setting it refreshes {@link finfo}. */
+  /** File of the URL. Setting it refreshes {@link finfo}. */
   get filename(): string {
     return this.#filename ?? this.#context.filename;
   }
@@ -146,7 +152,7 @@ export class RequestFacts {
   set canonicalFilename(filename: string) {
     this.#canonicalFilename = filename;
   }
-  /** What follows the file in the URL, decoded; empty when nothing does. */
+  /** Path after the file, decoded; may be empty. */
   get pathInfo(): string {
     return this.#pathInfo ?? this.#context.pathInfo;
   }
@@ -160,7 +166,7 @@ export class RequestFacts {
   set args(args: string | null) {
     this.#args = args;
   }
-  /** What `stat` says of {@link filename}; read at the first use. */
+  /** File status of {@link filename}; read on first use. */
   get finfo(): FileInfo {
     return (this.#finfo ??= new FileInfo(this.filename));
   }
@@ -168,7 +174,7 @@ export class RequestFacts {
   get parsedUri(): ParsedUri {
     return parseUri(this.unparsedUri);
   }
-  /** Everything after the first dot of the file's name, dot included, e.g. `.tar.gz`; null without a dot. */
+  /** The file's extensions from the first dot, e.g. `.tar.gz`; null without a dot. */
   get extension(): string | null {
     const name = this.filename.slice(this.filename.lastIndexOf("/") + 1);
     const dot = name.indexOf(".");
@@ -187,7 +193,7 @@ export class RequestFacts {
     return this.#context.uniqueId;
   }
 
-  /** Whether the client came by TLS. */
+  /** Whether the client uses TLS. */
   isHttps(): boolean {
     return this.#context.scheme === "https";
   }
@@ -199,22 +205,22 @@ export class RequestFacts {
   documentRoot(): string {
     return this.#context.documentRoot;
   }
-  /** `AuthType` in force as far as Apache says: that of the user it established, else null. */
+  /** `AuthType` of the authenticated user, else null. */
   getAuthType(): string | null {
     return this.authType;
   }
-  /** `Use TsOption key value`, merged for this request. No prototype: any name may be asked for. */
+  /** `Use TsOption key value`, merged for this request. Any name is safe. */
   getOptions(): Dictionary {
     return this.#context.options;
   }
-  /** The directives in force that are no handlers; flags are `1` or `0`, as in mod_python. */
+  /** Directives other than handlers; flags are `1` or `0`, as in mod_python. */
   getConfig(): Dictionary {
     const config = Object.create(null) as Record<string, string>;
     config["TsDebug"] = this.#context.debug ? "1" : "0";
     config["TsInterpreter"] = this.#context.interpreter;
     return config;
   }
-  /** Name or address of the client, after one of the `REMOTE_*` constants. Never asks the DNS itself. */
+  /** Name or address of the client, by one of the `REMOTE_*` constants. No DNS lookup. */
   getRemoteHost(type: number = REMOTE_NAME): string | null {
     if (type === REMOTE_NOLOOKUP) return this.useragentIp;
     const name = this.#context.environment["REMOTE_HOST"] ?? null;
@@ -224,15 +230,15 @@ export class RequestFacts {
         ? this.useragentIp
         : null;
   }
-  /** Absolute URL of a path on this virtual host; a usual port is left out. */
+  /** Absolute URL of a path on this virtual host, without a default port. */
   constructUrl(path: string): string {
     return formatUrl(this.#context, path);
   }
-  /** Fills {@link subprocessEnv} with `HTTP_*`, `SERVER_*`, `REMOTE_*` and the like. */
+  /** Adds `HTTP_*`, `SERVER_*`, `REMOTE_*` and similar to {@link subprocessEnv}. */
   addCommonVars(): void {
     addCommonVariables(this.subprocessEnv, this, this.#context);
   }
-  /** Fills {@link subprocessEnv} with all that a CGI program is told, except `PATH_TRANSLATED`. */
+  /** Adds all CGI variables to {@link subprocessEnv}, except `PATH_TRANSLATED`. */
   addCgiVars(): void {
     this.addCommonVars();
     addCgiVariables(this.subprocessEnv, this);
@@ -242,4 +248,21 @@ export class RequestFacts {
     const { remoteAddress, remotePort, uniqueId } = this.#context;
     log(level, message, { client: `${remoteAddress}:${remotePort}`, uniqueId });
   }
+}
+
+const numbers: ReadonlyMap<string, number> = new Map(
+  Object.entries(methods).map(([name, number]) => [name.slice(2).replaceAll("_", "-"), number]),
+);
+
+/** As in httpd, HEAD counts as GET, and unknown methods are `M_INVALID`. */
+export function methodNumberOf(method: string): number {
+  return numbers.get(method === "HEAD" ? "GET" : method) ?? methods.M_INVALID;
+}
+
+/** A bit for each method that has a number. */
+export function methodMask(allowed: readonly string[]): number {
+  return allowed
+    .map(methodNumberOf)
+    .filter((number) => number !== methods.M_INVALID)
+    .reduce((mask, number) => mask | (1 << number), 0);
 }

@@ -1,54 +1,59 @@
-/**
- * The request object: what a handler is called with.
- *
- * {@link RequestFacts} holds what Apache said; here are the response, the body, and the life of the request.
- * @module
- */
+/** The request object of handlers: {@link RequestFacts} with response, body, and lifecycle. */
 import type { Readable } from "node:stream";
-import { ModTsError } from "../errors.ts";
+import { badArgument } from "../base/errors.ts";
 import { parseBasicAuth } from "./basic-auth.ts";
-import { evaluateConditions, fileEtag, quoteEtag } from "./conditions.ts";
-import { Cookies } from "./cookies.ts";
+import { bodyOf } from "./body/body.ts";
+import { evaluateConditions, fileEtag, quoteEtag } from "./response/conditions.ts";
+import { Cookies } from "./cookies/cookies.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
-import type { Form } from "./form.ts";
-import { changeLimits, formLimits } from "./form-limits.ts";
+import { addOutputFilter } from "./filters/filtered-exchange.ts";
+import type { Filter, TextChange } from "./filters/filter.ts";
+import type { Form } from "./body/form.ts";
 import type { HeaderTable } from "./headers.ts";
-import { internalRedirect, type InternalRedirectOptions } from "./internal-redirect.ts";
-import { type HandlerEntry, RequestInternals, type RequestPhase } from "./internals.ts";
-import { methodMask, methodNumberOf, M_INVALID } from "./methods.ts";
-import { type FormOptions, readForm } from "./read-form.ts";
-import { RequestFacts } from "./request-facts.ts";
-import { ResponseBuffer } from "./response.ts";
-import { sendFile } from "./send-file.ts";
-import { type ContentOptions, serveContent, serveFile } from "./serve-content.ts";
-import { TemporaryFiles } from "./temporary-files.ts";
+import {
+  addHandler,
+  type HandlerEntry,
+  internals,
+  type RequestInternals,
+  type RequestPhase,
+} from "./internals.ts";
+import { methodMask, methodNumberOf, RequestFacts } from "./request-facts.ts";
+import { M_INVALID } from "./methods.ts";
+import { type FormOptions, readForm } from "./body/read-form.ts";
+import { internalRedirect, type InternalRedirectOptions } from "./origin.ts";
+import { ResponseBuffer } from "./response/response.ts";
+import { sendFile } from "./response/send-file.ts";
+import { type ContentOptions, serveContent, serveFile } from "./response/serve-content.ts";
 import type { Session, SessionOptions } from "./session.ts";
-import { addSetCookie, type CookieAttributes, formatSetCookie, wantsSecure } from "./set-cookie.ts";
-import { toWebRequest } from "./web-request.ts";
+import {
+  addSetCookie,
+  type CookieAttributes,
+  formatSetCookie,
+  wantsSecure,
+} from "./cookies/set-cookie.ts";
+import { toWebRequest } from "./web-standard.ts";
 
 export type { HandlerEntry, RequestInternals, RequestPhase } from "./internals.ts";
-
-/**
- * Key of the engine's side of a request; not for handler authors. Registered, because a handler module may carry a
- * second copy of this package, whose `redirect` is given our requests.
- */
-export const internals: unique symbol = Symbol.for("mod_ts.internals");
 
 /** A function that `req.addHandler` takes. */
 export type RequestHandler = (
   req: ApacheRequest,
 ) => number | Response | void | Promise<number | Response | void>;
 
-/** Values that handlers keep for each other; extend it by declaration merging to have them typed. */
+/** Values shared by handlers; extend it by declaration merging for types. */
 export interface RequestState {
   [name: string]: unknown;
 }
 
-/** One request, the same object in every phase that runs in this process. Names are those of mod_python. */
+/**
+ * One request, the same object in every phase. Names are those of mod_python in TypeScript spelling.
+ * @example
+ * export function handler(req: ApacheRequest) {
+ *   req.write(`Hello, ${req.user ?? "stranger"}.`);
+ * }
+ */
 export class ApacheRequest extends RequestFacts {
-  readonly #context: RequestContext;
-  readonly #exchange: Exchange;
-  #internals: RequestInternals<string | RequestHandler> | undefined;
+  readonly #internals: RequestInternals<string | RequestHandler>;
   #state: RequestState | undefined;
   #webRequest: Request | undefined;
   #form: Promise<Form> | undefined;
@@ -57,236 +62,274 @@ export class ApacheRequest extends RequestFacts {
 
   constructor(context: RequestContext, exchange: Exchange) {
     super(context, exchange);
-    this.#context = context;
-    this.#exchange = exchange;
+    this.#internals = {
+      context,
+      exchange,
+      response: new ResponseBuffer(exchange, context.method === "HEAD", errorStatusOf(context)),
+      body: undefined,
+      phase: null,
+      endedPhase: null,
+      handlerEntry: null,
+      added: undefined,
+      interpreter: context.interpreter,
+      modules: undefined,
+      toolkit: undefined,
+      finalizer: undefined,
+      isOver: false,
+      cleanups: [],
+    };
   }
 
-  /** The engine's side. */
+  /** For engine and transports. */
   get [internals](): RequestInternals<string | RequestHandler> {
-    return (this.#internals ??= new RequestInternals(
-      this.#context,
-      this.#exchange,
-      new ResponseBuffer(this.#exchange, this.headerOnly),
-    ));
+    return this.#internals;
   }
-
-  /** Anything that handlers of this request want to hand on to later ones. */
+  /** Values for later handlers of this request. */
   get state(): RequestState {
     return (this.#state ??= Object.create(null) as RequestState);
   }
   /** The running phase; null between phases. */
   get phase(): RequestPhase | null {
-    return this[internals].phase;
+    return this.#internals.phase;
   }
-  /** The entry of the handler list that is running; mod_python: `hlist`. */
+  /** The running entry of the handler list; mod_python: `hlist`. */
   get handlerEntry(): HandlerEntry | null {
-    return this[internals].handlerEntry;
+    return this.#internals.handlerEntry;
   }
-  /** Name of the pool that runs the request. */
+  /** Name of the pool. */
   get interpreter(): string {
-    return this[internals].interpreter;
+    return this.#internals.interpreter;
   }
 
-  /** Status of the response, 200 at the start. It decorates what is written; what a handler returns decides. */
+  /**
+   * Status of the response, 200 by default, and in an `ErrorDocument` the status that it is for. It
+   * decorates the body; the result of handlers decides.
+   */
   get status(): number {
-    return this[internals].response.status;
+    return this.#internals.response.status;
   }
   set status(status: number) {
-    this[internals].response.status = status;
+    this.#internals.response.status = status;
   }
-  /** Status with reason, e.g. `404 Not Here`; dropped when its number is not {@link status}. */
+  /** Status with reason, e.g. `404 Not Here`; ignored if its number is not {@link status}. */
   get statusLine(): string {
-    return this[internals].response.statusLine;
+    return this.#internals.response.statusLine;
   }
   set statusLine(line: string) {
-    this[internals].response.statusLine = line;
+    this.#internals.response.statusLine = line;
   }
-  /** Media type of the response; until set, what Apache says of the file, or null, and that is not sent. */
+  /** Media type of the response; by default Apache's for the file, which is not sent, or null. */
   get contentType(): string | null {
-    return this[internals].response.contentType ?? (this.#context.contentType || null);
+    return this.#internals.response.contentType ?? (this.#internals.context.contentType || null);
   }
   set contentType(type: string | null) {
-    this[internals].response.contentType = type ?? undefined;
+    this.#internals.response.contentType = type ?? undefined;
   }
-  /** Coding of the response, from `Content-Encoding` of {@link headersOut}; null when none is set. */
+  /** `Content-Encoding` of {@link headersOut}, or null. */
   get contentEncoding(): string | null {
     return this.headersOut.get("Content-Encoding") ?? null;
   }
-  /** Languages of the response, from `Content-Language` of {@link headersOut}. */
+  /** `Content-Language` of {@link headersOut}. */
   get contentLanguages(): string[] {
     return splitList(this.headersOut.getAll("Content-Language").join(","));
   }
   /** Headers of the response; dropped when the request ends with an error status. */
   get headersOut(): HeaderTable {
-    return this[internals].response.headersOut;
+    return this.#internals.response.headersOut;
   }
   /** Headers of the response that survive an error status. */
   get errHeadersOut(): HeaderTable {
-    return this[internals].response.errHeadersOut;
+    return this.#internals.response.errHeadersOut;
   }
-  /** Forbids caches to keep the response: adds `Expires` and `Cache-Control: no-cache` unless they are set. */
+  /** Disables caching: adds `Expires` and `Cache-Control: no-cache` unless they are set. */
   get noCache(): boolean {
-    return this[internals].response.noCache;
+    return this.#internals.response.noCache;
   }
   set noCache(noCache: boolean) {
-    this[internals].response.noCache = noCache;
+    this.#internals.response.noCache = noCache;
   }
-  /** Bytes of the body that have left; above 0 it is too late for headers. */
+  /** Bytes of the body sent so far; above 0 headers can no longer be changed. */
   get bytesSent(): number {
-    return this[internals].response.sent;
+    return this.#internals.response.sent;
   }
   /** Same as {@link bytesSent}. */
   get sentBodyCt(): number {
-    return this[internals].response.sent;
+    return this.#internals.response.sent;
   }
-  /** Whether the response headers have left. */
+  /** Whether the response headers were sent. */
   get headersSent(): boolean {
-    return this[internals].response.begun;
+    return this.#internals.response.begun;
   }
-  /** Bits of the methods in {@link allowedMethods} that httpd has a number for. */
+  /** Bit mask of {@link allowedMethods}, as far as httpd has a number. */
   get allowed(): number {
     return methodMask(this.allowedMethods);
   }
   /** Methods for the `Allow` header. */
   get allowedMethods(): readonly string[] {
-    return this[internals].response.allowed;
+    return this.#internals.response.allowed;
   }
   /** Those of {@link allowedMethods} that httpd does not know. */
   get allowedXmethods(): readonly string[] {
     return this.allowedMethods.filter((method) => methodNumberOf(method) === M_INVALID);
   }
-  /** When the resource last changed, seconds since 1970; 0 until told by {@link updateMtime}. */
+  /** When the resource changed, seconds since 1970; 0 if unknown. See {@link updateMtime}. */
   get mtime(): number {
     return this.#mtime;
   }
 
-  /** Names the methods for the `Allow` header of a 405 or 501; it enforces nothing. `reset` forgets earlier ones. */
+  /** Sets the `Allow` header of a 405 or 501; enforces nothing. `reset` drops earlier methods. */
   allowMethods(methods: readonly string[], reset = false): void {
-    const { response } = this[internals];
+    const { response } = this.#internals;
     response.allowed = [...new Set([...(reset ? [] : response.allowed), ...methods])];
   }
 
-  /** Adds to the body; strings go out as UTF-8. False: the client is slower, `await req.flush()` before more. */
+  /**
+   * Sends the response through a filter, after those of the configuration, until its first byte was
+   * sent. A function is one over the whole text; see `textFilter`, `chunkFilter`, `htmlFilter`.
+   * @throws ModTsError `MODTS_HEADERS_SENT`
+   * @example
+   * req.addOutputFilter((text) => text.replaceAll("{year}", "2026"));
+   */
+  addOutputFilter(filter: TextChange | Filter): void {
+    addOutputFilter(this, filter);
+  }
+  /**
+   * Appends to the response body; strings are sent as UTF-8. Returns false if the client is slower:
+   * then `await req.flush()`.
+   * @example
+   * for (const row of rows) if (!req.write(`${row}\n`)) await req.flush();
+   */
   write(data: string | Uint8Array, flush = false): boolean {
-    return this[internals].response.write(data, flush);
+    return this.#internals.response.write(data, flush);
   }
-  /** Sends what is buffered, the headers first; resolves when there is room for more. */
+  /** Sends the buffer, headers first; resolves when there is room for more. */
   flush(): Promise<void> {
-    return this[internals].response.flush();
+    return this.#internals.response.flush();
   }
-  /** Announces the length of the body, in bytes. A body of another length breaks the connection off. */
+  /** Announces the length of the body in bytes. Another length closes the connection. */
   setContentLength(length: number): void {
-    this[internals].response.setContentLength(length);
+    this.#internals.response.setContentLength(length);
   }
-  /** Sends a part of a file, all from `offset` by default. Returns the number of bytes. Rejects with `MODTS_FILE_UNREADABLE`. */
+  /** Sends a file, or a part; returns its bytes. Rejects with `MODTS_FILE_UNREADABLE`. */
   sendFile(path: string, offset = 0, length = -1): Promise<number> {
-    return sendFile(this[internals].response, path, { offset, length });
+    return sendFile(this.#internals.response, path, { offset, length });
   }
 
   /**
-   * Sends a whole file as httpd would: `ETag`, `Last-Modified`, conditions (304, 412) and ranges (206, 416). Gives the outcome
-   * to return: `return req.serveFile(path)`; 404 when there is no such file.
+   * Sends a whole file like httpd, with conditional (304, 412) and range requests (206, 416).
+   * Resolves with the outcome to return; 404 when there is no such file.
+   * @example
+   * return req.serveFile(`/srv/reports/${id}.pdf`);
    */
   serveFile(path: string, options: ContentOptions = {}): Promise<number> {
     return serveFile(this, path, options);
   }
-  /** The same with text (as UTF-8) or bytes; `ETag` is a hash of them unless told. */
+  /** Like {@link serveFile} for text (UTF-8) or bytes; the default `ETag` is a hash. */
   serveContent(data: string | Uint8Array, options: ContentOptions = {}): Promise<number> {
     return serveContent(this, data, options);
   }
 
-  /** `size` bytes of the request body, fewer only at its end; all that is left when `size` is missing or negative. */
+  /** `size` bytes of the request body, fewer at the end; by default, or if negative, the rest. */
   read(size?: number): Promise<Buffer> {
-    return this[internals].body.read(size);
+    return bodyOf(this.#internals).read(size);
   }
-  /** The next line of the request body with its line feed, at most `size` bytes; empty at the end. */
+  /** The next line of the body with its line feed, at most `size` bytes; empty at the end. */
   readLine(size?: number): Promise<Buffer> {
-    return this[internals].body.readLine(size);
+    return bodyOf(this.#internals).readLine(size);
   }
-  /** The remaining lines; stops after the one that reaches `hint` bytes in all. */
+  /** The remaining lines; stops after the one that reaches `hint` bytes in total. */
   readLines(hint?: number): Promise<Buffer[]> {
-    return this[internals].body.readLines(hint);
+    return bodyOf(this.#internals).readLines(hint);
   }
-  /** The whole request body as text, UTF-8 unless told; asking again gives the same text. */
+  /** The whole request body as text, UTF-8 by default; the same for later calls. */
   text(encoding?: string): Promise<string> {
-    return this[internals].body.text(encoding);
+    return bodyOf(this.#internals).text(encoding);
   }
   /**
-   * The whole request body as JSON; rejects with `HttpError` 400 when it is none, and 413 when it has more bytes than `limit`, which
-   * is no more than `limits.bodyBytes` in any case. The `Content-Type` is not looked at.
+   * The whole request body as JSON, whatever its `Content-Type`. Rejects with `HttpError` 400 if it
+   * is invalid, 413 above `limit` (at most `limits.bodyBytes`).
    */
   json({ limit }: { limit?: number } = {}): Promise<unknown> {
-    return this[internals].body.json(limit);
+    return bodyOf(this.#internals).json(limit);
   }
   /**
-   * The fields of the query string and of a body that is a form; asking again gives the same. Files are on disk until the request
-   * is over. Rejects with `HttpError` 400 (malformed), 411, 413 (over a limit) or 415 (no form), whose text says why.
+   * The fields of the query string and of a form in the body; the same for later calls. Files are
+   * on disk until the request is over. Rejects with `HttpError` 400 (malformed), 411, 413 (above a
+   * limit) or 415 (not a form); its text is the reason.
+   * @example
+   * const form = await req.form({ fileBytes: 5_000_000 });
+   * await form.file("photo")?.saveAs(`/srv/photos/${randomUUID()}`);
    */
   form(options: FormOptions = {}): Promise<Form> {
-    return (this.#form ??= this.#readForm(options));
+    return (this.#form ??= readForm(this, options));
   }
-  /** The request body as a Node stream. */
+  /** The request body as a Node.js stream. */
   get body(): Readable {
-    return this[internals].body.claim("req.body");
+    return bodyOf(this.#internals).claim("req.body");
   }
-  /** Reads the rest of the request body and forgets it. */
+  /** Reads and discards the rest of the request body. */
   discardRequestBody(): Promise<void> {
-    return this[internals].body.discard();
+    return bodyOf(this.#internals).discard();
   }
-  /** The request as the web knows it; asking again gives the same. It holds the body from then on. */
+  /** The web-standard `Request`, the same for later calls. It owns the body from then on. */
   toRequest(): Request {
-    return (this.#webRequest ??= toWebRequest(this, this[internals].body));
+    return (this.#webRequest ??= toWebRequest(this));
   }
 
-  /** The cookies that the browser sent. */
   get cookies(): Cookies {
     return (this.#cookies ??= new Cookies(this.headersIn.getAll("Cookie")));
   }
   /**
-   * Has the browser keep a cookie, in place of one of the same name, path and domain. It is among the {@link errHeadersOut}, so that
-   * redirects and errors carry it, too. Throws `MODTS_BAD_COOKIE` for what browsers would drop, `MODTS_HEADERS_SENT` when it is too late.
+   * Sets a cookie; replaces one of the same name, path and domain. Redirects and errors carry it as
+   * well ({@link errHeadersOut}). Throws `MODTS_BAD_COOKIE` if browsers would drop it, and
+   * `MODTS_HEADERS_SENT`.
+   * @example
+   * req.setCookie("theme", "dark", { path: "/", maxAge: 31_536_000, sameSite: "lax" });
    */
   setCookie(name: string, value: string, attributes: CookieAttributes = {}): void {
     addSetCookie(this.errHeadersOut, formatSetCookie(name, value, attributes));
-    this[internals].response.setsCookie = true;
+    this.#internals.response.setsCookie = true;
   }
-  /** Has the browser forget a cookie; path and domain must be those that it was set with. */
+  /** Removes a cookie from the browser; path and domain must be those of {@link setCookie}. */
   clearCookie(name: string, attributes: CookieAttributes = {}): void {
     const secure = wantsSecure(name) ? { secure: true, httpOnly: true } : {};
     this.setCookie(name, "", { ...secure, ...attributes, maxAge: 0, expires: new Date(0) });
   }
 
   /**
-   * The session of the browser, a new one if it has none; again in the same request, the same object. Its cookie is among the
-   * {@link errHeadersOut}. It is locked for other requests, and saved if {@link Session.data} has changed, until the handlers are done.
-   * Rejects with `MODTS_SESSION_LOCKED`, `MODTS_SESSION_STORE`, and for a new one with `MODTS_HEADERS_SENT` when it is too late.
+   * The session of the browser, new if it has none; the same object for later calls. Its cookie is
+   * added to {@link errHeadersOut}. It is locked for other requests until the handlers are done,
+   * then saved if {@link Session.data} has changed. Rejects with `MODTS_SESSION_LOCKED`,
+   * `MODTS_SESSION_STORE`, and for a new one with `MODTS_HEADERS_SENT`.
+   * @example
+   * const session = await req.session();
+   * session.data["visits"] = Number(session.data["visits"] ?? 0) + 1;
    */
   async session(options?: SessionOptions): Promise<Session> {
-    const { toolkit } = this[internals];
+    const { toolkit } = this.#internals;
     if (!toolkit?.openSession) {
-      const reason = "there are no sessions in this process";
-      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "req.session", reason });
+      throw badArgument("req.session", "there are no sessions in this process");
     }
     return toolkit.openSession(this, options);
   }
 
-  /** Tells when the resource last changed, seconds since 1970; an older time than the known one is ignored. */
+  /** Sets {@link mtime}, unless the known one is newer. */
   updateMtime(mtime: number): void {
     if (mtime > this.#mtime) this.#mtime = mtime;
   }
-  /** Sets `Last-Modified` from {@link mtime}; without one nothing happens. */
+  /** Sets `Last-Modified` from {@link mtime}, if known. */
   setLastModified(): void {
     if (this.#mtime <= 0) return;
-    // A date to come would never be outlived by an edit (RFC 9110, section 8.8.2.1).
+    // A future date would hide later edits (RFC 9110, section 8.8.2.1).
     const time = Math.min(this.#mtime * 1000, Date.now());
     this.headersOut.set("Last-Modified", new Date(time).toUTCString());
   }
-  /** Sets `ETag`: the given tag, quoted if need be, else one made of size and time of the file, if there is one. */
+  /** Sets `ETag`: the given tag, quoted if needed, else one of the file's size and time. */
   setEtag(etag?: string): void {
     const value = etag === undefined ? fileEtag(this.finfo, this.requestTime) : quoteEtag(etag);
     if (value !== undefined) this.headersOut.set("ETag", value);
   }
-  /** Compares the `If-*` headers with {@link mtime} and `ETag`; what is not `OK` is to be returned: 304 or 412. */
+  /** Evaluates `If-*` headers for {@link mtime} and `ETag`: `OK`, or 304 or 412 to be returned. */
   meetsConditions(): number {
     if (this.status < 200 || this.status > 299) return 0;
     const etag = this.headersOut.get("ETag") ?? this.errHeadersOut.get("ETag");
@@ -297,64 +340,45 @@ export class ApacheRequest extends RequestFacts {
   }
 
   /**
-   * Password of the Basic credentials, or null. Sets {@link user} and {@link authType}, so call it before reading them;
-   * whether the password is right is for the caller to find out.
+   * Password of the Basic credentials, or null. Sets {@link user} and {@link authType}, so call it
+   * first. The password is not verified.
    */
   getBasicAuthPassword(): string | null {
     const credentials = parseBasicAuth(this.headersIn.get("authorization"));
     if (!credentials) return null;
-    // Whom Apache has established already is not to be replaced by whoever the header names.
-    if (this.#context.user)
-      return this.#context.user === credentials.user ? credentials.password : null;
+    // Attack: the header must not replace a user that Apache has authenticated.
+    const { user } = this.#internals.context;
+    if (user) return user === credentials.user ? credentials.password : null;
     this.user = credentials.user;
     this.authType = "Basic";
     return credentials.password;
   }
 
   /**
-   * Answers with what Apache gives for another path of this host, all its sections and handlers included; the user and the notes go
-   * along. Resolves with `OK`, to be returned. Ten in a row are the limit. Rejects with `MODTS_ORIGIN_…`.
+   * Responds with another path of this host, with all its sections and handlers; user and notes are
+   * kept. Resolves with `OK`, to be returned. At most ten redirects in a row. Rejects with
+   * `MODTS_ORIGIN_…`.
+   * @example
+   * return req.internalRedirect(`/articles/view.php?id=${id}`);
    */
   internalRedirect(uri: string, options?: InternalRedirectOptions): Promise<number> {
     return internalRedirect(this, uri, options);
   }
-  /** Runs `callback(data)` after the response and its log, the last registered first. Failures are logged. */
+  /** Runs `callback(data)` after the response and its log, last one first. Errors are logged. */
   registerCleanup<T = undefined>(callback: (data: T) => unknown, data?: T): void {
-    this[internals].cleanups.push(() => callback(data as T));
+    this.#internals.cleanups.push(() => callback(data as T));
   }
   /**
-   * Appends a handler to the running or a later phase of this request, after the configured ones. A phase that is over
-   * or unknown throws `MODTS_BAD_PHASE` at once, what is neither text nor function `MODTS_BAD_ARGUMENT`; a reference that
-   * leads nowhere fails when it is reached.
+   * Appends a handler to the running or a later phase, after the configured ones. Throws
+   * `MODTS_BAD_PHASE` for a phase that is over or unknown, `MODTS_BAD_ARGUMENT` for other types. A
+   * reference is resolved when it is reached.
    */
   addHandler(phase: RequestPhase, handler: string | RequestHandler): void {
-    // An undefined entry would end the list before the handlers that were added after it.
+    // An undefined entry would end the list.
     if (!handler || (typeof handler !== "string" && typeof handler !== "function")) {
-      const reason = "it takes a reference or a function";
-      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "addHandler", reason });
+      throw badArgument("addHandler", "it takes a reference or a function");
     }
-    this[internals].add(phase, handler);
-  }
-
-  async #readForm({ onFile, ...limits }: FormOptions): Promise<Form> {
-    const { headersIn } = this;
-    const state = this[internals];
-    let files: TemporaryFiles | undefined;
-    const source = {
-      args: this.args,
-      contentType: headersIn.get("content-type"),
-      hasLength: headersIn.has("content-length"),
-      body: state.body,
-      files: () => {
-        if (files) return files;
-        const made = new TemporaryFiles(state.toolkit?.temporary);
-        // Too late for a cleanup, the files of a handler that was given up would stay.
-        if (state.isOver) void made.remove();
-        else this.registerCleanup(() => made.remove());
-        return (files = made);
-      },
-    };
-    return readForm(source, changeLimits(formLimits(this.getOptions()), limits), onFile);
+    addHandler(this.#internals, phase, handler);
   }
 }
 
@@ -363,4 +387,10 @@ function splitList(value: string): string[] {
     .split(",")
     .map((item) => item.trim())
     .filter(Boolean);
+}
+
+/** `mod_ts.conf` passes on the status that an `ErrorDocument` is for. */
+function errorStatusOf({ environment }: RequestContext): number | undefined {
+  const status = environment["MOD_TS_STATUS"];
+  return status !== undefined && /^[45]\d\d$/.test(status) ? Number(status) : undefined;
 }

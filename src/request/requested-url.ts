@@ -1,110 +1,124 @@
 /**
- * The URL that a client asked for, in the one spelling that says what Apache serves.
+ * The requested URL in the one spelling that identifies Apache's resource.
  *
- * Attack: `/public/../admin`, `//admin`, `/%61dmin` or `/public%2F..%2Fadmin` is judged as it was written, and served as `/admin`.
- * Whoever decides by the path, here or in another service, must get the path in the form in which Apache has understood it.
- * @module
+ * Attack: `/public/../admin`, `//admin`, `/%61dmin` or `/public%2F..%2Fadmin` is checked as
+ * written, and served as `/admin`. Any decision by path, here or in another service, needs Apache's
+ * interpretation.
  */
+import { ModTsError } from "../base/errors.ts";
+import { decodeHeader, encodeHeader } from "./headers.ts";
 import type { RequestFacts } from "./request-facts.ts";
 import { formatUrl, parseUri } from "./uri.ts";
 
-/** An absolute URL in its parts. */
 export interface RequestedUrl {
   /** `http` or `https`. */
   readonly scheme: string;
-  /** Host as the client named it, with its port if it named one. */
+  /** Host as sent, in lower case and without a trailing dot; with its port unless the scheme implies it. */
   readonly host: string;
   /** Path and query, escaped; the path without `.`, `..` and empty segments. */
   readonly uri: string;
 }
 
-/** What is read of a request. */
 export type Requested = Pick<
   RequestFacts,
   "unparsedUri" | "uri" | "args" | "headersIn" | "server" | "isHttps"
 >;
 
-/** The parts of the URL that was asked for. A rewritten path is not shown: rules are about the addresses that people see. */
+/** The parts of the URL. A rewritten path is not shown: rules are about visible addresses. */
 export function requestedUrl(req: Requested): RequestedUrl {
   const { path, hostinfo } = parseUri(req.unparsedUri);
   const { serverHostname: serverName, port: serverPort } = req.server;
   const scheme = req.isHttps() ? "https" : "http";
   const named = hostinfo ?? req.headersIn.get("host");
   const own = formatUrl({ scheme, serverName, serverPort }, "").replace(/^https?:\/\//, "");
-  const query = req.args === null ? "" : `?${printable(req.args)}`;
+  // Of the query, only characters that are invalid in a header are escaped.
+  const query = req.args === null ? "" : `?${escape(encodeHeader(req.args), /[^\x21-\x7e]/g)}`;
   const uri = canonicalPath(path ?? "/", req.uri) + query;
-  return { scheme, host: named && isHost(named) ? named : own, uri };
+  return { scheme, host: (named && canonicalHost(named, scheme)) || own, uri };
 }
 
 /**
- * The path as Apache understood it, escaped anew. `served` is the decoded path of the resource, and tells what `%2F` meant: a
- * slash (`AllowEncodedSlashes On`) or itself (`NoDecode`).
+ * The path in Apache's interpretation, escaped again. `served`, the decoded path of the resource,
+ * reveals whether `%2F` was a slash (`AllowEncodedSlashes On`) or itself (`NoDecode`).
  */
 export function canonicalPath(sent: string, served: string): string {
-  const decoded = normalize(unescape(sent, /%([0-9a-f]{2})/gi));
-  if (!/%2f/i.test(sent) || toText(decoded) === served) return escape(decoded);
-  const kept = normalize(unescape(sent, /%((?!2f)[0-9a-f]{2})/gi));
-  if (toText(kept).toLowerCase() === served.toLowerCase()) {
+  const path = normalize(served);
+  const decoded = resolve(unescape(sent, /%([0-9a-f]{2})/gi), path);
+  if (decoded !== undefined && (!/%2f/i.test(sent) || decodeHeader(decoded) === path))
+    return escape(decoded);
+  const kept = resolve(unescape(sent, /%((?!2f)[0-9a-f]{2})/gi), path);
+  if (kept !== undefined && decodeHeader(kept).toLowerCase() === path.toLowerCase()) {
+    requireNoHiddenDots(kept);
     return escape(kept).replaceAll(/%252f/gi, "%2F");
   }
-  // Rewritten, and with a meaning that nobody here knows: what is served is the safe thing to judge.
-  return escape(normalize(toBytes(served)));
+  // Rewritten, with unknown meaning: the served path is safe to check.
+  return escape(encodeHeader(path));
 }
 
-/** The decoded path without `.`, `..` and empty segments, every `%2F` taken for a slash. */
+/**
+ * Attack: where Apache keeps `%2F`, `/up/..%2F..%2Fadmin` lies below `/up`; a server that decodes first
+ * leaves it, and a login service judges another path.
+ */
+function requireNoHiddenDots(path: string): void {
+  if (!/(?:^|\/)\.\.?(?:\/|$)/.test(path.replaceAll(/%2f|%5c|\\/gi, "/"))) return;
+  throw new ModTsError("MODTS_BAD_URL", "it holds an escaped slash beside ..");
+}
+
+/**
+ * Attack: with `MergeSlashes Off`, `..` removes an empty segment: `/priv//../secret` is
+ * `/priv/secret`, otherwise `/secret`. The served path decides; undefined if it is neither.
+ */
+function resolve(path: string, served: string): string | undefined {
+  const merged = normalize(path);
+  const unmerged = normalize(path, false);
+  if (merged === unmerged) return merged;
+  return [merged, unmerged].find(
+    (each) => decodeHeader(each).toLowerCase() === served.toLowerCase(),
+  );
+}
+
+/** The decoded path without `.`, `..` and empty segments; `%2F` is a slash. */
 export function decodePath(sent: string): string {
-  return toText(normalize(unescape(sent, /%([0-9a-f]{2})/gi)));
+  return decodeHeader(normalize(unescape(sent, /%([0-9a-f]{2})/gi)));
 }
 
-/** One character a byte from here on, so that no encoding can blur two paths into one. */
+/** One character per byte, so that no encoding makes two paths equal. */
 function unescape(path: string, pattern: RegExp): string {
-  return toBytes(path).replaceAll(pattern, (_, hex: string) =>
+  return encodeHeader(path).replaceAll(pattern, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
 }
 
-/** Without `.`, `..` and empty segments, as httpd's `ap_normalize_path` does it with `MergeSlashes On`. */
-function normalize(path: string): string {
+/** httpd's `ap_normalize_path`, without `.`, `..` and empty segments; these go first with `MergeSlashes On`. */
+function normalize(path: string, mergesFirst = true): string {
   const segments: string[] = [];
-  const all = path.split("/");
+  const all = path.replace(/^\//, "").split("/");
   for (const segment of all) {
     if (segment === "..") segments.pop();
-    else if (segment !== "." && segment !== "") segments.push(segment);
+    else if (segment !== "." && !(mergesFirst && segment === "")) segments.push(segment);
   }
-  const isFolder = ["", ".", ".."].includes(all.at(-1) ?? "") && segments.length > 0;
-  return `/${segments.join("/")}${isFolder ? "/" : ""}`;
+  const names = segments.filter(Boolean);
+  const isDirectory = ["", ".", ".."].includes(all.at(-1) ?? "") && names.length > 0;
+  return `/${names.join("/")}${isDirectory ? "/" : ""}`;
 }
 
-/** RFC 3986, section 3.3: what a path may hold unescaped. */
-function escape(path: string): string {
-  return path.replaceAll(
-    /[^A-Za-z0-9._~!$&'()*+,;=:@/-]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`,
-  );
-}
+/** RFC 3986, section 3.3: characters that need no escape in a path. */
+const needsEscape = /[^A-Za-z0-9._~!$&'()*+,;=:@/-]/g;
 
-/** A query goes on as it came, but for what cannot stand in a header. */
-function printable(query: string): string {
-  return escapeBytes(toBytes(query));
-}
-
-function escapeBytes(bytes: string): string {
+function escape(bytes: string, pattern: RegExp = needsEscape): string {
   return bytes.replaceAll(
-    /[^\x21-\x7e]/g,
+    pattern,
     (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`,
   );
 }
 
-function isHost(host: string): boolean {
-  return /^(?:\[[0-9a-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i.test(host);
-}
-
-function toBytes(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
-}
-
-function toText(bytes: string): string {
-  const buffer = Buffer.from(bytes, "latin1");
-  const text = buffer.toString("utf8");
-  return text.includes("\ufffd") ? bytes : text;
+/**
+ * Attack: `Admin.example.:80` reaches the virtual host `admin.example`, but a login service finds no
+ * rule for that name. httpd ignores case and one trailing dot, too.
+ */
+export function canonicalHost(host: string, scheme: string): string | undefined {
+  const pattern = /^(\[[0-9a-f:.]+\]|[\w.~-]*[\w~-])\.?(?::(\d{1,5}))?$/i;
+  const [, name, port] = pattern.exec(host.toLowerCase()) ?? [];
+  const isUsual = port === undefined || Number(port) === (scheme === "https" ? 443 : 80);
+  return isUsual ? name : `${name}:${Number(port)}`;
 }

@@ -1,9 +1,6 @@
-/**
- * The parts of a request target, and back to a URL.
- * @module
- */
+/** Parsing of request targets, and construction of URLs. */
 
-/** The nine parts of `req.parsedUri`; what the target does not hold is null. Nothing is decoded. */
+/** The nine parts of `req.parsedUri`; missing ones are null. Nothing is decoded. */
 export interface ParsedUri {
   scheme: string | null;
   /** `user:password@host:port` as one. */
@@ -19,7 +16,7 @@ export interface ParsedUri {
 
 /** Splits a request target: a path with query, or an absolute URL (RFC 3986, appendix B). */
 export function parseUri(target: string): ParsedUri {
-  // A path of origin-form may begin with two slashes; it is no authority (RFC 9112, section 3.2.1).
+  // Two slashes at the beginning of a path are no authority (RFC 9112, section 3.2.1).
   const pattern = target.startsWith("/")
     ? /^()()([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/
     : /^(?:([a-z][a-z0-9+.-]*):\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/i;
@@ -39,14 +36,13 @@ export function parseUri(target: string): ParsedUri {
   };
 }
 
-/** Where a URL points to. */
 export interface Origin {
   readonly scheme: string;
   readonly serverName: string;
   readonly serverPort: number;
 }
 
-/** An absolute URL of a path; a port that the scheme implies is left out, as `ap_construct_url` does. */
+/** An absolute URL of a path without a default port, like `ap_construct_url`. */
 export function formatUrl(origin: Origin, path: string): string {
   const { scheme, serverName, serverPort } = origin;
   const host =
@@ -55,9 +51,9 @@ export function formatUrl(origin: Origin, path: string): string {
   return `${scheme}://${host}${usual ? "" : `:${serverPort}`}${path}`;
 }
 
-/** Host of a `Host` header or absolute target, in lower case and without the port; null when there is none. */
+/** Host of an absolute target or `Host` header, in lower case without port; null if missing. */
 export function hostnameOf(target: string, hostHeader: string | undefined): string | null {
   const host = target.startsWith("/") ? hostHeader : (parseUri(target).hostinfo ?? hostHeader);
-  const match = /^(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(host ?? "");
+  const match = /^(?:[^@]*@)?(\[[^\]]*\]|[^:]*?)\.?(?::\d*)?$/.exec(host ?? "");
   return match?.[1]?.toLowerCase() || null;
 }

@@ -1,34 +1,28 @@
-/**
- * A session while a request has it open.
- * @module
- */
-import { ModTsError } from "../errors.ts";
+/** Session while a request has it open. */
+import { badArgument, ModTsError } from "../base/errors.ts";
 import type { Session, SessionData } from "../request/session.ts";
-import type { Patience } from "./lock-queue.ts";
-import type { SessionCookie } from "./session-cookie.ts";
-import { newSessionId } from "./session-id.ts";
+import type { WaitLimit } from "./lock-queue.ts";
+import { newSessionId, type SessionCookie } from "./session-cookie.ts";
 import { sessionFromJson, sessionToJson } from "./session-json.ts";
 import type { HeldLock, SessionLocks, WriteResult } from "./session-locks.ts";
 import type { SessionSettings } from "./session-settings.ts";
 import type { SessionChange, SessionRecord, SessionStore } from "./session-store.ts";
 
-/** Seconds after which a request that holds no lock tells the store that the session is in use. */
-const touchInterval = 60;
+/** Without a lock, the store learns of the use of a session at most this often. */
+const touchIntervalSeconds = 60;
 
-/** What a session is made with. */
 export interface SessionParts {
   readonly store: SessionStore;
   readonly locks: SessionLocks;
   readonly settings: SessionSettings;
   readonly cookie: SessionCookie;
-  readonly patience: Patience;
+  readonly wait: WaitLimit;
   /** Key of an id in the store. */
   keyOf(id: string): string;
   /** Seconds since 1970. */
   now(): number;
 }
 
-/** What was found in the store. */
 export interface Opened {
   readonly id: string;
   readonly record: SessionRecord;
@@ -44,15 +38,15 @@ export class LiveSession implements Session {
   #record: SessionRecord;
   #lock: HeldLock | undefined;
   #isStored: boolean;
-  /** What handlers have begun last. */
+  /** Last operation begun by a handler. */
   #work: Promise<void> | undefined;
   #state: "open" | "closed" | "ended" = "open";
-  /** Whether the store is to be told that the session is in use, or for how long it may be out of use. */
+  /** Whether the store must learn of the use or of another time-out. */
   #isDue: boolean;
-  /** Whether the browser knows the id, or is going to. */
+  /** Whether the browser knows the id, or will. */
   #isAnnounced: boolean;
 
-  /** @param opened undefined: a new session. Throws for a record that is none. */
+  /** @param opened undefined: a new session. Throws for invalid records. */
   constructor(parts: SessionParts, opened?: Opened) {
     this.#parts = parts;
     this.isNew = opened === undefined;
@@ -63,7 +57,7 @@ export class LiveSession implements Session {
     this.#data = sessionFromJson(this.#record.data);
     this.#lock = opened?.lock;
     const { accessed, timeout } = this.#record;
-    this.#isDue = parts.now() - accessed >= Math.min(touchInterval, timeout / 10);
+    this.#isDue = parts.now() - accessed >= Math.min(touchIntervalSeconds, timeout / 10);
   }
 
   get id(): string {
@@ -83,31 +77,28 @@ export class LiveSession implements Session {
   }
   set timeout(seconds: number) {
     if (!(seconds > 0 && seconds <= Number.MAX_SAFE_INTEGER / 2)) {
-      const reason = "it must be a number of seconds above 0";
-      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "session.timeout", reason });
+      throw badArgument("session.timeout", "must be a number of seconds above 0");
     }
     this.#record = { ...this.#record, timeout: Math.ceil(seconds) };
     this.#isDue = true;
   }
 
-  /** Whether a request can go on with it. */
   get isOpen(): boolean {
     return this.#state === "open";
   }
 
-  /** Whether others wait for this request. */
   get isLocked(): boolean {
     return this.#lock !== undefined;
   }
 
-  /** The id that the store knows it by; undefined: it does not. */
+  /** Id in the store; undefined: not stored. */
   get storedId(): string | undefined {
     return this.#isStored && this.#state !== "ended" ? this.#id : undefined;
   }
 
   /**
-   * The head of the response leaves before the handlers are done: tells the browser of a new session that may yet get data. Otherwise only of
-   * one that is kept: a request without any, which was on its way during a login, would take the cookie of that away.
+   * The head of the response is sent early: a new session that may still get data needs its cookie
+   * now. Attack: an empty session of a request on its way replaces the cookie of a login.
    */
   announce(): void {
     if (this.isOpen) this.#tellBrowser();
@@ -139,7 +130,7 @@ export class LiveSession implements Session {
     return this.#inTurn(() => this.#rotate());
   }
 
-  /** One after the other, also where a handler does not wait. */
+  /** Sequential, even without await in the handler. */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const before = this.#work;
     return (this.#work = before ? before.catch(() => {}).then(work) : work());
@@ -159,7 +150,7 @@ export class LiveSession implements Session {
     this.#mustBeOpen();
     const { store, cookie, keyOf } = this.#parts;
     const id = newSessionId();
-    // Before anything else: an id that the browser is not told would be a session lost.
+    // First: an id that the browser never gets would be a lost session.
     cookie.set(id);
     this.#isAnnounced = true;
     if (this.#isStored) {
@@ -167,12 +158,12 @@ export class LiveSession implements Session {
       try {
         this.#isStored = await store.rename(from, to);
       } catch (error) {
-        // What is still under the old id must be found there again.
+        // The session is still stored under the old id.
         cookie.set(this.#id);
         throw error;
       }
       if (!this.#isStored) {
-        // Attack: whoever was logged out elsewhere goes on with the data of before, under a new id.
+        // Attack: a user logged out elsewhere continues with the old data under a new id.
         this.#takeLock()?.drop();
         throw lost(reasons.gone);
       }
@@ -184,10 +175,10 @@ export class LiveSession implements Session {
   async lock(): Promise<void> {
     this.#mustBeOpen();
     if (!this.#isStored || this.#lock?.shared === false) return;
-    // To wait for the exclusive lock with a shared one in hand is to wait for whoever does the same.
+    // Deadlock: two holders of a shared lock wait for the exclusive one.
     await this.#conclude(true);
     const key = this.#parts.keyOf(this.#id);
-    const found = await this.#parts.locks.acquire(key, false, this.#parts.patience);
+    const found = await this.#parts.locks.acquire(key, false, this.#parts.wait);
     if (!found) throw lost(reasons.gone);
     await this.#refuseLate(found.lock);
     this.#lock = found.lock;
@@ -200,7 +191,7 @@ export class LiveSession implements Session {
     await this.#conclude(true);
   }
 
-  /** The request is done with it: saves what has changed, unless a handler failed, and lets others in. */
+  /** Ends the use by the request: saves changes, unless a handler failed, and unlocks. */
   async finish(isGood: boolean): Promise<void> {
     if (!this.isOpen) return;
     try {
@@ -211,8 +202,8 @@ export class LiveSession implements Session {
   }
 
   async #conclude(saves: boolean): Promise<void> {
-    // Trap: a save() that nobody waited for takes the lock of a new session when the request is over; a rotate() would leave it behind
-    // under the new id, and the change unsaved.
+    // Trap: after the request, a save() without await takes the lock of a new session; a rotate()
+    // leaves it behind under the new id, and the change unsaved.
     await this.#work?.catch(() => {});
     if (this.#state === "ended") return;
     if (!this.#isStored) return saves ? this.#insert(false) : undefined;
@@ -227,7 +218,7 @@ export class LiveSession implements Session {
     if (!lock && change.data === undefined && !this.#isDue) return;
     const result = await (lock ? lock.release(change) : this.#writeFreely(change));
     if (result === "lost" && change.data !== undefined) throw lost(reasons.lost);
-    // A user who has logged out meanwhile stays logged out.
+    // A user logged out meanwhile stays logged out.
     if (result === "written") this.#remember(change);
   }
 
@@ -256,7 +247,7 @@ export class LiveSession implements Session {
     this.#isAnnounced = true;
   }
 
-  /** Trap: a handler that was given up still waits for its lock. Once it came, nobody would give it back, and it would be renewed for ever. */
+  /** Trap: an aborted handler gets its lock late; never released, it would be renewed forever. */
   async #refuseLate(lock: HeldLock): Promise<void> {
     if (this.isOpen) return;
     await lock.release({});
@@ -287,14 +278,13 @@ export class LiveSession implements Session {
     this.#record = { ...this.#record, data };
   }
 
-  /** Whoever has it gives it back. */
   #takeLock(): HeldLock | undefined {
     const lock = this.#lock;
     this.#lock = undefined;
     return lock;
   }
 
-  /** In place: a handler may have `data` in a variable. */
+  /** In place: a handler may hold `data` in a variable. */
   #replaceData(text: string): void {
     for (const name of Object.keys(this.#data)) delete this.#data[name];
     Object.assign(this.#data, sessionFromJson(text));
@@ -314,13 +304,13 @@ export class LiveSession implements Session {
 }
 
 const reasons = {
-  lost: "its lock was not renewed in time, and another request has taken it over",
-  gone: "it was ended by another request, or has expired",
-  shared: 'its data was changed, but it was opened with lock: "shared"',
-  closed: "the handlers are done; save before they are",
-  ended: "it was invalidated; req.session() begins a new one",
+  lost: "lock not renewed in time, and taken over by another request",
+  gone: "ended by another request, or expired",
+  shared: 'data changed in a session opened with lock: "shared"',
+  closed: "the handlers have finished; save earlier",
+  ended: "already invalidated; req.session() begins a new one",
 } as const;
 
 function lost(reason: string): ModTsError {
-  return new ModTsError("MODTS_SESSION_LOST", { reason });
+  return new ModTsError("MODTS_SESSION_LOST", reason);
 }

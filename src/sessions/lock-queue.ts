@@ -1,9 +1,5 @@
-/**
- * The line of those in this process who want the same session: first come, first served. Only the head of it asks the store, so that a hundred
- * requests of one browser cost the store no more than one.
- * @module
- */
-import { ModTsError } from "../errors.ts";
+/** Queue of this process's requests for one session. Only its head queries the store. */
+import { ModTsError } from "../base/errors.ts";
 
 interface Waiter {
   readonly shared: boolean;
@@ -18,20 +14,18 @@ interface Line {
   readonly waiting: Waiter[];
 }
 
-/** How to wait. */
-export interface Patience {
+export interface WaitLimit {
   /** Milliseconds. */
   readonly limit: number;
-  /** Of the request; asked for only by those who have to wait. */
+  /** Signal of the request; used only to wait. */
   signal(): AbortSignal;
 }
 
-/** Locks by key. */
 export class LockQueue {
   readonly #lines = new Map<string, Line>();
 
-  /** Resolves when it is one's turn. Rejects with `MODTS_SESSION_LOCKED` or `MODTS_CLIENT_GONE`. To be followed by {@link leave}. */
-  enter(key: string, shared: boolean, patience: Patience): Promise<void> | void {
+  /** Resolves on its turn. Rejects with `MODTS_SESSION_LOCKED` or `MODTS_CLIENT_GONE`. */
+  enter(key: string, shared: boolean, wait: WaitLimit): Promise<void> | void {
     const line = this.#lines.get(key);
     if (!line) {
       this.#lines.set(key, { active: 1, shared, since: Date.now(), waiting: [] });
@@ -41,10 +35,9 @@ export class LockQueue {
       line.active += 1;
       return;
     }
-    return this.#wait(line, shared, patience);
+    return this.#wait(line, shared, wait);
   }
 
-  /** Lets the next one in. */
   leave(key: string): void {
     const line = this.#lines.get(key);
     if (!line) return;
@@ -54,7 +47,7 @@ export class LockQueue {
     else admit(line);
   }
 
-  #wait(line: Line, shared: boolean, { limit, signal }: Patience): Promise<void> {
+  #wait(line: Line, shared: boolean, { limit, signal }: WaitLimit): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const gone = signal();
     const settle = (act: () => void): void => {
@@ -66,7 +59,7 @@ export class LockQueue {
     const giveUp = (error: ModTsError): void => {
       line.waiting.splice(line.waiting.indexOf(waiter), 1);
       settle(() => reject(error));
-      // Others may share the lock that only this one stood in the way of.
+      // This waiter may have been the only obstacle to sharing the lock.
       if (line.shared && line.active > 0) admitShared(line);
     };
     const abort = (): void => giveUp(new ModTsError("MODTS_CLIENT_GONE"));

@@ -1,19 +1,20 @@
 /**
- * The lock of a session as text, which a store keeps with the record and replaces by compare-and-set.
+ * Session lock as text, stored with the record and replaced by compare-and-set.
  *
- * A holder has a lease: one that renews it no more has died, or hangs, and the next one takes over. Where its process is seen to have ended, at
- * once. A process that has to wait leaves a ticket, so that another one, which serves request after request, lets it in.
- * @module
+ * Holders have leases. A holder that does not renew its lease has died or hangs, and is replaced;
+ * at once if its process is seen to have ended. A waiting process leaves a reservation, so that
+ * another one that serves request after request lets it in.
  */
-import { hasEnded } from "../process-identity.ts";
+import { attempt } from "../base/attempt.ts";
+import { hasEnded } from "../base/process-identity.ts";
 
-/** Milliseconds for which a lock is held without being renewed. Clocks of different machines must agree better than that. */
-export const leaseTime = 8000;
+/** Lease without renewal. Clocks of different machines must agree better than that. */
+export const leaseMs = 8000;
 
-/** Milliseconds for which a ticket counts; whoever waits comes back sooner. */
-const ticketTime = 200;
+/** Lifetime of a reservation; waiting processes retry sooner. */
+const reservationMs = 200;
 
-/** One request that has the lock. Times are milliseconds since 1970. */
+/** Request with the lock. Times are milliseconds since 1970. */
 export interface Holder {
   readonly id: string;
   /** `ownIdentity()`. */
@@ -25,25 +26,23 @@ export interface Holder {
 interface LockState {
   readonly shared: boolean;
   readonly holders: readonly Holder[];
-  /** The process whose turn is next. */
+  /** Reservation of the next turn. */
   readonly next?: { readonly process: string; readonly until: number } | undefined;
 }
 
-/** The text of a lock that `holder` alone has. */
 export function lockOf(holder: Holder, shared: boolean): string {
   return format({ shared, holders: [holder] });
 }
 
-/** What comes of the wish to have a lock. */
 export interface Attempt {
   readonly granted: boolean;
-  /** The new text; undefined: nothing to write. */
+  /** New text; undefined: nothing to write. */
   readonly text: string | undefined;
-  /** Since when the lock is held, milliseconds since 1970. */
+  /** Held since, milliseconds since 1970. */
   readonly since: number;
 }
 
-/** Lets `holder` in, or says that it has to wait. */
+/** Lets `holder` in, or reserves its turn. */
 export function join(text: string, holder: Holder, shared: boolean): Attempt {
   const now = holder.since;
   const state = parse(text);
@@ -55,13 +54,13 @@ export function join(text: string, holder: Holder, shared: boolean): Attempt {
     return { granted: true, text: format({ shared, holders: [...holders, holder] }), since: now };
   }
   const since = Math.min(now, ...holders.map((other) => other.since));
-  const isFresh = next !== undefined && (isOthersTurn || next.until - now > ticketTime / 2);
+  const isFresh = next !== undefined && (isOthersTurn || next.until - now > reservationMs / 2);
   if (isFresh) return { granted: false, text: undefined, since };
-  const ticket = { process: holder.process, until: now + ticketTime };
-  return { granted: false, text: format({ ...state, holders, next: ticket }), since };
+  const reservation = { process: holder.process, until: now + reservationMs };
+  return { granted: false, text: format({ ...state, holders, next: reservation }), since };
 }
 
-/** The text without a holder; undefined: it is not there, so somebody has taken its lock over. */
+/** Removes a holder; undefined: it was replaced. */
 export function leave(text: string, id: string, now: number): string | undefined {
   const state = parse(text);
   const holders = state.holders.filter((holder) => holder.id !== id);
@@ -70,7 +69,7 @@ export function leave(text: string, id: string, now: number): string | undefined
   return holders.length === 0 && !next ? "" : format({ ...state, holders, next });
 }
 
-/** The text with a later end of a holder's lease; undefined: it is not there. */
+/** Extends the lease of a holder; undefined: it was replaced. */
 export function renew(text: string, id: string, until: number): string | undefined {
   const state = parse(text);
   if (!state.holders.some((holder) => holder.id === id)) return undefined;
@@ -82,14 +81,10 @@ function format(state: LockState): string {
   return JSON.stringify(state);
 }
 
-/** Text that is none of ours locks nobody out. */
+/** Invalid text locks nobody out. */
 function parse(text: string): LockState {
   const free: LockState = { shared: false, holders: [] };
   if (text === "") return free;
-  try {
-    const state = JSON.parse(text) as LockState;
-    return Array.isArray(state?.holders) ? state : free;
-  } catch {
-    return free;
-  }
+  const state = attempt(() => JSON.parse(text) as LockState, free);
+  return Array.isArray(state?.holders) ? state : free;
 }

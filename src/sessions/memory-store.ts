@@ -1,7 +1,5 @@
-/**
- * Sessions in the memory of one process; they end with it.
- * @module
- */
+/** Sessions in the memory of one process. */
+import { setBounded } from "../base/cache.ts";
 import {
   abandonedAfter,
   type Found,
@@ -10,12 +8,12 @@ import {
   type SessionStore,
 } from "./session-store.ts";
 
-/** More come from nowhere but somebody who wants our memory: those that were unused for longest go. */
-const mostRecords = 100_000;
+/** Attack: requests without cookies fill the memory. The least recently used are dropped. */
+const maxRecords = 100_000;
 
 export class MemoryStore implements SessionStore {
   readonly expiresItself = false;
-  /** The one that was used last is the last one. */
+  /** Most recently used last. */
   readonly #entries = new Map<string, Found>();
 
   take(key: string, lock: string): Found | undefined {
@@ -31,12 +29,7 @@ export class MemoryStore implements SessionStore {
   }
 
   insert(key: string, record: SessionRecord, lock: string): void {
-    this.#entries.set(key, { record, lock });
-    if (this.#entries.size <= mostRecords) return;
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest);
-      return;
-    }
+    setBounded(this.#entries, key, { record, lock }, maxRecords);
   }
 
   update(key: string, change: SessionChange, expected: string | undefined): boolean {
@@ -45,10 +38,7 @@ export class MemoryStore implements SessionStore {
     const { lock = entry.lock, ...rest } = change;
     const members = Object.entries(rest).filter(([, value]) => value !== undefined);
     this.#entries.delete(key);
-    this.#entries.set(key, {
-      record: { ...entry.record, ...Object.fromEntries(members) },
-      lock,
-    });
+    this.#entries.set(key, { record: { ...entry.record, ...Object.fromEntries(members) }, lock });
     return true;
   }
 

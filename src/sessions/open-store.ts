@@ -1,16 +1,87 @@
 /**
- * Opens the store of an address. What a driver says of a failure becomes `MODTS_SESSION_STORE`: a 503, and never a new session in the place of
- * one that could not be read.
- * @module
+ * Stores opened by the address in `mod_ts.session.store`. Driver errors become
+ * `MODTS_SESSION_STORE`: a 503, never a new session in place of an unreadable one.
  */
-import { reasonOf } from "../credentials/sql-database.ts";
-import { ModTsError } from "../errors.ts";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { SectionOptions } from "../base/options.ts";
+import { reasonOf } from "../base/sql-database.ts";
+import { ModTsError } from "../base/errors.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openRedisStore } from "./redis-store.ts";
-import type { SessionStore } from "./session-store.ts";
+import type { SessionStore, StoreAddress } from "./session-store.ts";
 import { openSqlStore } from "./sql-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-import type { StoreAddress } from "./store-address.ts";
+
+const servers: Readonly<Record<string, StoreAddress["kind"]>> = {
+  "redis:": "redis",
+  "rediss:": "redis",
+  "mysql:": "mysql",
+  "mariadb:": "mysql",
+  "postgres:": "postgres",
+  "postgresql:": "postgres",
+};
+
+interface Installation {
+  readonly directory: string;
+  readonly state: string;
+  readonly workers: number;
+}
+
+/** @throws ModTsError `MODTS_BAD_OPTION` */
+export function readStoreAddress(
+  values: Readonly<Record<string, string>>,
+  { directory, state, workers }: Installation,
+): StoreAddress {
+  const options = new SectionOptions(values, "session");
+  const text = readText(options, directory);
+  const table = readTable(options);
+  if (text === "memory") {
+    // Each worker would have its own sessions, and a browser another one per request.
+    if (workers === 1) return { kind: "memory", source: "", title: "memory", table };
+    const reason = `memory belongs to one process, and ${workers} workers share these sessions; use sqlite`;
+    return options.fail("store", reason);
+  }
+  const [, file] = /^sqlite(?::(?:\/\/(?=\/))?(.+))?$/s.exec(text) ?? [];
+  if (file !== undefined || text === "sqlite") {
+    const source = file === undefined ? join(state, "sessions.db") : resolve(directory, file);
+    return { kind: "sqlite", source, title: source, table };
+  }
+  return serverAddress(options, text, table);
+}
+
+/** Attack: many may read the Apache configuration. Passwords belong in a file. */
+function readText(options: SectionOptions, directory: string): string {
+  const name = options.text("store_file");
+  if (name === undefined) return options.text("store", "sqlite") as string;
+  try {
+    return readFileSync(resolve(directory, name), "utf8").trim();
+  } catch (error) {
+    return options.fail("store_file", (error as Error).message);
+  }
+}
+
+/** Messages and causes never show the address: it may hold a password. */
+function serverAddress(options: SectionOptions, text: string, table: string): StoreAddress {
+  const url = URL.parse(text);
+  const kind = url && Object.hasOwn(servers, url.protocol) ? servers[url.protocol] : undefined;
+  if (!url || !kind) {
+    return options.fail(
+      "store",
+      `must be sqlite, sqlite:file, memory, or begin with ${Object.keys(servers).join("//, ")}//`,
+    );
+  }
+  // Name known to mysql2.
+  const source = text.replace(/^mariadb:/, "mysql:");
+  return { kind, source, title: `${url.protocol}//${url.host}${url.pathname}`, table };
+}
+
+/** Attack: `.htaccess` may set options, and SQL instead of a name. */
+function readTable(options: SectionOptions): string {
+  const table = options.text("table", "mod_ts_sessions") as string;
+  if (/^[A-Za-z_]\w{0,62}(?:\.[A-Za-z_]\w{0,62})?$/.test(table)) return table;
+  return options.fail("table", "must be a plain name of letters, digits and _");
+}
 
 const openers: Record<
   StoreAddress["kind"],

@@ -1,30 +1,28 @@
-/**
- * Sessions in Redis, by the package `ioredis`: a hash for each, which Redis removes when it has expired.
- * @module
- */
+/** Sessions in Redis, using `ioredis`: one hash each, which expires by itself. */
 import type { Redis } from "ioredis";
-import { loadPackage } from "../credentials/optional-package.ts";
-import { log } from "../log.ts";
+import { loadPackage } from "../base/optional-package.ts";
+import { log } from "../base/log.ts";
 import {
   abandonedAfter,
   type Found,
+  foundInRow,
   type SessionChange,
   type SessionRecord,
   type SessionStore,
 } from "./session-store.ts";
 
-/** Milliseconds to connect and to answer. */
-const patience = 2000;
+/** To connect, and for each command. */
+const commandTimeoutMs = 2000;
 
 const fields = "'lock', 'created', 'accessed', 'timeout', 'expires', 'data'";
 
-/** Each is one step for all other clients. */
+/** Lua scripts: atomic for all clients. */
 const scripts = {
   take: `local found = redis.call('HMGET', KEYS[1], ${fields})
     if not found[1] then return nil end
     if found[1] == '' then redis.call('HSET', KEYS[1], 'lock', ARGV[1]); found[1] = ARGV[1] end
     return found`,
-  /** ARGV: the lock that is expected, or `*`; when Redis may remove the record, or nothing; then fields and values. */
+  /** ARGV: expected lock or `*`; expiry time or nothing; then fields and values. */
   update: `local lock = redis.call('HGET', KEYS[1], 'lock')
     if not lock or (ARGV[1] ~= '*' and lock ~= ARGV[1]) then return 0 end
     if #ARGV > 2 then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
@@ -41,21 +39,21 @@ interface Scripts {
   modtsRename(key: string, to: string): Promise<number>;
 }
 
-/** Connects in the background; a command waits for the connection, but not for long. */
+/** Connects in the background; commands wait for the connection, within limits. */
 export async function openRedisStore(source: string): Promise<SessionStore> {
   const ioredis = await loadPackage<typeof import("ioredis")>("ioredis", "sessions in Redis");
-  const redis = new ioredis.Redis(source, {
-    connectTimeout: patience,
-    commandTimeout: patience,
+  const redis = new ioredis.default(source, {
+    connectTimeout: commandTimeoutMs,
+    commandTimeout: commandTimeoutMs,
     maxRetriesPerRequest: 1,
-    retryStrategy: (times) => Math.min(times * 100, patience),
+    retryStrategy: (times) => Math.min(times * 100, commandTimeoutMs),
     scripts: {
       modtsTake: { lua: scripts.take, numberOfKeys: 1 },
       modtsUpdate: { lua: scripts.update, numberOfKeys: 1 },
       modtsRename: { lua: scripts.rename, numberOfKeys: 2 },
     },
   });
-  // Without a listener it writes to the console; each request that cannot be served says so itself.
+  // Without a listener, ioredis writes to the console; requests report their errors themselves.
   redis.on("error", (error) => log("debug", `Redis: ${error.message}`));
   return new RedisStore(redis as Redis & Scripts);
 }
@@ -69,12 +67,12 @@ class RedisStore implements SessionStore {
   }
 
   async take(key: string, lock: string): Promise<Found | undefined> {
-    return foundIn(await this.#redis.modtsTake(nameOf(key), lock));
+    return foundInRow(await this.#redis.modtsTake(nameOf(key), lock));
   }
 
   async load(key: string): Promise<Found | undefined> {
     const names = ["lock", "created", "accessed", "timeout", "expires", "data"];
-    return foundIn(await this.#redis.hmget(nameOf(key), ...names));
+    return foundInRow(await this.#redis.hmget(nameOf(key), ...names));
   }
 
   async insert(key: string, record: SessionRecord, lock: string): Promise<void> {
@@ -110,12 +108,4 @@ class RedisStore implements SessionStore {
 
 function nameOf(key: string): string {
   return `mod_ts:session:${key}`;
-}
-
-function foundIn(row: readonly (string | null)[] | null): Found | undefined {
-  const [lock, created, accessed, timeout, expires, data] = row ?? [];
-  if (typeof lock !== "string") return undefined;
-  const [from, used, span, until] = [created, accessed, timeout, expires].map(Number);
-  const record = { created: from, accessed: used, timeout: span, expires: until, data: data ?? "" };
-  return { lock, record: record as SessionRecord };
 }

@@ -1,21 +1,18 @@
-/**
- * The sessions that one request has open. Whoever asks again, a page and a handler, gets the same object.
- * @module
- */
-import { ModTsError } from "../errors.ts";
-import { textOf } from "../log.ts";
-import type { Settling } from "../request/internals.ts";
-import { type ApacheRequest, internals } from "../request/request.ts";
-import type { LiveSession } from "./live-session.ts";
+/** Sessions opened by one request; opened again, a session is the same object. */
+import { badArgument, ModTsError } from "../base/errors.ts";
+import { log, textOf } from "../base/log.ts";
+import { internals, type RequestFinalizer } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+import { LiveSession, type Opened, type SessionParts } from "./live-session.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
-/** Opens a session. `id` is what this request knows it by already. */
+/** Opens a session; `id` is its known id in this request. */
 export type OpenSession = (
   settings: SessionSettings,
   id: string | undefined,
 ) => Promise<LiveSession>;
 
-export class RequestSessions implements Settling {
+export class RequestSessions implements RequestFinalizer {
   readonly #req: ApacheRequest;
   readonly #start: OpenSession;
   readonly #sessions = new Map<string, LiveSession>();
@@ -32,7 +29,7 @@ export class RequestSessions implements Settling {
     };
   }
 
-  /** One after the other: two parts of a handler that ask at the same time must not wait for each other's lock. */
+  /** Sequential: concurrent parts of a handler must not wait for each other's lock. */
   open(settings: SessionSettings): Promise<LiveSession> {
     const opened = this.#tail ? this.#tail.then(() => this.#open(settings)) : this.#open(settings);
     this.#tail = opened.catch(() => {});
@@ -55,7 +52,7 @@ export class RequestSessions implements Settling {
     }
   }
 
-  /** The response has left: nobody else will hear of it. */
+  /** The response was sent: this can only be logged. */
   #report(error: unknown): void {
     const isOurs = error instanceof ModTsError;
     const message = isOurs ? `${error.code}: ${error.message}` : textOf(error);
@@ -71,18 +68,84 @@ export class RequestSessions implements Settling {
     this.#checkOrder(settings);
     const session = await this.#start(settings, known?.storedId);
     this.#sessions.set(settings.name, session);
-    // Nobody would give its lock back.
+    // Nobody else would release its lock.
     if (this.#isOver) await session.finish(false);
     return session;
   }
 
-  /** Two requests that open two sessions in different order would wait for each other. */
+  /** Deadlock: two requests open two sessions in different order. */
   #checkOrder({ name, lock }: SessionSettings): void {
     if (lock === false) return;
     for (const [other, session] of this.#sessions) {
       if (!session.isOpen || !session.isLocked || other < name) continue;
-      const reason = `session ${name} must be opened before ${other}: in alphabetical order, or two requests could wait for each other; or unlock ${other} first`;
-      throw new ModTsError("MODTS_BAD_ARGUMENT", { name: "req.session", reason });
+      throw badArgument(
+        "req.session",
+        `session ${name} must be opened before ${other}: in alphabetical order, or two requests could wait for each other; or unlock ${other} first`,
+      );
     }
+  }
+}
+
+/**
+ * The first existing session of these ids, else a new one. Rejects with `MODTS_HEADERS_SENT` when
+ * its cookie can no longer be set. Attack (fixation): a made-up or ended id becomes the session of
+ * a later login. Unknown ids are never used.
+ */
+export async function openSession(
+  parts: SessionParts,
+  ids: readonly string[],
+  store: string,
+): Promise<LiveSession> {
+  for (const id of ids) {
+    const opened = await find(parts, id);
+    if (!opened) continue;
+    if (!hasExpired(parts, opened)) {
+      const session = revive(parts, opened, store);
+      if (session) return session;
+    }
+    await discard(parts, opened);
+  }
+  parts.cookie.requireTime();
+  return new LiveSession(parts);
+}
+
+async function find(parts: SessionParts, id: string): Promise<Opened | undefined> {
+  const { settings, locks, keyOf, wait } = parts;
+  const key = keyOf(id);
+  if (settings.lock === false) {
+    const found = await parts.store.load(key);
+    return found && { id, record: found.record, lock: undefined };
+  }
+  const found = await locks.acquire(key, settings.lock === "shared", wait);
+  return found && { id, ...found };
+}
+
+/** If that fails, the lock must be released, or it would be renewed forever. */
+async function discard({ store, keyOf }: SessionParts, { id, lock }: Opened): Promise<void> {
+  try {
+    await store.delete(keyOf(id));
+  } catch (error) {
+    await lock?.release({}).catch(() => {});
+    throw error;
+  }
+  lock?.drop();
+}
+
+function hasExpired({ settings, now }: SessionParts, { record }: Opened): boolean {
+  const { accessed, created, timeout } = record;
+  // The configuration may have become stricter.
+  const end = settings.maxLifetime > 0 ? created + settings.maxLifetime : Infinity;
+  return now() >= Math.min(accessed + timeout, end);
+}
+
+/** Undefined for damaged records: failing would fail every request of that browser. */
+function revive(parts: SessionParts, opened: Opened, store: string): LiveSession | undefined {
+  try {
+    return new LiveSession(parts, opened);
+  } catch (error) {
+    const reason = (error as Error).message;
+    const { level, message, code } = new ModTsError("MODTS_SESSION_CORRUPT", { store, reason });
+    log(level, message, { code });
+    return undefined;
   }
 }

@@ -1,17 +1,13 @@
-/**
- * The cookie that holds the id of a session.
- * @module
- */
-import { ModTsError } from "../errors.ts";
+/** Session ids, and their cookie. */
+import { hash, randomBytes } from "node:crypto";
+import { ModTsError } from "../base/errors.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import type { CookieAttributes } from "../request/set-cookie.ts";
-import { isSessionId } from "./session-id.ts";
+import type { CookieAttributes } from "../request/cookies/set-cookie.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
-/** A neighbouring host may have planted cookies of the same name beside ours; each costs a question to the store. */
-const mostIds = 4;
+/** Attack: a neighboring host sets many cookies of this name; each is a query to the store. */
+const maxIds = 4;
 
-/** The cookie of one session in one request. */
 export class SessionCookie {
   readonly name: string;
   readonly #req: ApacheRequest;
@@ -25,12 +21,12 @@ export class SessionCookie {
     this.name = this.#fullName();
   }
 
-  /** Ids that the browser sent and that can be ours. */
+  /** Plausible ids sent by the browser. */
   ids(): string[] {
-    return this.#req.cookies.getAll(this.name).filter(isSessionId).slice(0, mostIds);
+    return this.#req.cookies.getAll(this.name).filter(isSessionId).slice(0, maxIds);
   }
 
-  /** Throws `MODTS_HEADERS_SENT` when {@link set} would. */
+  /** Throws `MODTS_HEADERS_SENT` if {@link set} would. */
   requireTime(): void {
     if (this.#req.headersSent) throw new ModTsError("MODTS_HEADERS_SENT", { name: "Set-Cookie" });
   }
@@ -40,7 +36,7 @@ export class SessionCookie {
     this.#req.setCookie(this.name, id, this.#attributes());
   }
 
-  /** Has the browser forget the id; where the headers have left, it keeps one that is worth nothing. */
+  /** Removes the cookie; after the headers were sent, the browser keeps a worthless id. */
   clear(): void {
     if (!this.#req.headersSent) this.#req.clearCookie(this.name, this.#attributes());
   }
@@ -51,10 +47,30 @@ export class SessionCookie {
     return domain === undefined ? attributes : { ...attributes, domain };
   }
 
-  /** Attack: a neighbouring host, or whoever answers over plain HTTP, sets the cookie of a session of his own. Browsers let none set this one. */
+  /** Attack: a neighboring host, or a plain HTTP response, sets this cookie. Browsers refuse. */
   #fullName(): string {
     const { name, path, domain } = this.#settings;
     if (!this.#secure || path !== "/" || domain !== undefined || name.startsWith("__")) return name;
     return `__Host-${name}`;
   }
+}
+
+/** 256 random bits in base64url: 43 characters. */
+export function newSessionId(): string {
+  return randomBytes(32).toString("base64url");
+}
+
+/** Attack: paths, SQL or foreign keys as ids. Implausible ids never reach a store. */
+export function isSessionId(text: string): boolean {
+  // The last character holds four bits: two of its six are zero.
+  return /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(text);
+}
+
+/**
+ * Hash of an id, stored instead of it: readers of the store cannot take over sessions. Attack:
+ * without the realm, an administrator of one site uses a session made there on another site with
+ * the same store; or a request sends one id in two cookies and waits for itself.
+ */
+export function storeKey(id: string, realm: string): string {
+  return hash("sha256", `${realm}\n${id}`, "base64url");
 }

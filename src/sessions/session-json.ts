@@ -1,12 +1,9 @@
-/**
- * Data of a session as text and back. `JSON.stringify` drops or changes in silence what it cannot hold; here that is an error.
- * @module
- */
-import { ModTsError } from "../errors.ts";
+/** Session data as JSON. Values that `JSON.stringify` silently drops or changes are errors. */
+import { ModTsError } from "../base/errors.ts";
 import type { SessionData } from "../request/session.ts";
 
-/** Deeper than anybody means to; a cycle has no end. */
-const deepest = 100;
+/** Also ends cycles. */
+const maxDepth = 100;
 
 /** @throws ModTsError `MODTS_SESSION_DATA` */
 export function sessionToJson(data: SessionData, maxBytes: number): string {
@@ -14,15 +11,15 @@ export function sessionToJson(data: SessionData, maxBytes: number): string {
   const text = JSON.stringify(data);
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return text;
-  const reason = `it would have ${bytes} bytes, more than mod_ts.session.max_bytes (${maxBytes})`;
-  throw new ModTsError("MODTS_SESSION_DATA", { path: "its data", reason });
+  const reason = `${bytes} bytes, more than mod_ts.session.max_bytes (${maxBytes})`;
+  throw new ModTsError("MODTS_SESSION_DATA", { path: "the data", reason });
 }
 
-/** An object without prototype, in which any name may be asked for. Throws for what is no JSON object. */
+/** Without prototype: any name may be looked up. Throws for anything but a JSON object. */
 export function sessionFromJson(text: string): SessionData {
   const value = JSON.parse(text) as unknown;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError("its data is no JSON object");
+    throw new TypeError("the data is not a JSON object");
   }
   return Object.assign(Object.create(null) as SessionData, value);
 }
@@ -32,7 +29,7 @@ function checkValue(value: unknown, path: string, depth: number): void {
   if (typeof value === "string" || typeof value === "boolean") return;
   if (typeof value === "number" && Number.isFinite(value)) return;
   if (typeof value !== "object") throw refuse(path, nameOf(value));
-  if (depth > deepest) throw refuse(path, "a cycle, or too deep");
+  if (depth > maxDepth) throw refuse(path, "a cycle, or too deep");
   if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) checkValue(item, `${path}[${index}]`, depth + 1);
     return;
@@ -48,7 +45,7 @@ function isPlain(value: object): boolean {
 }
 
 function refuse(path: string, what: string): ModTsError {
-  const reason = `it is ${what}, which JSON does not keep`;
+  const reason = `${what} cannot be stored as JSON`;
   return new ModTsError("MODTS_SESSION_DATA", { path: path.slice(0, 200), reason });
 }
 

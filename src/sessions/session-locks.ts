@@ -1,52 +1,45 @@
-/**
- * Locks of sessions across all processes that share a store: the line in this process first, then the text in the store.
- * @module
- */
+/** Session locks across all processes: the queue of this one, then the lock text in the store. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ModTsError } from "../errors.ts";
-import { ownIdentity } from "../process-identity.ts";
-import { lockedError, LockQueue, type Patience } from "./lock-queue.ts";
-import { type Holder, join, leave, leaseTime, lockOf, renew } from "./lock-state.ts";
+import { ModTsError } from "../base/errors.ts";
+import { ownIdentity } from "../base/process-identity.ts";
+import { lockedError, LockQueue, type WaitLimit } from "./lock-queue.ts";
+import { type Holder, join, leave, leaseMs, lockOf, renew } from "./lock-state.ts";
 import type { Found, SessionChange, SessionRecord, SessionStore } from "./session-store.ts";
 
-/** Milliseconds between two looks at a lock that another process has; they grow up to this. */
-const longestPause = 25;
+/** Longest pause between attempts to get the lock of another process; pauses double up to it. */
+const maxPauseMs = 25;
 
-/** The text changes with each holder that comes and goes; more often than this it changes only if the store is broken. */
-const mostTries = 100;
+/** The text changes with each holder; more often means a broken store. */
+const maxAttempts = 100;
 
 let count = 0;
 
-/** The locks that the requests of this process have. */
 export class SessionLocks {
   readonly #store: SessionStore;
   readonly #queue = new LockQueue();
   readonly #held = new Set<HeldLock>();
   #timer: NodeJS.Timeout | undefined;
-  /** Milliseconds for which a lock is held without being renewed. */
+  /** Lease without renewal, in milliseconds. */
   readonly lease: number;
 
   /** @param lease for tests */
-  constructor(store: SessionStore, lease: number = leaseTime) {
+  constructor(store: SessionStore, lease: number = leaseMs) {
     this.#store = store;
     this.lease = lease;
   }
 
-  /**
-   * Locks a session and loads it. Undefined: there is none. Rejects with `MODTS_SESSION_LOCKED` when its time is over, with
-   * `MODTS_CLIENT_GONE`, and with what the store says.
-   */
+  /** Locks and loads a session. Rejects with `MODTS_SESSION_LOCKED`, `MODTS_CLIENT_GONE`. */
   async acquire(
     key: string,
     shared: boolean,
-    patience: Patience,
+    wait: WaitLimit,
   ): Promise<{ lock: HeldLock; record: SessionRecord } | undefined> {
     const began = Date.now();
-    await this.#queue.enter(key, shared, patience);
+    await this.#queue.enter(key, shared, wait);
     try {
       const holder = newHolder(this.lease);
       const lock = new HeldLock(this, key, { shared, id: holder.id });
-      const deadline = { at: began + patience.limit, ...patience };
+      const deadline = { at: began + wait.limit, ...wait };
       const found = await this.#takeOver(key, lock, deadline);
       if (found) {
         this.#hold(lock, found.lock);
@@ -60,7 +53,7 @@ export class SessionLocks {
     return undefined;
   }
 
-  /** The lock of a session that nobody else knows yet; the record is to be inserted with {@link HeldLock.text}. */
+  /** Lock of a new session, to be inserted with {@link HeldLock.text}. */
   adopt(key: string, shared: boolean): HeldLock {
     const holder = newHolder(this.lease);
     const lock = new HeldLock(this, key, { shared, id: holder.id });
@@ -69,12 +62,11 @@ export class SessionLocks {
     return lock;
   }
 
-  /** For {@link HeldLock}. */
   get store(): SessionStore {
     return this.#store;
   }
 
-  /** For {@link HeldLock}: others may come. */
+  /** For {@link HeldLock}: unlocks the queue. */
   forget(lock: HeldLock): void {
     if (!this.#held.delete(lock)) return;
     this.#queue.leave(lock.key);
@@ -83,7 +75,7 @@ export class SessionLocks {
     this.#timer = undefined;
   }
 
-  /** For {@link HeldLock}: it goes on under another key. */
+  /** For {@link HeldLock}: continues under another key. */
   move(lock: HeldLock, to: string): void {
     this.#queue.leave(lock.key);
     void this.#queue.enter(to, lock.shared, alone);
@@ -98,9 +90,9 @@ export class SessionLocks {
   async #takeOver(
     key: string,
     { id, shared }: HeldLock,
-    { at, limit, signal }: Patience & { at: number },
+    { at, limit, signal }: WaitLimit & { at: number },
   ): Promise<Found | undefined> {
-    for (let pause = 1; ; pause = Math.min(pause * 2, longestPause)) {
+    for (let pause = 1; ; pause = Math.min(pause * 2, maxPauseMs)) {
       const holder = newHolder(this.lease, id);
       const wanted = lockOf(holder, shared);
       const found = await this.#store.take(key, wanted);
@@ -108,7 +100,7 @@ export class SessionLocks {
       const { granted, text, since } = join(found.lock, holder, shared);
       const isWritten =
         text !== undefined && (await this.#store.update(key, { lock: text }, found.lock));
-      // What was read before the lock was ours may be old by now.
+      // The record read before the lock was taken may be outdated.
       if (granted && isWritten) return this.#store.load(key);
       if (granted) continue;
       if (Date.now() >= at) throw lockedError(since, limit);
@@ -116,7 +108,7 @@ export class SessionLocks {
     }
   }
 
-  /** Requests that take long renew their leases; whoever has lost its lock learns that when it saves. */
+  /** Long requests renew their leases; a request learns of a lost lock when it saves. */
   #renew(): void {
     const now = Date.now();
     for (const lock of this.#held) {
@@ -125,13 +117,11 @@ export class SessionLocks {
   }
 }
 
-/** A lock that a request has. */
 export class HeldLock {
-  /** Key of the session. */
   key: string;
   readonly shared: boolean;
   readonly id: string;
-  /** The text in the store as far as we know. */
+  /** Text in the store, as last seen. */
   text = "";
   /** Milliseconds since 1970. */
   renewed: number = Date.now();
@@ -144,12 +134,12 @@ export class HeldLock {
     this.id = id;
   }
 
-  /** Writes to the session, and keeps the lock. */
+  /** Writes to the session and keeps the lock. */
   write(change: SessionChange): Promise<WriteResult> {
     return this.#swap(change, (text) => renew(text, this.id, Date.now() + this.#locks.lease));
   }
 
-  /** Writes to the session, if there is something to write, and gives the lock back. */
+  /** Writes changes, if any, and unlocks. */
   async release(change: SessionChange): Promise<WriteResult> {
     try {
       return await this.#swap(change, (text) => leave(text, this.id, Date.now()));
@@ -158,18 +148,18 @@ export class HeldLock {
     }
   }
 
-  /** Follows a session that got another key. */
+  /** Follows a session to another key. */
   move(key: string): void {
     this.#locks.move(this, key);
     this.key = key;
   }
 
-  /** Gives the lock of a session back that there is no more. */
+  /** Unlocks a session that does not exist any more. */
   drop(): void {
     this.#locks.forget(this);
   }
 
-  /** Prolongs the lease; never rejects. */
+  /** Extends the lease; never rejects. */
   async renew(until: number): Promise<void> {
     this.renewed = Date.now();
     await this.#swap({}, (text) => renew(text, this.id, until)).catch(() => {});
@@ -180,7 +170,7 @@ export class HeldLock {
     next: (text: string) => string | undefined,
   ): Promise<WriteResult> {
     const { store } = this.#locks;
-    for (let tries = 0; tries < mostTries; tries += 1) {
+    for (let tries = 0; tries < maxAttempts; tries += 1) {
       const expected = this.text;
       const lock = next(expected);
       if (lock === undefined) return "lost";
@@ -192,14 +182,14 @@ export class HeldLock {
       if (!found) return "gone";
       this.text = found.lock;
     }
-    throw new Error("its lock changes without end");
+    throw new Error("the lock changes without end");
   }
 }
 
-/** `lost`: the lease was over and another request has taken the lock. `gone`: the record was removed. */
+/** `lost`: another request has taken the expired lock. `gone`: the record was removed. */
 export type WriteResult = "written" | "lost" | "gone";
 
-const alone: Patience = { limit: 0, signal: () => AbortSignal.abort() };
+const alone: WaitLimit = { limit: 0, signal: () => AbortSignal.abort() };
 
 function newHolder(lease: number, id?: string): Holder {
   const since = Date.now();

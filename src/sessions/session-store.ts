@@ -1,12 +1,9 @@
 /**
- * Where sessions are kept. A store keeps records and one text of lock state with each; what that text means is `lock-state.ts`'s
- * business, so that locks are the same in every store.
- *
- * The two steps of a request are one question each: {@link SessionStore.take} locks and loads, {@link SessionStore.update} saves and unlocks.
- * @module
+ * Interface of session stores. Each record has a lock text, so that locks work alike in every
+ * store. A request needs two queries: one locks and loads, one saves and unlocks.
  */
 
-/** Synchronous stores answer at once. */
+/** Synchronous stores return at once. */
 export type Maybe<T> = T | Promise<T>;
 
 /** Times are whole seconds since 1970. */
@@ -16,19 +13,33 @@ export interface SessionRecord {
   readonly created: number;
   /** End of the last request that used it. */
   readonly accessed: number;
-  /** Seconds without a request after which it ends. */
+  /** Seconds of disuse after which it ends. */
   readonly timeout: number;
-  /** From when on the record may be removed. */
+  /** The record may be removed from then on. */
   readonly expires: number;
 }
 
 export interface Found {
   readonly record: SessionRecord;
-  /** Empty: nobody has a lock. */
+  /** Empty: not locked. */
   readonly lock: string;
 }
 
-/** What an update writes; members that are undefined stay as they are. */
+/** The values lock, created, accessed, timeout, expires, data as a record; none without a lock. */
+export function foundInRow(row: readonly unknown[] | null): Found | undefined {
+  const [lock, ...times] = row ?? [];
+  if (typeof lock !== "string") return undefined;
+  const data = String(times.pop());
+  const [created, accessed, timeout, expires] = times.map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { lock, record: { created, accessed, timeout, expires, data } };
+}
+
+/** Undefined members stay unchanged. */
 export interface SessionChange {
   readonly lock?: string | undefined;
   readonly accessed?: number | undefined;
@@ -37,24 +48,33 @@ export interface SessionChange {
   readonly data?: string | undefined;
 }
 
-/** Keys are 43 characters of base64url. Everything may throw or reject with whatever the driver says. */
+/** Keys are 43 characters of base64url. All methods may fail with driver errors. */
 export interface SessionStore {
   /** Redis removes expired records itself. */
   readonly expiresItself: boolean;
-  /** The record. Where its lock is free, it becomes `lock` in the same step; whose it is then says {@link Found.lock}. */
+  /** Loads a record and, if unlocked, sets `lock` in the same step; {@link Found.lock} tells. */
   take(key: string, lock: string): Maybe<Found | undefined>;
   load(key: string): Maybe<Found | undefined>;
-  /** Adds a record. */
   insert(key: string, record: SessionRecord, lock: string): Maybe<void>;
-  /** Changes a record whose lock is still `expected`, or whatever it is when undefined. False: it is another one, or there is no record. */
+  /** Changes a record whose lock is `expected`; undefined: any. False: other lock, or no record. */
   update(key: string, change: SessionChange, expected: string | undefined): Maybe<boolean>;
-  /** Gives a record another key; its lock stays. False: there is no record. */
+  /** Changes the key; the lock stays. False: there is no record. */
   rename(key: string, to: string): Maybe<boolean>;
   delete(key: string): Maybe<void>;
-  /** Removes a few expired records, those without a lock. True: there may be more to look at. */
+  /** Removes a few expired, unlocked records. True: there may be more. */
   sweep(now: number): Maybe<boolean>;
   close(): Maybe<void>;
 }
 
-/** Seconds after which an expired record is removed in spite of its lock: whoever held it has died. */
+/** Expired records are removed after this time in spite of a lock: its holder has died. */
 export const abandonedAfter = 3600;
+
+export interface StoreAddress {
+  readonly kind: "memory" | "sqlite" | "redis" | "mysql" | "postgres";
+  /** URL for the driver, or the absolute path of a SQLite file. */
+  readonly source: string;
+  /** For messages: the source without the password. */
+  readonly title: string;
+  /** Table of a SQL server, one or two plain names. */
+  readonly table: string;
+}

@@ -1,34 +1,29 @@
-/**
- * The sessions of a process: stores by their addresses, each opened once.
- * @module
- */
-import type { Settling } from "../request/internals.ts";
-import { type ApacheRequest, internals } from "../request/request.ts";
+/** All sessions of a process; each store is opened once. */
+import { getOrCreate } from "../base/cache.ts";
+import { counter } from "../base/counts.ts";
+import { internals, type RequestFinalizer } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
 import type { Session, SessionOptions } from "../request/session.ts";
-import { oncePerSection } from "../section-options.ts";
+import { oncePerSection } from "../base/options.ts";
 import type { LiveSession, SessionParts } from "./live-session.ts";
-import { openSession } from "./open-session.ts";
-import { openStore } from "./open-store.ts";
-import { RequestSessions } from "./request-sessions.ts";
-import { SessionCookie } from "./session-cookie.ts";
-import { storeKey } from "./session-id.ts";
+import { openSession, RequestSessions } from "./request-sessions.ts";
+import { openStore, readStoreAddress } from "./open-store.ts";
+import { SessionCookie, storeKey } from "./session-cookie.ts";
 import { SessionLocks } from "./session-locks.ts";
 import {
   readSessionSettings,
   type SessionSettings,
   withSessionOptions,
 } from "./session-settings.ts";
-import type { SessionStore } from "./session-store.ts";
-import { readStoreAddress, type StoreAddress } from "./store-address.ts";
+import type { SessionStore, StoreAddress } from "./session-store.ts";
 import { Sweeper } from "./sweeper.ts";
 
-/** The installation, and the process. */
 export interface SessionsOptions {
-  /** Absolute; relative file names in options start here. */
-  readonly folder: string;
-  /** Absolute; where the SQLite file is by default. */
+  /** Absolute; base of relative file names in options. */
+  readonly directory: string;
+  /** Absolute; default directory of the SQLite file. */
   readonly state: string;
-  /** Worker processes of the pool. */
+  /** Worker processes that may open the same session. */
   readonly workers: number;
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
@@ -58,18 +53,17 @@ export class Sessions {
     }));
   }
 
-  /** Serves `req.session()`. */
+  /** Implements `req.session()`. */
   async open(req: ApacheRequest, options?: SessionOptions): Promise<Session> {
     const state = req[internals];
-    const sessions = (state.settling ??= new RequestSessions(req, (settings, id) =>
+    const sessions = (state.finalizer ??= new RequestSessions(req, (settings, id) =>
       this.#open(req, settings, id),
-    )) as Settling & RequestSessions;
+    )) as RequestFinalizer & RequestSessions;
     const { settings } = this.#sectionOf(req.getOptions());
     if (state.isOver) sessions.close();
     return sessions.open(options ? withSessionOptions(settings, options) : settings);
   }
 
-  /** Closes all stores. */
   async close(): Promise<void> {
     const backends = [...this.#backends.values()];
     this.#backends.clear();
@@ -91,30 +85,29 @@ export class Sessions {
     const { store, locks } = await this.#backend(address);
     const cookie = new SessionCookie(req, settings);
     const { now = Date.now } = this.#options;
-    const host = settings.domain ?? req.server.serverHostname;
-    const realm = `${settings.realm ?? host.toLowerCase()}\n${cookie.name}`;
+    const realm = `${settings.realm ?? settings.domain?.toLowerCase() ?? siteOf(req)}\n${cookie.name}`;
     const parts: SessionParts = {
       store,
       locks,
       settings,
       cookie,
-      patience: { limit: settings.lockTimeout * 1000, signal: () => req.signal },
+      wait: { limit: settings.lockTimeout * 1000, signal: () => req.signal },
       keyOf: (text) => storeKey(text, realm),
       now: () => Math.floor(now() / 1000),
     };
-    return openSession(parts, id === undefined ? cookie.ids() : [id], address.title);
+    const session = await openSession(parts, id === undefined ? cookie.ids() : [id], address.title);
+    counter.addEvent(session.isNew ? "sessions_created" : "sessions_continued");
+    return session;
   }
 
-  /** A store that could not be opened is tried anew by the next request. */
+  /** The next request tries a store again that could not be opened. */
   #backend(address: StoreAddress): Promise<Backend> {
     const key = JSON.stringify(address);
-    let backend = this.#backends.get(key);
-    if (!backend) {
-      backend = this.#openBackend(address);
-      this.#backends.set(key, backend);
+    return getOrCreate(this.#backends, key, () => {
+      const backend = this.#openBackend(address);
       backend.catch(() => this.#backends.delete(key));
-    }
-    return backend;
+      return backend;
+    });
   }
 
   async #openBackend(address: StoreAddress): Promise<Backend> {
@@ -123,4 +116,12 @@ export class Sessions {
     sweeper.start();
     return { store, locks: new SessionLocks(store), sweeper };
   }
+}
+
+/**
+ * Attack: with `UseCanonicalName Off` the server name is the `Host` of the client, who takes a session
+ * of one virtual host to another one, on another port. No client chooses the document root.
+ */
+function siteOf(req: ApacheRequest): string {
+  return `${req.server.serverHostname.toLowerCase()}\n${req.documentRoot()}`;
 }

@@ -1,27 +1,23 @@
-/**
- * Sessions in a table of MariaDB, MySQL or PostgreSQL, by the drivers of `credentials/`.
- * @module
- */
-import { openMysql } from "../credentials/mysql-database.ts";
-import { openPostgres } from "../credentials/postgres-database.ts";
-import type { SqlDatabase } from "../credentials/sql-database.ts";
+/** Sessions in a table of MariaDB, MySQL or PostgreSQL. */
+import { openMysql, openPostgres, type SqlDatabase } from "../base/sql-database.ts";
 import {
   abandonedAfter,
   type Found,
+  foundInRow,
   type SessionChange,
   type SessionRecord,
   type SessionStore,
+  type StoreAddress,
 } from "./session-store.ts";
-import type { StoreAddress } from "./store-address.ts";
 
-/** Rows that a step of the clean-up removes. */
+/** Rows removed by one step of the clean-up. */
 const batch = 200;
-/** Requests that may wait for a connection: they are many and short. */
+/** Queue limit for connections: requests are many and short. */
 const queueLimit = 5000;
 
 const columns = ["lease", "created", "accessed", "timeout", "expires", "data"] as const;
 
-/** Connects, and makes the table when it is missing. Where we may not, an administrator makes it: docs/sessions.md. */
+/** Connects, and creates the table if missing and permitted (docs/sessions.md). */
 export async function openSqlStore({
   kind,
   source,
@@ -43,7 +39,7 @@ async function look(database: SqlDatabase, table: string): Promise<void> {
   await database.select(`SELECT id FROM ${table} WHERE id = ''`, []);
 }
 
-/** When two workers create it at the same moment, PostgreSQL fails one of them in spite of IF NOT EXISTS: then it is there. */
+/** Concurrent CREATE TABLE IF NOT EXISTS fails in one of two PostgreSQL clients: then it exists. */
 async function createOrFind(
   database: SqlDatabase,
   kind: StoreAddress["kind"],
@@ -75,7 +71,7 @@ async function create(
   );
   const index = `${table.replace(".", "_")}_expires`;
   await database.change(`CREATE INDEX ${index} ON ${table} (expires)`, []).catch(() => {
-    // Another worker has made it at the same moment.
+    // Another worker has created it at the same moment.
   });
 }
 
@@ -89,22 +85,18 @@ class SqlStore implements SessionStore {
     this.#table = table;
   }
 
-  /** The order matters: what is read before the lock is ours may be old. */
+  /** In this order: a record read before the lock is ours may be outdated. */
   async take(key: string, lock: string): Promise<Found | undefined> {
     const isTaken = await this.update(key, { lock }, "");
     const found = await this.load(key);
-    // Trap: another process gets in line between the two, and changes the text: we would wait for ourselves.
+    // Trap: another process queues in between and changes the text: we would wait for ourselves.
     return found && isTaken ? { ...found, lock } : found;
   }
 
   async load(key: string): Promise<Found | undefined> {
     const sql = `SELECT ${columns.join(", ")} FROM ${this.#table} WHERE id = ?`;
     const [row] = await this.#database.select(sql, [key]);
-    if (!row) return undefined;
-    const [lock, created, accessed, timeout, expires, data] = columns.map((name) => row[name]);
-    const [from, used, span, until] = [created, accessed, timeout, expires].map(Number);
-    const record = { created: from, accessed: used, timeout: span, expires: until };
-    return { lock: String(lock), record: { ...record, data: String(data) } as SessionRecord };
+    return foundInRow(row ? columns.map((name) => row[name]) : null);
   }
 
   async insert(key: string, record: SessionRecord, lock: string): Promise<void> {
@@ -151,7 +143,7 @@ class SqlStore implements SessionStore {
     if (rows.length === 0) return false;
     const marks = rows.map(() => "?").join(", ");
     const ids = rows.map(({ id }) => String(id));
-    // It may have been used again since it was looked at.
+    // It may have been used since the SELECT.
     await this.#database.change(
       `DELETE FROM ${this.#table} WHERE id IN (${marks}) AND ${expired}`,
       [...ids, ...times],

@@ -1,7 +1,4 @@
-/**
- * Sessions in a SQLite file, by `node:sqlite`: all workers of a machine share it, and it survives restarts.
- * @module
- */
+/** Sessions in a SQLite file, using `node:sqlite`: shared by all workers, and persistent. */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -15,14 +12,14 @@ import {
   type SessionStore,
 } from "./session-store.ts";
 
-/** Milliseconds to wait for another process inside of SQLite, where this whole process waits along: a write takes a fraction of one. */
-const shortWait = 5;
-/** Milliseconds to wait for it outside. */
-const longWait = 2000;
-/** Rows that a step of the clean-up looks at. */
+/** Wait inside SQLite, which blocks this process; a write takes a fraction of a millisecond. */
+const busyTimeoutMs = 5;
+/** Wait outside of SQLite, without blocking. */
+const retryLimitMs = 2000;
+/** Rows examined by one step of the clean-up. */
 const batch = 500;
 
-/** No index on `expires`: every request would have to keep it up, for the sake of a clean-up that can as well read on from where it was. */
+/** No index on `expires`: every request would pay for it, and the clean-up scans on. */
 const schema = `CREATE TABLE IF NOT EXISTS session (
   id TEXT NOT NULL PRIMARY KEY,
   lock TEXT NOT NULL,
@@ -35,16 +32,16 @@ const schema = `CREATE TABLE IF NOT EXISTS session (
 
 const columns = "lock, created, accessed, timeout, expires, data";
 
-/** Opens the file, made when it is missing, for our user alone. */
+/** Opens or creates the file, for our user only. */
 export async function openSqliteStore(path: string): Promise<SessionStore> {
   const { DatabaseSync: Database } = await import("node:sqlite");
   mkdirSync(dirname(path), { recursive: true });
-  // SQLite would make it with the mode that umask leaves, for everybody to read; its other two files get the mode of this one.
+  // Attack: by default, SQLite makes world-readable files; its other two files inherit this mode.
   closeSync(openSync(path, "a", 0o600));
-  const database = new Database(path, { timeout: shortWait });
+  const database = new Database(path, { timeout: busyTimeoutMs });
   try {
     await whenFree(() => {
-      // NORMAL: a power cut may cost the last seconds, never the file.
+      // NORMAL: a power failure may lose the last seconds, never the file.
       database.exec(
         "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
       );
@@ -71,7 +68,7 @@ class SqliteStore implements SessionStore {
   readonly #delete: StatementSync;
   readonly #step: StatementSync;
   readonly #sweep: StatementSync;
-  /** Where the next step of the clean-up begins. */
+  /** Position of the clean-up. */
   #position = 0;
 
   constructor(database: DatabaseSync) {
@@ -150,13 +147,13 @@ function foundIn([row]: readonly unknown[]): Found | undefined {
   return { record, lock };
 }
 
-/** Runs `work` at once if it can; where another process writes for longer than usual, waits without holding up this one. */
+/** Runs `work` at once; while another process writes for long, retries without blocking. */
 function whenFree<T>(work: () => T): Maybe<T> {
   try {
     return work();
   } catch (error) {
     if (!isBusy(error)) throw error;
-    return retry(work, Date.now() + longWait);
+    return retry(work, Date.now() + retryLimitMs);
   }
 }
 
@@ -171,7 +168,7 @@ async function retry<T>(work: () => T, deadline: number): Promise<T> {
   }
 }
 
-/** SQLITE_BUSY and SQLITE_LOCKED, and their extended codes (sqlite.org/rescode.html). */
+/** SQLITE_BUSY, SQLITE_LOCKED and their extended codes (sqlite.org/rescode.html). */
 function isBusy(error: unknown): boolean {
   const code = Number((error as { errcode?: number }).errcode) & 0xff;
   return code === 5 || code === 6;

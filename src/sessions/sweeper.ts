@@ -1,24 +1,21 @@
 /**
- * Removes expired sessions: in the background, a few at a time, by one process at a time. No request waits for it, and none needs it: an
- * expired session is none, whether its record is still there or not.
- * @module
+ * Background clean-up of expired sessions, in small steps, by one process at a time. No request
+ * depends on it: expired sessions are invalid in any case.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { log, textOf } from "../log.ts";
-import { ownIdentity } from "../process-identity.ts";
-import { join, leave, leaseTime, lockOf } from "./lock-state.ts";
+import { log, textOf } from "../base/log.ts";
+import { ownIdentity } from "../base/process-identity.ts";
+import { join, leave, leaseMs, lockOf } from "./lock-state.ts";
 import type { SessionRecord, SessionStore } from "./session-store.ts";
 
-/** Seconds between two clean-ups, by whichever process. */
-const interval = 300;
-/** Seconds between two looks at whether it is time. */
-const look = 60;
-/** Milliseconds of a clean-up; the next one goes on where it stopped. */
-const longest = 1000;
-/** Milliseconds between two steps, in which requests have their turn. */
-const pause = 10;
+const sweepIntervalSeconds = 300;
+const checkIntervalSeconds = 60;
+/** The next clean-up continues where this one stopped. */
+const sweepLimitMs = 1000;
+/** Pause between two steps, for requests. */
+const pauseMs = 10;
 
-/** No id has this key: it has a character that base64url has not. */
+/** Not base64url: no session has this key. */
 const key = "#sweep";
 const id = "sweep";
 
@@ -34,7 +31,7 @@ export class Sweeper {
 
   start(): void {
     if (this.#store.expiresItself) return;
-    const milliseconds = look * 1000 * (0.5 + Math.random());
+    const milliseconds = checkIntervalSeconds * 1000 * (0.5 + Math.random());
     this.#timer = setInterval(() => void this.#turn(), milliseconds).unref();
   }
 
@@ -42,11 +39,11 @@ export class Sweeper {
     clearInterval(this.#timer);
   }
 
-  /** One clean-up, if it is due and nobody else is at it. True: it was done. Rejects with what the store says. */
+  /** Runs one clean-up, if due and no other process runs one; true if so. */
   async sweep(now: number = Date.now()): Promise<boolean> {
     const seconds = Math.floor(now / 1000);
     const process = ownIdentity();
-    const holder = { id, process, since: now, until: now + longest + leaseTime };
+    const holder = { id, process, since: now, until: now + sweepLimitMs + leaseMs };
     const lock = lockOf(holder, false);
     const found = await this.#store.take(key, lock);
     let text = found?.lock === lock ? lock : undefined;
@@ -59,7 +56,7 @@ export class Sweeper {
       if (!(await this.#store.update(key, { lock: attempt.text }, found.lock))) return false;
       text = attempt.text;
     }
-    const isDue = !found || seconds - found.record.accessed >= interval;
+    const isDue = !found || seconds - found.record.accessed >= sweepIntervalSeconds;
     if (isDue) await this.#remove(seconds);
     const change = { lock: leave(text, id, now) ?? "", ...(isDue && { accessed: seconds }) };
     await this.#store.update(key, change, text);
@@ -67,8 +64,8 @@ export class Sweeper {
   }
 
   async #remove(seconds: number): Promise<void> {
-    const end = Date.now() + longest;
-    while ((await this.#store.sweep(seconds)) && Date.now() < end) await sleep(pause);
+    const end = Date.now() + sweepLimitMs;
+    while ((await this.#store.sweep(seconds)) && Date.now() < end) await sleep(pauseMs);
   }
 
   async #turn(): Promise<void> {
@@ -80,7 +77,7 @@ export class Sweeper {
   }
 }
 
-/** It never expires itself. */
+/** Never expires itself. */
 function record(seconds: number): SessionRecord {
   const never = Number.MAX_SAFE_INTEGER;
   return { data: "{}", created: seconds, accessed: seconds, timeout: never, expires: never };

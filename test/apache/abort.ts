@@ -1,11 +1,13 @@
 /** A client that goes away: the handler learns it, what it registered runs, the process goes on. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule } from "../fixtures/journal.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
 const apache = await startApache(t, {
-  before: "Define MOD_TS_TIMEOUT 2",
+  // Long enough for a busy machine, short enough to wait for.
+  before: "Define MOD_TS_TIMEOUT 5",
   conf: `
     <Location /abort>
       Use TsHandler abort.ts
@@ -17,63 +19,7 @@ const apache = await startApache(t, {
   files: { "large.bin": "x".repeat(20_000_000) },
   handlers: {
     "journal.ts": journalModule,
-    "abort.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      import { note } from "./journal.ts";
-      const aborted = (req: ApacheRequest) => new Promise((resolve) => req.signal.addEventListener("abort", resolve));
-      const noteFailure = (text: string) => (error: unknown) => {
-        note(text + (error as { code: string }).code);
-        throw error;
-      };
-      let release = () => {};
-      const ways: Record<string, (req: ApacheRequest) => unknown> = {
-        writing: async (req) => {
-          const timer = setInterval(() => req.write("more", true), 5);
-          await aborted(req);
-          clearInterval(timer);
-          note("writing aborted");
-          try { req.write("more"); } catch (error) { noteFailure("writing ")(error); }
-        },
-        flushing: async (req) => {
-          for (;;) {
-            req.write("more");
-            await req.flush().catch(noteFailure("flushing "));
-          }
-        },
-        file: async (req) => {
-          await req.sendFile(req.getOptions()["file"]!).catch(noteFailure("file "));
-        },
-        response: () => {
-          let timer: NodeJS.Timeout;
-          return new Response(new ReadableStream({
-            start(controller) { timer = setInterval(() => controller.enqueue(Buffer.from("part")), 5); },
-            cancel() { clearInterval(timer); note("response cancelled"); },
-          }));
-        },
-        pulled: () => new Response(new ReadableStream({
-          pull(controller) { controller.enqueue(Buffer.alloc(65536)); },
-          cancel() { note("pulled cancelled"); },
-        })),
-        silent: async (req) => {
-          note("silent begins");
-          await new Promise<void>((resolve) => (release = resolve));
-          note("silent released");
-          req.write("nobody reads this");
-        },
-        release: (req) => { release(); req.write("released"); },
-        "given-up": async (req) => { await aborted(req); note("given-up aborted"); },
-      };
-      export const handler = (req: ApacheRequest) => {
-        const way = req.uri.split("/").at(-1)!;
-        req.registerCleanup((name) => note(name + " cleanup"), way);
-        return ways[way]!(req) as number;
-      };
-      export const logHandler = (req: ApacheRequest) => {
-        const way = req.uri.split("/").at(-1)!;
-        note(way + " log " + req.signal.aborted);
-        return OK;
-      };
-    `,
+    "abort.ts": handlerFile("abort.ts"),
   },
 });
 

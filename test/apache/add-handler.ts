@@ -1,5 +1,6 @@
 /** `req.addHandler` through Apache: the running phase and later ones, for one request. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -23,45 +24,8 @@ const apache = await startApache(t, {
     `)
     .join("\n"),
   handlers: {
-    "add.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      type Added = ApacheRequest & { answer?: string };
-      export const second = (req: ApacheRequest) => {
-        req.state["answer"] = "handed on";
-        req.addHandler("handler", "other.ts");
-        return OK;
-      };
-      export { second as function_ };
-      const inline = (req: ApacheRequest) => {
-        req.addHandler("handler", function added(again) { again.write("from a function, " + again.handlerEntry?.handler); return OK; });
-        return OK;
-      };
-      export { inline as function };
-      export const bad = (req: ApacheRequest) => { req.addHandler("handler", "other.ts::none"); return OK; };
-      export const empty = (req: ApacheRequest) => { req.addHandler("handler", ""); return OK; };
-      export const none = (req: ApacheRequest) => { req.addHandler("nonsense" as "log", "other.ts"); return OK; };
-      export const past = (req: ApacheRequest) => { req.addHandler("fixup", "other.ts"); return OK; };
-      export const log = (req: ApacheRequest) => {
-        req.write("content");
-        req.addHandler("log", (later) => { later.logError("logged " + later.bytesSent + " bytes", "notice"); return OK; });
-        return OK;
-      };
-      export const grows = (req: ApacheRequest) => {
-        const depth = Number(req.state["depth"] ?? 0) + 1;
-        req.state["depth"] = depth;
-        req.write(depth + " ");
-        if (depth < 5) req.addHandler("handler", "add.ts::grows");
-        return OK;
-      };
-      export const fixup = (req: ApacheRequest) => {
-        req.state["answer"] = "added in " + req.phase;
-        req.addHandler("handler", "other.ts");
-        return OK;
-      };
-      export { fixup as access };
-      export const configured = (req: ApacheRequest) => { req.write("configured, "); return OK; };
-    `,
-    "other.ts": `export const handler = (req) => { req.write(String(req.state["answer"])); return 0; };`,
+    "add.ts": handlerFile("add-handler-add.ts"),
+    "other.ts": handlerFile("add-handler-other.ts"),
   },
 });
 
@@ -94,9 +58,9 @@ t.test("an empty name, an unknown phase and one that is over fail at once", asyn
     t.equal((await apache.request(`/${name}`)).status, 500, name);
   }
   const log = await until(() => apache.sidecarLog(), 'to phase "fixup"');
-  t.match(log, "MODTS_BAD_ARGUMENT: addHandler");
-  t.match(log, 'a handler cannot be added to phase "nonsense": the phases are init');
-  t.match(log, 'a handler cannot be added to phase "fixup": it is over');
+  t.match(log, "MODTS_BAD_ARGUMENT: invalid argument for addHandler");
+  t.match(log, 'cannot add a handler to phase "nonsense": the phases are trans, init');
+  t.match(log, 'cannot add a handler to phase "fixup": it is over');
 });
 
 t.test("a handler for the log phase", async (t) => {

@@ -4,7 +4,8 @@ import { renameSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import * as record from "../../src/authorizer/record.ts";
+import * as record from "../../src/authorizer/fastcgi.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { type Apache, startApache, startEcho } from "../fixtures/httpd.ts";
 import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
@@ -68,8 +69,8 @@ t.test("a fake authorizer", async (t) => {
     return body.includes("SECRET") ? "served" : String(status);
   };
 
-  await t.test("a whole answer is what it says", async (t) => {
-    t.equal(await ask(Buffer.concat([stdout(allowing), end()])), "served");
+  await t.test("a whole refusal is what it says, a permission needs a proof", async (t) => {
+    t.equal(await ask(Buffer.concat([stdout(allowing), end()])), "401");
     t.equal(await ask(Buffer.concat([stdout(denying), end()])), "403");
   });
 
@@ -156,22 +157,15 @@ t.test("no permission with the wrong secret, or with none", async (t) => {
     });
     await until(apache.sidecarLog, /\bready\b/);
     const { status, body } = await apache.request("/a.txt");
-    t.equal(status, 403);
+    t.equal(status, 403, "a wrong or missing secret refuses");
     t.notMatch(body, /SECRET/);
     t.match(await until(apache.sidecarLog, "MODTS_SECRET_WRONG"), /MODTS_SECRET_WRONG/);
     await apache.stop();
   }
 });
 
-const judge = (version: number): string => `
-  import { type ApacheRequest, OK } from "mod-ts";
-  export async function accessHandler(req: ApacheRequest) {
-    if (req.args === "wait") await new Promise(() => {});
-    if (req.args === "die") process.kill(process.pid, "SIGKILL");
-    req.errHeadersOut.set("X-Version", "${version}");
-    return req.headersIn.get("x-may") === "yes" ? OK : 403;
-  }
-`;
+const judge = (version: number): string =>
+  handlerFile("auth-faults-judge.ts").replace('"1"', `"${version}"`);
 
 t.test("the sidecar", async (t) => {
   const handlers = { "judge.ts": judge(1) };

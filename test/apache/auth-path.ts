@@ -5,6 +5,7 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -99,17 +100,7 @@ const apache = await startApache(t, {
     ],
   ]),
   handlers: {
-    "judge.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export function accessHandler(req: ApacheRequest) {
-        const policy = req.headersIn.get("x-policy");
-        const seen = { uri: req.uri, filename: req.filename, pathInfo: req.pathInfo };
-        req.errHeadersOut.set("X-Judged", Buffer.from(JSON.stringify(seen)).toString("base64"));
-        if (policy === "uri" && /^\\/+(secret|alias|rewritten|file|errors|same.missing.txt)(\\/|$)/.test(req.uri)) return 403;
-        if (policy === "file" && /\\/htdocs\\/(secret|errors)/.test(req.filename)) return 403;
-        return OK;
-      }
-    `,
+    "judge.ts": handlerFile("auth-path-judge.ts"),
   },
 });
 for (const name of ["secret", "public"])
@@ -120,7 +111,15 @@ await until(() => apache.sidecarLog(), /\bready\b/);
 interface Outcome {
   status: number;
   body: string;
-  judged: { uri: string; filename: string; pathInfo: string } | undefined;
+  judged: Judged | undefined;
+  /** All judgements: one for each redirect and sub-request inside Apache. */
+  all: Judged[];
+}
+
+interface Judged {
+  uri: string;
+  filename: string;
+  pathInfo: string;
 }
 
 async function ask(host: string, target: string, policy: string): Promise<Outcome> {
@@ -131,12 +130,16 @@ async function ask(host: string, target: string, policy: string): Promise<Outcom
     "Connection: close",
   ];
   const text = await apache.raw(Buffer.from(`${head.join("\r\n")}\r\n\r\n`, "latin1"));
-  // Of several judgements, one for each redirect inside Apache, the last one counts.
-  const encoded = [...text.matchAll(/^X-Judged: (?:.*, )?(\S+)\r$/gm)].at(-1)?.[1];
+  const encoded = [...text.matchAll(/^X-Judged: (.*)\r$/gm)].flatMap(([, list = ""]) =>
+    list.split(", "),
+  );
+  const all = encoded.map((one) => JSON.parse(Buffer.from(one, "base64").toString()) as Judged);
   return {
     status: Number(text.slice(9, 12)),
     body: text.slice(text.indexOf("\r\n\r\n") + 4),
-    judged: encoded ? JSON.parse(Buffer.from(encoded, "base64").toString()) : undefined,
+    // Of several judgements, the last one counts.
+    judged: all.at(-1),
+    all,
   };
 }
 
@@ -275,12 +278,18 @@ t.test("a redirect inside Apache is judged anew, by where it leads", async (t) =
 });
 
 t.test("what a page includes needs a permission of its own", async (t) => {
-  for (const target of ["/ssi/page.shtml", "/including/page.shtml"]) {
-    const { status, body } = await ask("plain", target, "none");
+  for (const [target, policy] of [
+    ["/ssi/page.shtml", "none"],
+    ["/including/page.shtml", "uri"],
+    ["/including/page.shtml", "file"],
+  ] as const) {
+    const { status, body } = await ask("plain", target, policy);
     t.equal(status, 200);
     t.match(body, /an error occurred/, target);
     t.notMatch(body, /FILE htdocs\/(?:secret|public\/a)/, target);
   }
+  const { body } = await ask("plain", "/including/page.shtml", "none");
+  t.match(body, /FILE htdocs\/secret/, "which the handler gives");
 });
 
 t.test(
@@ -298,7 +307,8 @@ t.test(
 );
 
 t.test("a file that MultiViews finds is judged by itself, or not served", async (t) => {
-  const { body, judged } = await ask("plain", "/negotiated/n", "none");
-  const isServed = /FILE htdocs\/negotiated/.test(body);
-  t.equal(isServed, judged?.filename.endsWith("/negotiated/n.html") ?? false);
+  const { body, all } = await ask("plain", "/negotiated/n", "none");
+  t.match(body, /FILE htdocs\/negotiated/);
+  const judged = all.find(({ filename }) => filename.endsWith("/negotiated/n.html"));
+  t.equal(judged?.uri, "/negotiated/n.html");
 });

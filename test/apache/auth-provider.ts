@@ -1,5 +1,6 @@
 /** `AuthBasicProvider mod_ts`: Apache asks for the password, a handler judges it. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -40,6 +41,14 @@ const apache = await startApache(t, {
       Require mod_ts
     </Location>
     <Location "/behind-file">
+      AuthType Basic
+      AuthName "Provider"
+      Use TsAuthBasicProviderAmong count.ts "user ann"
+      AuthBasicProvider file mod_ts
+      AuthUserFile "\${FOLDER}/htpasswd"
+      Require valid-user
+    </Location>
+    <Location "/unnamed">
       ${provider}
       AuthBasicProvider file mod_ts
       AuthUserFile "\${FOLDER}/htpasswd"
@@ -50,21 +59,12 @@ const apache = await startApache(t, {
     "htdocs/only-access/a.txt": "secret\n",
     "htdocs/only-authz/a.txt": "secret\n",
     "htdocs/behind-file/a.txt": "behind\n",
+    "htdocs/unnamed/a.txt": "unnamed\n",
     // ann:pass
     htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
   },
   handlers: {
-    "count.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export const yes = () => OK;
-      let asked = 0;
-      export function authenHandler(req: ApacheRequest) {
-        asked += 1;
-        req.headersOut.set("X-Asked", String(asked));
-        const password = req.getBasicAuthPassword();
-        return password === "pass" ? OK : 401;
-      }
-    `,
+    "count.ts": handlerFile("auth-provider-count.ts"),
   },
 });
 
@@ -90,6 +90,13 @@ t.test("one provider among others: first the file, then the handler", async (t) 
   t.match(await ask("/behind-file/a.txt", "bob"), { status: 200 });
   const after = Number((await ask("/plain/a.txt", "bob")).headers["x-asked"]);
   t.equal(after - before, 2, "ann is in the file, so the handler was asked for bob alone");
+  t.match(await ask("/behind-file/a.txt", "ann", "wrong"), { status: 401 });
+  t.match(await ask("/unnamed/a.txt", "bob"), { status: 200 });
+  t.match(
+    await ask("/unnamed/a.txt", "ann"),
+    { status: 401 },
+    "no answer of the handler proves her",
+  );
 });
 
 t.test("no other phase can vouch for a password", async (t) => {

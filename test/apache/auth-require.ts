@@ -1,7 +1,8 @@
 /** Apache's own rules around our answer: RequireAny, RequireAll, addresses, listings, WebDAV. */
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const asking = `AuthType Basic
@@ -18,9 +19,16 @@ const sections: Record<string, string> = {
   listing: `${asking}\nRequire valid-user\nOptions +Indexes\nIndexOptions ShowForbidden`,
   outer: `${asking}\nRequire valid-user`,
   "outer/open": "Require all granted",
+  collections: `${asking}\nUse TsAuthzHandler auth.ts\nRequire valid-user\nDav On`,
+  "collections-access": `AuthType mod_ts\nUse TsPassAuthorization\nUse TsAccessHandler auth.ts
+    Require valid-user\nDav On`,
+  "collections-file": `AuthType Basic\nAuthName "File"\nAuthUserFile "\${FOLDER}/htpasswd"
+    Use TsAuthzHandler auth.ts\nRequire valid-user\nDav On`,
   dav: `${asking}\nRequire valid-user\nDav On`,
-  limited: `${asking}\n<LimitExcept GET HEAD>\nRequire valid-user\n</LimitExcept>`,
+  limited: `${asking}\n<Limit GET HEAD>\nRequire all granted\n</Limit>\n<LimitExcept GET HEAD>\nRequire valid-user\n</LimitExcept>`,
 };
+
+const collections = ["collections", "collections-access", "collections-file"];
 
 const apache = await startApache(t, {
   authorizer: true,
@@ -35,18 +43,23 @@ const apache = await startApache(t, {
   files: {
     ...Object.fromEntries(Object.keys(sections).map((name) => [`htdocs/${name}/a.txt`, "a\n"])),
     groups: "editors: ann\n",
+    ...Object.fromEntries(
+      collections.flatMap((name) => [
+        [`htdocs/${name}/ann/a.txt`, "of ann"],
+        [`htdocs/${name}/bob/thesis.txt`, "of bob"],
+      ]),
+    ),
+    // ann:pass
+    htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
     "locks/readme.txt": "of mod_dav\n",
   },
   handlers: {
-    "auth.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export function authenHandler(req: ApacheRequest) {
-        return req.getBasicAuthPassword() === "pass" ? OK : 401;
-      }
-    `,
+    "auth.ts": handlerFile("auth-require-auth.ts"),
   },
 });
-for (const name of ["htdocs/dav", "locks"]) chmodSync(join(apache.folder, name), 0o777);
+const writable = collections.flatMap((name) => [`htdocs/${name}/ann`, `htdocs/${name}/bob`]);
+for (const name of ["htdocs/dav", "locks", ...writable])
+  chmodSync(join(apache.folder, name), 0o777);
 
 const ask = async (path: string, user?: string, method = "GET", body?: string) =>
   apache.request(path, {
@@ -99,6 +112,42 @@ t.test("WebDAV: reading, writing, listing", async (t) => {
   t.equal((await ask("/dav/", "ann", "PROPFIND")).status, 207);
   t.equal((await ask("/dav/new.txt", undefined, "DELETE")).status, 401);
 });
+
+for (const name of collections) {
+  t.test(`${name}: the destination of COPY and MOVE is judged, too`, async (t) => {
+    const send = async (method: string, headers: Record<string, string>): Promise<number> => {
+      const authorization = `Basic ${Buffer.from("ann:pass").toString("base64")}`;
+      const options = { method, headers: { host: "dav.example", authorization, ...headers } };
+      return (await apache.request(`/${name}/ann/a.txt`, options)).status;
+    };
+    const bob = `/${name}/bob/thesis.txt`;
+    for (const method of ["COPY", "MOVE"]) {
+      for (const destination of [bob, `http://dav.example${bob}`, `/${name}/ann/../bob/x`]) {
+        t.equal(await send(method, { destination, overwrite: "T" }), 403, destination);
+      }
+      t.equal(await send(method, { "new-uri": bob }), 403, "as mod_dav reads it");
+      t.equal(
+        await send(method, { destination: `http://elsewhere.example${bob}` }),
+        403,
+        `${method} to another host is refused`,
+      );
+    }
+    t.equal(
+      await send("COPY", { destination: `http://dav.example/${name}/ann/b.txt` }),
+      201,
+      "COPY within the collection is allowed",
+    );
+    t.equal(
+      await send("MOVE", { destination: `http://DAV.example:80/${name}/ann/c%20d.txt` }),
+      201,
+    );
+    t.equal(
+      readFileSync(join(apache.folder, `htdocs${bob}`), "utf8"),
+      "of bob",
+      "the file of bob stays as it was",
+    );
+  });
+}
 
 t.test("LimitExcept: reading is free, everything else is not", async (t) => {
   t.equal(await status("limited"), 200);

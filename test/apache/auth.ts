@@ -2,14 +2,16 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { killSidecar } from "../fixtures/processes.ts";
 import { until } from "../fixtures/until.ts";
 
 const basic = (user: string, password: string): { headers: Record<string, string> } => ({
   headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` },
 });
 
-const script = "#!/bin/sh\necho Content-Type: text/plain\necho\nenv\n";
+const script = handlerFile("env.sh");
 
 const sections: Record<string, string> = {
   basic: 'AuthType Basic\nAuthName "Members"\nUse TsAuthenHandler auth.ts\nRequire valid-user',
@@ -56,45 +58,7 @@ const apache = await startApache(t, {
     htpasswd: "ann:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\nbob:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n",
   },
   handlers: {
-    "auth.ts": `
-      import { DECLINED, OK, HttpError, type ApacheRequest } from "mod-ts";
-      export function accessHandler(req: ApacheRequest) {
-        return req.headersIn.get("x-blocked") ? 403 : OK;
-      }
-      export function authenHandler(req: ApacheRequest) {
-        const password = req.getBasicAuthPassword();
-        if (req.headersIn.get("x-user")) req.user = req.headersIn.get("x-user")!;
-        else if (password !== "pass") return 401;
-        req.notes.set("level", "7; a=b&c");
-        req.headersOut.add("Set-Cookie", "a=1");
-        req.headersOut.add("Set-Cookie", "b=2");
-        req.headersOut.set("Connection", "close");
-        return OK;
-      }
-      export function authzHandler(req: ApacheRequest) { return req.user === "bob" ? 403 : OK; }
-      export function typeHandler(req: ApacheRequest) { req.contentType = "text/x-typed"; return OK; }
-      export function fixupHandler(req: ApacheRequest) { req.subprocessEnv.set("FIXED", "yes"); return OK; }
-      export function handler(req: ApacheRequest) { req.write(req.user + " " + req.notes.get("level")); return OK; }
-      const denials: Record<string, () => number> = {
-        slash: () => { throw new HttpError(403, { body: "/etc/passwd" }); },
-        url: () => { throw new HttpError(403, { body: "http://evil.example/" }); },
-        quote: () => { throw new HttpError(403, { body: '"quoted"' }); },
-        json: () => { throw new HttpError(429, { body: '{"error":"later"}', headers: { "content-type": "application/json", "retry-after": "5" } }); },
-        redirect: () => { throw new HttpError(302, { headers: { location: "https://login.example/?rd=x", "set-cookie": ["s=1", "t=2"] } }); },
-        umlaut: () => { throw new HttpError(403, { body: "<p>für Jörg", headers: { "content-type": "text/html; charset=utf-8" } }); },
-        page: () => { throw new HttpError(403, { body: "x".repeat(9000) }); },
-        throws: () => { throw new Error("policy"); },
-        undefined: () => undefined as never,
-        declined: () => DECLINED,
-      };
-      export const no = () => 403;
-      export const noted = (req: ApacheRequest) => (req.user && req.notes.get("level") ? OK : 403);
-      export function deny(req: ApacheRequest) {
-        if (req.args === "written") { req.write("a page with status 200"); return -2; }
-        if (req.args === "slow") return new Promise<number>(() => {});
-        return denials[req.args!]!();
-      }
-    `,
+    "auth.ts": handlerFile("auth.ts"),
     "broken.ts": "export function authenHandler( {",
   },
 });
@@ -140,6 +104,9 @@ t.test("access, authen, authz, type and fixup in one round trip", async (t) => {
 
 t.test("an access handler alone: no user, no dialog", async (t) => {
   t.match(await apache.request("/access/a.txt"), { status: 200, body: "access\n" });
+  const environment = (await apache.request("/script/env.sh")).body;
+  t.match(environment, /^REQUEST_URI=/m);
+  t.notMatch(environment, /^(?:REDIRECT_)?REMOTE_USER=./m, "CGI hears of no user");
   t.match(await apache.request("/access/a.txt", { headers: { "x-blocked": "1" } }), {
     status: 403,
   });
@@ -227,8 +194,7 @@ t.test("everything that is not an OK keeps the door shut", async (t) => {
 });
 
 t.test("with the sidecar down nothing is served", async (t) => {
-  apache.sidecar.kill("SIGKILL");
-  await new Promise((resolve) => apache.sidecar.once("exit", resolve));
+  await killSidecar(apache.sidecar);
   for (const name of ["basic", "all", "access", "behind", "own", "deny"]) {
     const reply = await apache.request(`/${name}/a.txt`, basic("ann", "pass"));
     t.ok(reply.status >= 500, `${name}: ${reply.status}`);

@@ -1,6 +1,6 @@
 /** `mod_ts/htpasswd` and `mod_ts/sql` with SQLite in front of static files. */
 import { execFileSync } from "node:child_process";
-import { rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import t from "tap";
@@ -37,6 +37,7 @@ const sections: Record<string, string> = {
   sqlite: `${sql}\nUse TsOption mod_ts.sql.dsn sqlite:users.db\nUse TsOption mod_ts.sql.seed seed.sql`,
   legacy: `${sql}\nUse TsOption mod_ts.sql.dsn sqlite:users.db\nUse TsOption mod_ts.sql.legacy md5
     Use TsOption mod_ts.sql.upgrade on`,
+  limited: `${htpasswd}\nUse TsOption mod_ts.htpasswd.file users\nUse TsOption mod_ts.htpasswd.attempts 2`,
   query: `${sql}\nUse TsOption mod_ts.sql.dsn sqlite:users.db
     Use TsOption mod_ts.sql.query "SELECT password FROM users WHERE name = ?"`,
   table: `${sql}\nUse TsOption mod_ts.sql.dsn sqlite:users.db\nUse TsOption mod_ts.sql.table other`,
@@ -93,6 +94,26 @@ t.test("a file of htpasswd", async (t) => {
   t.match(await until(apache.accessLog, line), line);
 });
 
+t.test("guesses are limited, and logged as fail2ban reads them", async (t) => {
+  for (const status of [401, 401, 429]) {
+    t.equal(
+      await ask("limited", "bob", `guess ${status} ${Math.random()}`),
+      status,
+      `guess ${status}`,
+    );
+  }
+  const lines = await until(apache.sidecarLog, /"\/limited\/a\.txt": Too Many Attempts/);
+  t.match(lines, /\[client 127\.0\.0\.1:\d+\] AH01618: user bob not found: \/limited\/a\.txt/);
+  const log = lines.split("\n").filter((line) => line.includes("/limited/"));
+  writeFileSync(inFolder("limited.log"), `${log.join("\n")}\n`);
+  const filter = "/etc/fail2ban/filter.d/apache-auth.conf";
+  if (!existsSync(filter)) return void t.comment("skipped: there is no fail2ban on this machine");
+  const found = execFileSync("fail2ban-regex", [inFolder("limited.log"), filter], {
+    encoding: "utf8",
+  });
+  t.match(found, /Lines: 3 lines, 0 ignored, 3 matched, 0 missed/);
+});
+
 t.test("a file that changes counts at once", async (t) => {
   t.equal(await ask("file", "new"), 401);
   writeFileSync(inFolder("users"), `${users}new:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n`);
@@ -112,11 +133,11 @@ t.test("groups", async (t) => {
 
 t.test("mistakes in the configuration refuse everybody, and say where they are", async (t) => {
   for (const [name, message] of [
-    ["unset", "Use TsOption mod_ts.htpasswd.file: it is missing"],
-    ["typo", "Use TsOption mod_ts.htpasswd.fille: there is no such option"],
+    ["unset", "invalid option mod_ts.htpasswd.file: missing"],
+    ["typo", "invalid option mod_ts.htpasswd.fille: unknown option"],
     ["gone", "MODTS_USERS_UNREADABLE"],
-    ["injection", "Use TsOption mod_ts.sql.table: it must be a plain name"],
-    ["driver", "Use TsOption mod_ts.sql.dsn: it must begin with"],
+    ["injection", "invalid option mod_ts.sql.table: expected a plain name"],
+    ["driver", "invalid option mod_ts.sql.dsn: must begin with"],
   ] as const) {
     t.equal(await ask(name, "john"), 500, name);
     t.ok((await until(apache.sidecarLog, message)).includes(message), message);
@@ -126,6 +147,7 @@ t.test("mistakes in the configuration refuse everybody, and say where they are",
 t.test("a table of SQLite, made from a file of SQL when it is not there", async (t) => {
   t.equal(await ask("sqlite"), 401);
   t.equal(await ask("sqlite", "john"), 200);
+  t.equal(statSync(inFolder("users.db")).mode & 0o777, 0o600, "the hashes are nobody else's");
   t.equal(await ask("sqlite", "john"), 200);
   t.equal(await ask("sqlite", "ann"), 200);
   t.equal(await ask("sqlite", "john", "wrong"), 401);
@@ -153,7 +175,7 @@ t.test("a database that cannot say is a 503, and works again when it can", async
   t.equal(await ask("table", "john"), 503, "no such table");
   t.match(
     await until(apache.sidecarLog, "no such table"),
-    /MODTS_DATABASE_DOWN: .*users\.db did not say.*no such table: other/,
+    /MODTS_DATABASE_DOWN: .*users\.db failed.*no such table: other/,
   );
   const database = new DatabaseSync(inFolder("users.db"));
   database.exec("CREATE TABLE other AS SELECT * FROM users");

@@ -1,5 +1,6 @@
 /** Request bodies: streamed, promised before they are sent, limited, broken off. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
@@ -19,57 +20,7 @@ const apache = await startApache(t, {
   config: { limits: { bodyBytes: 100_000 } },
   handlers: {
     "journal.ts": journalModule,
-    "body.ts": `
-      import { HttpError, OK, type ApacheRequest } from "mod-ts";
-      import { note } from "./journal.ts";
-      const ways: Record<string, (req: ApacheRequest) => unknown> = {
-        stream: async (req) => {
-          let size = 0;
-          for await (const chunk of req.body) {
-            if (size === 0) note(req.args + " first");
-            size += chunk.length;
-          }
-          note(req.args + " end " + size);
-          req.write(String(size));
-        },
-        read: async (req) => {
-          const parts: string[] = [];
-          for (;;) {
-            const part = await req.read(4);
-            if (part.length === 0) break;
-            parts.push(part.toString());
-          }
-          req.write(JSON.stringify(parts));
-        },
-        line: async (req) => req.write(JSON.stringify([String(await req.readLine()), String(await req.readLine(2)), String(await req.read())])) && OK,
-        lines: async (req) => req.write(JSON.stringify((await req.readLines()).map(String))) && OK,
-        text: async (req) => { req.write(await req.text()); },
-        json: async (req) => { req.write(JSON.stringify({ got: await req.json() })); },
-        web: async (req) => new Response(await req.toRequest().text()),
-        some: async (req) => { req.write(String((await req.read(4)).length)); },
-        break: async (req) => { for await (const chunk of req.body) { req.write(String(chunk.length > 0)); break; } },
-        destroy: (req) => { req.body.destroy(); req.write("destroyed"); },
-        pull: async (req) => {
-          const reader = req.toRequest().body!.getReader();
-          await reader.read();
-          await reader.cancel();
-          return 415;
-        },
-        long: () => new Response("y".repeat(3_000_000)),
-        late: async (req) => {
-          req.write("y".repeat(3_000_000));
-          await req.flush();
-          await req.text().catch((error) => { note("late " + error.code); throw error; });
-        },
-        ignore: (req) => { req.write("ignored"); return OK; },
-        refuse: () => { throw new HttpError(403, { body: "refused" }); },
-        broken: async (req) => {
-          note("broken begins");
-          try { await req.text(); } catch (error) { note("broken " + (error as { code: string }).code); throw error; }
-        },
-      };
-      export const handler = (req: ApacheRequest) => ways[req.uri.split("/").at(-1)!]!(req) as number;
-    `,
+    "body.ts": handlerFile("body.ts"),
   },
 });
 
@@ -84,11 +35,15 @@ t.test("every way to read, with a length and chunked", async (t) => {
     t.same(JSON.parse(await post("read", text)), inFours);
     t.same(JSON.parse(await post("line", text)), ["one\n", "tw", "o\nthrée"]);
     t.same(JSON.parse(await post("lines", text)), ["one\n", "two\n", "thrée"]);
-    t.equal(await post("text", text), text);
-    t.equal(await post("web", text), text);
-    t.equal(await post("json", '{"a":[1,"é"]}'), '{"got":{"a":[1,"é"]}}');
+    t.equal(await post("text", text), text, "text() returns what was sent");
+    t.equal(await post("web", text), text, "a web request has the same body");
+    t.equal(
+      await post("json", '{"a":[1,"é"]}'),
+      '{"got":{"a":[1,"é"]}}',
+      "json() returns what was sent",
+    );
     t.match(await post("json", "{"), /not valid JSON/);
-    t.equal(await post("ignore", text), "ignored");
+    t.equal(await post("ignore", text), "ignored", "a body that is not read delays nothing");
     for (const way of ["text", "web", "ignore"]) {
       t.equal(await post(way, ""), way === "ignore" ? "ignored" : "", `${way}: empty`);
     }
@@ -108,7 +63,7 @@ for (const framing of framings) {
     client.head(`POST /body/stream?${name} HTTP/1.1`, "Connection: close", framing);
     half(client, framing);
     const before = await journalHas(apache, `${name} first`);
-    t.notOk(before.includes(`${name} end 40000`));
+    t.notOk(before.includes(`${name} end 40000`), "the handler runs before the body is complete");
     half(client, framing).send(framing.startsWith("C") ? "" : "0\r\n\r\n");
     t.match(await client.closed, /^HTTP\/1.1 200 [^]*\r\n40000$/);
     await journalHas(apache, `${name} end 40000`);
@@ -119,10 +74,14 @@ for (const framing of framings) {
     const entries = (await readJournal(apache)).length;
     client.head("POST /body/broken HTTP/1.1", framing);
     half(client, framing);
-    await journalHas(apache, "broken begins");
+    await journalHas(apache, "broken begins", entries);
     client.leave();
     const seen = await journalHas(apache, "broken MODTS_BODY_ABORTED", entries);
-    t.equal(seen.at(-1), "broken MODTS_BODY_ABORTED");
+    t.equal(
+      seen.at(-1),
+      "broken MODTS_BODY_ABORTED",
+      "the handler is told that the body was cut off",
+    );
     t.notMatch(apache.sidecarLog(), /MODTS_HANDLER_FAILED|MODTS_WORKER_DIED/);
   });
 }
@@ -178,8 +137,8 @@ t.test("over the limit: 413", async (t) => {
     );
   }
   t.match(
-    await until(apache.sidecarLog, /MODTS_BODY_TOO_LARGE: .* 100000 bytes/),
-    /MODTS_BODY_TOO_LARGE: .* 100000 bytes/,
+    await until(apache.sidecarLog, /MODTS_BODY_TOO_LARGE: .*\b100000 bytes/),
+    /MODTS_BODY_TOO_LARGE: .*\b100000 bytes/,
   );
 });
 
@@ -224,7 +183,7 @@ t.test("the door, too, is heard when it refuses an upload", async (t) => {
       body: Buffer.alloc(5_000_000),
       headers,
     });
-    t.equal(reply.status, 403);
+    t.equal(reply.status, 403, "a request for a source is refused");
   }
 });
 
@@ -243,7 +202,7 @@ t.test("a refused upload leaves connections that work", async (t) => {
       apache.request("/body/refuse", { method: "POST", body }),
       apache.request("/body/text", { method: "POST", body }),
     ]);
-    t.equal(refused.status, 403);
-    t.equal(read.body.length, 60_000);
+    t.equal(refused.status, 403, "the refusal is sent");
+    t.equal(read.body.length, 60_000, "the upload beside it is read whole");
   }
 });

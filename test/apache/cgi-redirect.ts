@@ -1,5 +1,6 @@
 /** A CGI script that leads to another path of this server: Apache answers in its place. */
 import t from "tap";
+import { handlerFiles } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 
 const apache = await startOrigin(t, {
@@ -14,15 +15,7 @@ const apache = await startOrigin(t, {
     </Location>
   `,
   files: { "htdocs/plain.txt": "a plain file", "htdocs/closed.txt": "closed" },
-  handlers: {
-    "file.js": `console.log("Location: /plain.txt\\nX-Lost: yes\\n"); console.log("not shown");`,
-    "script.js": `console.log("Location: /cgi/env.js?a=1\\n");`,
-    "closed.js": `console.log("Location: /closed\\n");`,
-    "nowhere.js": `console.log("Location: /nowhere\\n");`,
-    "elsewhere.js": `console.log("Location: //www.example.com/\\n");`,
-    "loop.js": `console.log("Location: /cgi/loop.js\\n");`,
-    "env.js": `console.log("Content-Type: text/plain\\n\\n" + process.env.REQUEST_METHOD + " " + process.env.QUERY_STRING);`,
-  },
+  handlers: handlerFiles("cgi-redirect"),
 });
 
 t.test("a file, a script, what is closed, what is not there", async (t) => {

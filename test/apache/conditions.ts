@@ -2,6 +2,7 @@
 import { gunzipSync } from "node:zlib";
 import { request } from "node:http";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
@@ -20,20 +21,7 @@ const apache = await startApache(t, {
     </Location>
   `,
   handlers: {
-    "report.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      const text = "0123456789".repeat(200);
-      export const handler = (req: ApacheRequest) =>
-        req.serveContent(text, { contentType: "text/plain", mtime: 1_700_000_000 });
-      export async function stream(req: ApacheRequest) {
-        req.contentType = "text/plain";
-        for (let part = 0; part < 3; part++) {
-          req.write(text);
-          await req.flush();
-        }
-        return OK;
-      }
-    `,
+    "report.ts": handlerFile("conditions-report.ts"),
   },
 });
 

@@ -1,5 +1,6 @@
 /** Content handlers: every way to answer, through a real Apache. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
@@ -18,41 +19,7 @@ const apache = await startApache(t, {
     </Location>
   `,
   handlers: {
-    "all.ts": `
-      import { DECLINED, DONE, HttpError, OK, type ApacheRequest } from "mod-ts";
-      const answers: Record<string, (req: ApacheRequest) => unknown> = {
-        ok: (req) => { req.contentType = "text/plain"; req.write("ok"); return OK; },
-        nothing: (req) => { req.write("nothing returned"); },
-        promise: async (req) => { await new Promise((done) => setTimeout(done, 5)); req.write("later"); return OK; },
-        done: (req) => { req.status = 404; req.write("own page"); return DONE; },
-        status: (req) => { req.headersOut.set("X-Out", "lost"); req.errHeadersOut.set("X-Err", "kept"); req.write("lost"); return 404; },
-        teapot: () => 418,
-        created: (req) => { req.write("made"); return 201; },
-        redirect: (req) => { req.headersOut.set("Location", "/elsewhere"); return 302; },
-        thrown: () => { const deep = () => { throw new HttpError(410, { headers: { "X-Why": ["a", "b"] } }); }; deep(); },
-        body: () => { throw new HttpError(409, { body: "taken\\n" }); },
-        response: () => new Response("web", { status: 202, headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x-web", "1"]] }),
-        json: () => Response.json({ a: 1 }),
-        declined: () => DECLINED,
-        flushed: async (req) => { req.write("one "); await req.flush(); req.write("two"); return OK; },
-        bytes: (req) => { req.contentType = "application/x-bytes"; req.write(Buffer.from([0, 255, 13, 10])); return OK; },
-        empty: () => OK,
-        unauthorized: () => 401,
-        part: (req) => { req.setContentLength(1000); req.write("half of it"); return OK; },
-        copied: (req) => { req.headersOut.set("Content-Length", "1000"); req.write("all of it"); return OK; },
-      };
-      export function handler(req: ApacheRequest) {
-        const name = req.pathInfo.slice(1) || req.uri.split("/").at(-1)!;
-        return answers[name]!(req) as number;
-      }
-      export class Greeter {
-        #name: string;
-        constructor(req: ApacheRequest) { this.#name = req.args ?? "nobody"; }
-        handler(req: ApacheRequest) { req.write("hello " + this.#name); return OK; }
-        wave(req: ApacheRequest) { req.write("wave " + this.#name); return OK; }
-      }
-      export const nested = { deep: { greet(req: ApacheRequest) { req.write("deep"); return OK; } } };
-    `,
+    "all.ts": handlerFile("content-all.ts"),
   },
 });
 

@@ -1,5 +1,7 @@
 /** Cookies through a real Apache: there and back, on redirects and errors, and what a hostile client sends. */
 import t from "tap";
+import { isCutOff } from "../fixtures/cut-off.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -12,26 +14,7 @@ const apache = await startApache(t, {
   `,
   config: { limits: { headerBytes: 131_072 } },
   handlers: {
-    "cookies.ts": `
-      import { CookieKeys, encryptedCookie, OK, redirect, signedCookie, type ApacheRequest } from "mod-ts";
-      const keys = new CookieKeys(["0123456789abcdef0123456789abcdef"]);
-      const cart = signedCookie<string[]>("cart", keys, { maxAge: 3600 });
-      const secret = encryptedCookie<string[]>("secret", keys);
-      const answers: Record<string, (req: ApacheRequest) => unknown> = {
-        set: (req) => { req.setCookie("a", "ü; x=1", { httpOnly: true }); req.setCookie("b", "2"); return OK; },
-        cached: (req) => { req.headersOut.set("Cache-Control", "private"); req.setCookie("a", "1"); return OK; },
-        error: (req) => { req.setCookie("a", "1"); return 404; },
-        redirect: (req) => { req.setCookie("a", "1"); redirect(req, "/elsewhere"); },
-        response: (req) => { req.setCookie("a", "1"); return new Response("x", { headers: { "Set-Cookie": "b=2" } }); },
-        inject: (req) => { req.setCookie("a", "1", { path: decodeURIComponent(req.args ?? "") }); return OK; },
-        late: async (req) => { req.write("x"); await req.flush(); req.setCookie("a", "1"); return OK; },
-        prefix: (req) => { req.setCookie("__Host-a", "1"); return OK; },
-        remember: (req) => { cart.set(req, ["1", "2"]); secret.set(req, ["3"]); return OK; },
-        recall: (req) => { req.write(JSON.stringify([cart.get(req), secret.get(req), cart.status(req)])); return OK; },
-        list: (req) => { req.write(JSON.stringify([req.cookies.size, ...req.cookies].slice(0, 8))); return OK; },
-      };
-      export const handler = (req: ApacheRequest) => answers[req.uri.slice(1)]!(req) as number;
-    `,
+    "cookies.ts": handlerFile("cookies.ts"),
   },
 });
 
@@ -74,20 +57,20 @@ t.test("what cannot be set is an error, and no header", async (t) => {
     t.notOk(reply.headers["set-cookie"] ?? reply.headers["x-evil"], path);
   }
   t.match(
-    await until(apache.sidecarLog, /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/),
-    /MODTS_BAD_COOKIE: cookie a: cookie path is invalid/,
+    await until(apache.sidecarLog, /MODTS_BAD_COOKIE: invalid cookie a: cookie path is invalid/),
+    /MODTS_BAD_COOKIE: invalid cookie a: cookie path is invalid/,
   );
   t.match(
     await until(
       apache.sidecarLog,
-      /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/,
+      /MODTS_BAD_COOKIE: invalid cookie __Host-a: its prefix wants secure: true/,
     ),
-    /MODTS_BAD_COOKIE: cookie __Host-a: its prefix wants secure: true/,
+    /MODTS_BAD_COOKIE: invalid cookie __Host-a: its prefix wants secure: true/,
   );
-  await t.rejects(get("/late"), "the answer is cut off");
+  t.ok(await isCutOff(get("/late")), "the response is cut off");
   t.match(
-    await until(apache.sidecarLog, /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/),
-    /MODTS_HEADERS_SENT: Set-Cookie cannot change any more/,
+    await until(apache.sidecarLog, /MODTS_HEADERS_SENT: Set-Cookie can no longer be changed/),
+    /MODTS_HEADERS_SENT: Set-Cookie can no longer be changed/,
   );
 });
 

@@ -1,6 +1,7 @@
 /** `Use TsDebug On`: what a developer sees of a failure, and what nobody else does. */
 import { join } from "node:path";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const nasty = "<script>alert(1)</script>";
@@ -47,28 +48,8 @@ const apache = await startApache(t, {
     </Location>
   `,
   handlers: {
-    "R&D/throws.ts": `import { OK, type ApacheRequest } from "mod-ts";
-import { deeper } from "./deeper.ts";
-
-interface Unused { a: number }
-
-export function handler(req: ApacheRequest) {
-  req.headersOut.set("X-Out", "1");
-  req.write("half a page");
-  deeper(req);
-}
-export const fixup = (req: ApacheRequest): number => deeper(req);
-export const outcome = () => "ok";
-export const cleans = (req: ApacheRequest) => { req.registerCleanup(() => deeper(req)); req.write("fine"); };
-export const status = () => 404;
-`,
-    "R&D/deeper.ts": `type Lines = string[];
-
-export function deeper(req: unknown): never {
-  const text: Lines = ["this is line five"];
-  throw new TypeError("${nasty}", { cause: new Error("the reason & more") });
-}
-`,
+    "R&D/throws.ts": handlerFile("debug/throws.ts"),
+    "R&D/deeper.ts": handlerFile("debug/deeper.ts"),
     "R&D/build.ts": `export const handler = (req) => { req.write("version 1"); };\n`,
   },
 });
@@ -97,14 +78,18 @@ t.test(
     t.match(text, nasty);
     t.match(text, "the reason & more");
     t.match(text, `${apache.folder}/handlers/R&D/deeper.ts:5:`);
-    t.match(body, /<span class=hit>5 {2} {2}throw new TypeError\(&quot;&lt;script&gt;/);
-    t.match(text, /^4 {4}const text: Lines/m, "lines of the TypeScript file, types and all");
+    t.match(body, /<span class=hit>5 {2} {2}throw new TypeError\(text\[0\]/);
+    t.match(
+      text,
+      /^4 {4}const text: Lines = \["<script>/m,
+      "lines of the TypeScript file, types and all",
+    );
     t.match(text, /Phasehandler/);
     t.match(text, "HandlerR&D/throws.ts");
     t.match(text, `${apache.folder}/handlers/R&D/throws.ts #1`);
     t.match(text, "MODTS_HANDLER_FAILED");
     t.match(text, /at deeper \(.*deeper\.ts:5:\d+\)/);
-    t.match(text, /at handler \(.*throws\.ts:9:\d+\)/);
+    t.match(text, /at handler \(.*throws\.ts:13:\d+\)/);
   },
 );
 
@@ -170,10 +155,11 @@ t.test(
 t.test("mistakes without a line in a file: a missing file, a bad outcome", async (t) => {
   const missing = await apache.request("/missing");
   t.equal(missing.status, 500);
-  t.match(textOf(missing.body), /handler file none\.ts does not exist/);
+  t.match(textOf(missing.body), "CodeMODTS_HANDLER_NOT_FOUND");
+  t.match(textOf(missing.body), /none\.ts .*\/handlers/, "the file, and where it was looked for");
   t.match(textOf(missing.body), "Generationnone loaded");
   const outcome = await apache.request("/outcome");
-  t.match(textOf(outcome.body), /R&D\/throws\.ts::outcome gave "ok" in phase handler/);
+  t.match(textOf(outcome.body), /R&D\/throws\.ts::outcome returned "ok" in phase handler/);
 });
 
 t.test(

@@ -1,6 +1,7 @@
 /** Server-sent events: each one arrives while the handler still runs. */
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
@@ -15,43 +16,7 @@ const apache = await startApache(t, {
   config: { limits: { handlerTimeout: 20 } },
   handlers: {
     "journal.ts": journalModule,
-    "events.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      import { note } from "./journal.ts";
-      const steps: (() => void)[] = [];
-      /** Waits until the test asks for /events/step. */
-      const step = () => new Promise<void>((resolve) => steps.push(resolve));
-      async function* events(way: string) {
-        for (let id = 1; id <= 3; id++) {
-          yield "id: " + id + "\\ndata: " + way + "\\n\\n";
-          note(way + " sent " + id);
-          await step();
-        }
-        note(way + " end");
-      }
-      const type = "text/event-stream";
-      const ways: Record<string, (req: ApacheRequest) => unknown> = {
-        write: async (req) => {
-          req.contentType = type;
-          for await (const event of events("write")) { req.write(event); await req.flush(); }
-        },
-        flag: async (req) => {
-          req.contentType = type;
-          for await (const event of events("flag")) req.write(event, true);
-        },
-        response: () => new Response(
-          ReadableStream.from(events("response")).pipeThrough(new TextEncoderStream()),
-          { headers: { "content-type": type, "cache-control": "no-store" } },
-        ),
-        late: async (req) => {
-          req.contentType = type;
-          await req.flush();
-          for await (const event of events("late")) { req.write(event); await req.flush(); }
-        },
-        step: (req) => { const next = steps.shift(); next?.(); req.write(String(next !== undefined)); },
-      };
-      export const handler = (req: ApacheRequest) => ways[req.uri.split("/").at(-1)!]!(req) as number;
-    `,
+    "events.ts": handlerFile("events.ts"),
   },
 });
 
@@ -74,7 +39,7 @@ for (const way of ["write", "flag", "response", "late"]) {
     t.match(await client.closed, /\r\n0\r\n\r\n$/, "complete");
     t.match(client.text, /^Content-Type: text\/event-stream(; charset=utf-8)?\r$/im);
     t.notMatch(client.text, /^Content-Length/im);
-    t.equal((await readJournal(apache)).at(-1), `${way} end`);
+    t.equal((await readJournal(apache)).at(-1), `${way} end`, "the handler ended");
   });
 }
 

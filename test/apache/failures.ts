@@ -2,8 +2,11 @@
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { gateConf, gateModule } from "../fixtures/gate.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { logSince } from "../fixtures/log-since.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
 
 const locations = {
   "missing-export": "all.ts::nothing",
@@ -30,24 +33,15 @@ const locations = {
 };
 
 const apache = await startApache(t, {
-  conf: Object.entries(locations)
-    .map(([name, handler]) => `<Location "/${name}">\nUse TsHandler "${handler}"\n</Location>`)
-    .join("\n"),
+  conf:
+    gateConf +
+    Object.entries(locations)
+      .map(([name, handler]) => `<Location "/${name}">\nUse TsHandler "${handler}"\n</Location>`)
+      .join("\n"),
   config: { limits: { handlerTimeout: 500 } },
   handlers: {
-    "all.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export const text = "text";
-      export function throws() { throw new TypeError("secret-detail"); }
-      export async function rejects() { throw new Error("secret-detail"); }
-      export function throwsUndefined() { throw undefined; }
-      export const boolean = () => true;
-      export const returnsText = () => "ok";
-      export const number = () => 42;
-      export const silent = () => new Promise(() => {});
-      export const late = async (req: ApacheRequest) => { req.write("begun"); await req.flush(); await new Promise((done) => setTimeout(done, 300)); throw new Error("after the flush"); };
-      export const fine = (req: ApacheRequest) => { req.write("fine"); return OK; };
-    `,
+    "gate.ts": gateModule,
+    "all.ts": handlerFile("failures-all.ts"),
     "syntax.ts": "export function handler( {\n",
     "top-level.ts": `export const handler = 1;\nthrow new Error("top-level-detail");\n`,
   },
@@ -70,19 +64,19 @@ const expected: [keyof typeof locations, number, string, RegExp][] = [
   ["missing-export", 500, "MODTS_MISSING_EXPORT", /all\.ts has no export named nothing/],
   ["not-callable", 500, "MODTS_NOT_CALLABLE", /text of .*all\.ts is "text"/],
   ["missing-file", 500, "MODTS_HANDLER_NOT_FOUND", /none\.ts/],
-  ["outside", 500, "MODTS_OUTSIDE_ROOTS", /outside\.ts lies outside the allowed folders: \//],
+  ["outside", 500, "MODTS_OUTSIDE_ROOTS", /outside\.ts is outside the handler directories \//],
   ["absolute", 500, "MODTS_OUTSIDE_ROOTS", /\/etc\/passwd\.ts/],
   ["linked", 500, "MODTS_OUTSIDE_ROOTS", /outside\.ts/],
   ["prototype", 500, "MODTS_MISSING_EXPORT", /__proto__/],
   ["inherited", 500, "MODTS_MISSING_EXPORT", /toString/],
   ["bad-reference", 500, "MODTS_BAD_REFERENCE", /a\.ts::b::c/],
   ["unknown-builtin", 500, "MODTS_UNKNOWN_BUILTIN", /mod_ts\/none.*mod_ts\/test-page/],
-  ["throws", 500, "MODTS_HANDLER_FAILED", /TypeError: secret-detail[^]*all\.ts:4:/],
-  ["rejects", 500, "MODTS_HANDLER_FAILED", /secret-detail[^]*all\.ts:5:/],
+  ["throws", 500, "MODTS_HANDLER_FAILED", /TypeError: secret-detail[^]*all\.ts:6:/],
+  ["rejects", 500, "MODTS_HANDLER_FAILED", /secret-detail[^]*all\.ts:9:/],
   ["throws-nothing", 500, "MODTS_HANDLER_FAILED", /all\.ts::throwsUndefined/],
-  ["boolean", 500, "MODTS_BAD_OUTCOME", /gave true in phase handler/],
-  ["text", 500, "MODTS_BAD_OUTCOME", /gave "ok"/],
-  ["number", 500, "MODTS_BAD_OUTCOME", /gave 42/],
+  ["boolean", 500, "MODTS_BAD_OUTCOME", /returned true in phase handler/],
+  ["text", 500, "MODTS_BAD_OUTCOME", /returned "ok"/],
+  ["number", 500, "MODTS_BAD_OUTCOME", /returned 42/],
   ["silent", 504, "MODTS_HANDLER_TIMEOUT", /all\.ts::silent.*500 ms in phase handler/],
   ["syntax", 500, "MODTS_BUILD_FAILED", /syntax\.ts:2/],
   ["top-level", 500, "MODTS_BUILD_FAILED", /top-level-detail/],
@@ -91,7 +85,7 @@ const expected: [keyof typeof locations, number, string, RegExp][] = [
 for (const [name, status, code, line] of expected) {
   t.test(`${name}: ${code}`, async (t) => {
     const reply = await fail(name, line);
-    t.equal(reply.status, status);
+    t.equal(reply.status, status, `status of ${name}`);
     t.match(reply.log, code);
     t.match(reply.log, line);
     t.match(reply.log, /^\[.*\] \[mod_ts:error\] \[pid \d+\] \[client 127\.0\.0\.1:\d+\] MODTS/m);
@@ -106,8 +100,10 @@ for (const [name, status, code, line] of expected) {
 }
 
 t.test("a failure after the headers have left cuts the answer off", async (t) => {
-  const reply = await apache.raw("GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  t.match(reply, /begun/);
+  const client = new RawClient(apache.port).head("GET /late HTTP/1.1", "Connection: close");
+  await client.until(/begun/);
+  await apache.request("/gate");
+  const reply = await client.closed;
   t.notMatch(reply, /\r\n0\r\n\r\n$/, "no last chunk: nobody takes this for a whole answer");
 });
 

@@ -2,6 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { gateConf, gateModule } from "../fixtures/gate.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { providePackages } from "../fixtures/packages.ts";
@@ -9,23 +11,8 @@ import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
 
 /** A plugin that says which version it is, and writes down when it begins and ends. */
-const versioned = (name: string): string => `
-  import type { FastifyInstance } from "fastify";
-  import { note } from "./journal.ts";
-  export default async function (fastify: FastifyInstance) {
-    note("${name} starts");
-    fastify.addHook("onReady", async () => { await new Promise((done) => setTimeout(done, 20)); note("${name} ready"); });
-    fastify.addHook("onClose", async () => { note("${name} closed"); fastify.log.warn("${name} says goodbye"); });
-    fastify.get("/", async () => "${name}");
-    fastify.get("/slow", async () => {
-      note("${name} asked");
-      await new Promise((done) => setTimeout(done, 300));
-      note("${name} answers");
-      return "${name}";
-    });
-  }
-  export const dispose = () => note("${name} disposed");
-`;
+const versioned = (name: string): string =>
+  handlerFile("fastify-versions.ts").replace('"first"', `"${name}"`);
 
 const apache = await startApache(t, {
   conf: `
@@ -63,48 +50,14 @@ const apache = await startApache(t, {
       Use TsOption mod_ts.fastify.application app.ts::options
     </Location>
     ${journalConf}
+    ${gateConf}
   `,
   handlers: {
     "journal.ts": journalModule,
+    "gate.ts": gateModule,
     "versions.ts": versioned("first"),
-    "fails.ts": `
-      let tries = 0;
-      export default async function () { tries++; throw new Error("no database, try " + tries); }
-    `,
-    "app.ts": `
-      import { Readable } from "node:stream";
-      import type { FastifyInstance, FastifyPluginAsync } from "fastify";
-      import { note } from "./journal.ts";
-      export const options = { bodyLimit: 100 };
-      const app: FastifyPluginAsync = async (fastify, { prefix }: { prefix?: string }) => {
-        fastify.get("/", async () => "root of " + prefix);
-        fastify.get("/items/:name", async (request) => ({ params: request.params, query: request.query, url: request.url }));
-        fastify.get("/facts", async (request) => ({
-          ip: request.ip, protocol: request.protocol, hostname: request.hostname, user: request.raw.apache!.user,
-        }));
-        fastify.post("/json", {
-          schema: { body: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] } },
-        }, async (request, reply) => reply.code(201).send({ got: request.body }));
-        fastify.get("/redirect", async (_request, reply) => reply.redirect("items/x"));
-        fastify.get("/cookies", async (_request, reply) => reply.header("set-cookie", ["a=1", "b=2"]).send("cookies"));
-        fastify.get("/stream", async (_request, reply) => reply.type("text/plain").send(Readable.from(["one ", "two"])));
-        fastify.get("/web", async () => new Response("web", { status: 202, headers: { "x-web": "1" } }));
-        fastify.get("/events", (request, reply) => {
-          reply.hijack();
-          reply.raw.writeHead(200, { "content-type": "text/event-stream" });
-          const timer = setInterval(() => reply.raw.write("data: tick\\n\\n"), 5);
-          reply.raw.on("close", () => { clearInterval(timer); note("events closed"); });
-        });
-        fastify.get("/throws", async () => { throw new Error("boom in fastify"); });
-        fastify.get("/logs", async (request) => { request.log.warn({ a: 1 }, "a %s warning", "real"); request.log.info("for %s", "info"); return "logged"; });
-        fastify.get("/nothing", async (_request, reply) => reply.code(204).send());
-        fastify.addHook("onResponse", async (request) => note("onResponse " + request.url));
-      };
-      export default app;
-      export const rooted = async (fastify: FastifyInstance) => {
-        fastify.get("/root/a", async (request) => request.url);
-      };
-    `,
+    "fails.ts": handlerFile("fastify-fails.ts"),
+    "app.ts": handlerFile("fastify-app.ts"),
   },
 });
 providePackages(apache);
@@ -183,6 +136,7 @@ t.test("one instance for each version, closed after its last request", async (t)
   await journalHas(apache, "first asked");
   save(versioned("second"));
   t.equal((await get("/versions")).body, "second");
+  await get("/gate");
   t.equal((await slow).body, "first");
   const notes = await journalHas(apache, "first disposed");
   t.strictSame(
@@ -221,7 +175,10 @@ t.test("an application that never started", async (t) => {
   t.match(await get("/fails"), { status: 500 });
   await logHas(t, /mod_ts\/fastify fails\.ts cannot start: no database, try 1/);
   t.match(await get("/object"), { status: 500 });
-  await logHas(t, /MODTS_NOT_AN_APPLICATION: .*app\.ts exports an object .*, not a Fastify plugin/);
+  await logHas(
+    t,
+    /MODTS_NOT_AN_APPLICATION: .*app\.ts exports an object .*; expected a Fastify plugin/,
+  );
 });
 
 t.test("the end of the process closes what is open", async (t) => {

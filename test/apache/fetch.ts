@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule } from "../fixtures/journal.ts";
 import { providePackages } from "../fixtures/packages.ts";
@@ -68,76 +69,13 @@ const apache = await startApache(t, {
   `,
   handlers: {
     "journal.ts": journalModule,
-    "hono.ts": `
-      import { Hono } from "hono";
-      import { getCookie, setCookie } from "hono/cookie";
-      import { stream, streamSSE } from "hono/streaming";
-      import type { ApplicationEnv } from "mod-ts";
-      import { note } from "./journal.ts";
-      export const inner = new Hono<{ Bindings: ApplicationEnv }>();
-      inner.get("/", (c) => c.text("root of " + c.env.base));
-      inner.get("/where/*", (c) => c.json({ path: c.req.path, url: c.req.url, base: c.env.base }));
-      inner.get("/items/:name", (c) => c.text("item " + c.req.param("name") + " " + (c.req.query("q") ?? "")));
-      inner.get("/user", (c) => c.json({ user: c.env.apache.user, id: c.env.apache.uniqueId.length > 0 }));
-      inner.post("/json", async (c) => c.json({ got: await c.req.json() }, 201));
-      inner.post("/form", async (c) => c.json(await c.req.parseBody({ all: true })));
-      inner.get("/cookies", (c) => {
-        setCookie(c, "a", "1", { path: "/" });
-        setCookie(c, "b", getCookie(c, "sent") ?? "none");
-        return c.html("<p>cookies</p>");
-      });
-      inner.get("/redirect", (c) => c.redirect("./items/x"));
-      inner.get("/stream", (c) => stream(c, async (out) => {
-        for (const part of ["one ", "two ", "three"]) { await out.write(part); await out.sleep(5); }
-      }));
-      inner.get("/events", (c) => streamSSE(c, async (out) => {
-        let open = true;
-        out.onAbort(() => { open = false; note("hono aborted, signal " + c.req.raw.signal.aborted); });
-        for (let id = 0; open; id++) { await out.writeSSE({ data: "tick", id: String(id) }); await out.sleep(5); }
-      }));
-      inner.get("/later", (c) => {
-        c.executionCtx.waitUntil(new Promise<void>((done) => setTimeout(() => { note("waited"); done(); }, 30)));
-        c.executionCtx.waitUntil(Promise.reject(new Error("boom in the background")));
-        return c.text("at once");
-      });
-      inner.get("/throws", () => { throw new Error("boom in hono"); });
-      const app = new Hono().basePath("/app");
-      app.route("/", inner);
-      app.get("/rethrows", () => { throw new Error("boom for apache"); });
-      app.onError((error, c) => {
-        if (error.message.endsWith("apache")) throw error;
-        return c.text("own error page", 500);
-      });
-      export default app;
-    `,
-    "url.ts": `
-      import type { ApplicationEnv } from "mod-ts";
-      export default {
-        fetch: (request: Request, { base }: ApplicationEnv) => new Response(request.method + " " + request.url + " " + base),
-      };
-    `,
-    "function.ts": `
-      import type { ApplicationEnv } from "mod-ts";
-      export default async function (request: Request, env: ApplicationEnv) {
-        const { pathname } = new URL(request.url);
-        if (pathname.endsWith("/nothing")) return;
-        if (pathname.endsWith("/throws")) throw new Error("boom in a function");
-        if (pathname.endsWith("/number")) return 404;
-        if (pathname.endsWith("/body")) return new Response((await request.text()).toUpperCase());
-        return new Response(env.apache.getOptions()["greeting"] + " " + request.headers.get("x-name"));
-      }
-    `,
-    "both.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export const handler = (req: ApacheRequest) => { req.write("handler"); return OK; };
-      export default { fetch: () => new Response("fetch") };
-    `,
-    "class.ts": "export default class { fetch() { return new Response('class'); } }",
-    "express.ts": `
-      import express from "express";
-      export default express();
-    `,
-    "wrong.ts": "export const other = 1;",
+    "hono.ts": handlerFile("fetch-hono.ts"),
+    "url.ts": handlerFile("fetch-url.ts"),
+    "function.ts": handlerFile("fetch-function.ts"),
+    "both.ts": handlerFile("fetch-both.ts"),
+    "class.ts": handlerFile("fetch-class.ts"),
+    "express.ts": handlerFile("fetch-express.ts"),
+    "wrong.ts": handlerFile("no-handler.ts"),
     "saved.ts": "export default { fetch: () => new Response('one') };",
   },
 });
@@ -226,7 +164,7 @@ t.test("errors", async (t) => {
   t.match(await get("/function/nothing"), { status: 500 });
   await logHas(
     t,
-    /MODTS_NO_RESPONSE: the application gave no Response \(function\.ts in phase handler\)/,
+    /MODTS_NO_RESPONSE: application returned no Response \(function\.ts in phase handler\)/,
   );
 });
 
@@ -251,7 +189,7 @@ const urls: [string, string][] = [
 
 for (const [path, expected] of urls) {
   t.test(`URL of ${path}`, async (t) => {
-    t.equal((await get(path)).body, `GET ${origin}${expected}`);
+    t.equal((await get(path)).body, `GET ${origin}${expected}`, path);
   });
 }
 
@@ -259,7 +197,7 @@ t.test("elsewhere than the base: Apache's rules", async (t) => {
   t.match(await get("/belowe"), { status: 404 });
   t.match(await get("/elsewhere/a"), { status: 404, body: /<h1>Not Found/ });
   t.match(await get("/badbase"), { status: 500 });
-  await logHas(t, /MODTS_BAD_OPTION: Use TsOption mod_ts\.fetch\.base: it must be a path/);
+  await logHas(t, /MODTS_BAD_OPTION: invalid option mod_ts\.fetch\.base: must be a path/);
 });
 
 t.test("what a module may export", async (t) => {
@@ -271,7 +209,10 @@ t.test("what a module may export", async (t) => {
   t.match(await get("/class"), { status: 500 });
   await logHas(t, /MODTS_NOT_AN_APPLICATION: .*class\.ts exports a function/);
   t.match(await get("/express"), { status: 500 });
-  await logHas(t, /express\.ts exports an Express or Connect application, not/);
+  await logHas(
+    t,
+    /MODTS_NOT_AN_APPLICATION: .*express\.ts exports an Express or Connect application/,
+  );
   t.match(await get("/wrong"), { status: 500 });
   await logHas(t, /MODTS_MISSING_EXPORT: .*wrong\.ts has no export named handler/);
 });

@@ -6,6 +6,7 @@ import { SignJWT } from "jose";
 import t from "tap";
 import { startAuthService } from "../fixtures/auth-service.ts";
 import { startHeaderEcho } from "../fixtures/header-echo.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -31,7 +32,7 @@ const service = await startAuthService(
       status: 200,
       headers: {
         "Remote-User": "ann",
-        "Remote-Groups": "staff,admins",
+        "Remote-Groups": "staff,admins,dev team",
         "Remote-Email": "ann@example",
         "Set-Cookie": ["session=ann; renewed", "b=2"],
         "X-Internal": String(accept),
@@ -43,7 +44,8 @@ const service = await startAuthService(
 const apache = await startApache(t, {
   authorizer: true,
   modules: ["mod_cgid"],
-  conf: `ScriptSock "\${FOLDER}/logs/cgisock"
+  conf: `LimitRequestFieldSize 30000
+    ScriptSock "\${FOLDER}/logs/cgisock"
     ProxyPass "/app" "http://127.0.0.1:${echo}"
     <Location "/">
       AuthType mod_ts
@@ -59,6 +61,10 @@ const apache = await startApache(t, {
       Use TsAuthzHandler mod_ts/forward-auth
       Use TsOption mod_ts.forward-auth.groups staff
     </Location>
+    <Location "/devs">
+      Use TsAuthzHandler mod_ts/forward-auth
+      Use TsOption mod_ts.forward-auth.groups "wheel 'dev team'"
+    </Location>
     <Location "/wheel">
       Use TsAuthzHandler mod_ts/forward-auth
       Use TsOption mod_ts.forward-auth.groups "wheel root"
@@ -68,6 +74,7 @@ const apache = await startApache(t, {
       Use TsPassAuthorization
       Use TsAuthenHandler mod_ts/jwt
       Use TsAuthzHandler mod_ts/jwt
+      Require valid-user
       Use TsOption mod_ts.jwt.key key.pem
       Use TsOption mod_ts.jwt.issuer any
       Use TsOption mod_ts.jwt.audience api
@@ -75,22 +82,16 @@ const apache = await startApache(t, {
     </Location>`,
   files: {
     "key.pem": publicKey.export({ type: "spki", format: "pem" }) as string,
-    "htdocs/cgi/env.sh": "#!/bin/sh\necho Content-Type: text/plain\necho\nenv\n",
+    "htdocs/cgi/env.sh": handlerFile("env.sh"),
     ...Object.fromEntries(
-      ["", "admin/", "staff/", "wheel/", "misspelt/", "api/"].map((name) => [
+      ["", "admin/", "staff/", "devs/", "wheel/", "misspelt/", "api/"].map((name) => [
         `htdocs/${name}a.txt`,
         "SECRET FILE\n",
       ]),
     ),
   },
   handlers: {
-    "own.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export function handler(req: ApacheRequest) {
-        req.write([req.user, req.notes.get("groups"), req.notes.get("email")].join(" "));
-        return OK;
-      }
-    `,
+    "own.ts": handlerFile("forward-auth-own.ts"),
   },
 });
 chmodSync(join(apache.folder, "htdocs/cgi/env.sh"), 0o755);
@@ -120,7 +121,7 @@ t.test("user and groups, wherever the content comes from", async (t) => {
   };
   const script = (await ask("/cgi/env.sh", forged)).body;
   t.match(script, /^REMOTE_USER=ann$/m);
-  t.match(script, /^REMOTE_GROUPS=staff,admins$/m);
+  t.match(script, /^REMOTE_GROUPS=staff,admins,dev team$/m);
   t.match(script, /^REMOTE_EMAIL=ann@example$/m);
   t.notMatch(script, /^REMOTE_NAME=/m);
   const headers = JSON.parse((await ask("/app/x", forged)).body) as string[];
@@ -129,11 +130,11 @@ t.test("user and groups, wherever the content comes from", async (t) => {
     "remote-user",
     "ann",
     "remote-groups",
-    "staff,admins",
+    "staff,admins,dev team",
     "remote-email",
     "ann@example",
   ]);
-  t.equal((await ask("/own/x", forged)).body, "ann staff,admins ann@example");
+  t.equal((await ask("/own/x", forged)).body, "ann staff,admins,dev team ann@example");
 });
 
 t.test("the service is told what Apache knows", async (t) => {
@@ -168,14 +169,35 @@ t.test("deny: a browser is sent to the login, with cookies; a script is told", a
     },
   });
   const script = await ask("/a.txt", { accept: "text/html", "x-requested-with": "XMLHttpRequest" });
-  t.match(script, { status: 401, headers: { "www-authenticate": "Cookie" } });
+  t.match(script, {
+    status: 401,
+    headers: { "www-authenticate": "Cookie", location: "https://login.example/?rd=%2Fa.txt" },
+  });
   for (const { body } of [page, script]) t.notMatch(body, /SECRET/);
   t.match(await ask("/admin/a.txt"), { status: 403, body: /^<p>not you/ });
 });
 
 t.test("groups", async (t) => {
-  t.match(await ask("/staff/a.txt"), { status: 200 });
+  t.match(await ask("/staff/a.txt"), { status: 200, headers: { "cache-control": "private" } });
+  t.match(await ask("/devs/a.txt"), { status: 200 });
   t.match(await ask("/wheel/a.txt"), { status: 403 });
+});
+
+t.test("the URL of a login that Apache cannot pass on", async (t) => {
+  const reply = await ask(`/a.txt?${"%2F".repeat(2000)}`, { accept: "text/html" });
+  t.equal(reply.status, 414);
+});
+
+t.test("cookies that Apache does not pass on are no endless login", async (t) => {
+  for (const [length, status] of [
+    [16_368, 200],
+    [16_369, 431],
+    [28_000, 431],
+  ] as const) {
+    const cookie = "session=ann; x=".padEnd(length, "y");
+    t.equal((await ask("/a.txt", { cookie, accept: "text/html" })).status, status, `${length}`);
+  }
+  await until(apache.sidecarLog, "MODTS_COOKIES_LOST");
 });
 
 t.test("everything else is no pass", async (t) => {
@@ -191,9 +213,9 @@ t.test("everything else is no pass", async (t) => {
   t.match(
     await until(
       apache.sidecarLog,
-      /MODTS_BAD_OPTION: Use TsOption mod_ts\.forward-auth\.tiemout: /,
+      /MODTS_BAD_OPTION: invalid option mod_ts\.forward-auth\.tiemout: /,
     ),
-    /MODTS_BAD_OPTION: Use TsOption mod_ts\.forward-auth\.tiemout: /,
+    /MODTS_BAD_OPTION: invalid option mod_ts\.forward-auth\.tiemout: /,
   );
 });
 

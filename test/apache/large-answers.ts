@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { get, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 
 const size = 12_000_000;
@@ -11,7 +12,7 @@ const bytes = new Map(names.map((name) => [name, randomBytes(size)]));
 
 const apache = await startOrigin(t, {
   handlers: {
-    "serve.ts": `export const handler = (req) => req.serveFile(req.documentRoot() + req.pathInfo);`,
+    "serve.ts": handlerFile("large-answers-serve.ts"),
   },
   conf: `
     <Location "/passed">

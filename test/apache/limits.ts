@@ -3,20 +3,19 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache, temporaryFolder } from "../fixtures/httpd.ts";
 import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
-const handlers = {
-  "ok.ts": `
-    import { OK, type ApacheRequest } from "mod-ts";
-    export const handler = (req: ApacheRequest) => { req.write("ok"); return OK; };
-  `,
-};
+const handlers = { "ok.ts": handlerFile("limits-ok.ts"), "long.ts": handlerFile("limits-long.ts") };
 const conf = `
+  <Location /long>
+    Use TsHandler long.ts
+  </Location>
   LimitRequestFields 200
   LimitRequestFieldSize 100000
   <Location /x>
@@ -95,7 +94,7 @@ const forged: Record<string, [number, string, string[]]> = {
   "another version": [
     403,
     "MODTS_CONTEXT_INVALID",
-    [`Mod-Ts-Context: ${contextHeader({ version: "2" })}`],
+    [`Mod-Ts-Context: ${contextHeader({ version: "1" })}`],
   ],
   "two contexts": [403, "MODTS_CONTEXT_INVALID", [context, context]],
   "a client that named our headers in Connection": [
@@ -171,17 +170,26 @@ t.test("on a network without a secret it does not start", async (t) => {
     const folder = temporaryFolder(t);
     const listen = { host, port: await freePort("127.0.0.1") };
     writeFileSync(join(folder, "mod-ts.config.json"), JSON.stringify({ listen, run: "run" }));
-    const cli = join(import.meta.dirname, "../../src/cli.ts");
+    const cli = join(import.meta.dirname, "../../src/cli/cli.ts");
     const { status, stderr, stdout } = spawnSync(process.execPath, [cli, "start", folder], {
       encoding: "utf8",
       timeout: 20_000,
     });
-    t.not(status, 0);
-    t.match(stdout + stderr, /MODTS_SECRET_REQUIRED: listening on .* needs a shared secret/);
+    t.not(status, 0, "it ends with an error");
+    t.match(stdout + stderr, /MODTS_SECRET_REQUIRED: listening on .* requires a shared secret/);
   }
 });
 
 t.test("none of this ended the process", async (t) => {
   t.match(await apache.request("/x"), { status: 200, body: "ok" });
   t.notMatch(apache.sidecarLog(), /MODTS_WORKER_DIED/);
+});
+
+t.test("a response header arrives whole, or is an error that names it", async (t) => {
+  for (const length of [8190, 15_990]) {
+    const { status, headers } = await apache.request(`/long?${length}`);
+    t.match({ status, length: headers["x-long"]?.length }, { status: 200, length });
+  }
+  t.equal((await apache.request("/long?16000")).status, 500, "more than Apache reads");
+  t.match(await until(apache.sidecarLog, /MODTS_BAD_HEADER.*X-Long/), "16006 bytes");
 });

@@ -1,5 +1,6 @@
 /** Methods: those everybody knows, those of WebDAV, those nobody knows, and TRACE. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
@@ -17,25 +18,7 @@ const apache = await startApache(t, {
     </Location>
   `,
   handlers: {
-    "method.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export const handler = async (req: ApacheRequest) => {
-        req.headersOut.set("X-Method", req.method);
-        req.write(JSON.stringify([req.method, req.methodNumber, req.headerOnly, await req.text()]));
-        return OK;
-      };
-      export const allow = (req: ApacheRequest) => {
-        req.allowMethods(["GET", "PROPFIND"]);
-        return req.method === "OPTIONS" ? OK : 405;
-      };
-      export const head = (req: ApacheRequest) => {
-        if (req.args === "length") req.setContentLength(1000);
-        if (req.args === "flush") { req.write("a"); return req.flush().then(() => OK); }
-        if (req.args === "response") return new Response("body", { headers: { "content-length": "4" } });
-        if (req.args === "error") return 404;
-        return OK;
-      };
-    `,
+    "method.ts": handlerFile("methods-method.ts"),
   },
 });
 

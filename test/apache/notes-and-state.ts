@@ -1,5 +1,6 @@
 /** One request object for all phases; nothing of it is left for the next request. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
@@ -19,47 +20,8 @@ const apache = await startApache(t, {
   `,
   files: { "htdocs/other.txt": "other" },
   handlers: {
-    "state.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      let first: ApacheRequest | undefined;
-      export const initHandler = (req: ApacheRequest) => {
-        first = req;
-        req.state["trail"] = ["init"];
-        req.notes.set("a", req.notes.get("a") + " seen");
-        req.subprocessEnv.set("MINE", "1");
-        return OK;
-      };
-      export const fixupHandler = (req: ApacheRequest) => { (req.state["trail"] as string[]).push("fixup"); return OK; };
-      export const handler = (req: ApacheRequest) => { (req.state["trail"] as string[]).push(String(req === first)); return OK; };
-      export const second = (req: ApacheRequest) => {
-        req.write(JSON.stringify({
-          trail: req.state["trail"],
-          left: Object.keys(req.state),
-          notes: [...req.notes],
-          env: [...req.subprocessEnv],
-          nothing: [req.prev, req.next, req.main],
-        }));
-        return OK;
-      };
-    `,
-    "changes.ts": `
-      import { DECLINED, OK, type ApacheRequest } from "mod-ts";
-      export const fixupHandler = (req: ApacheRequest) => {
-        req.uri = "/rewritten";
-        req.args = "own=1";
-        req.pathInfo = "";
-        req.user = "ann";
-        req.authType = "Own";
-        req.filename = req.documentRoot() + "/other.txt";
-        req.contentType = "text/x-other";
-        return OK;
-      };
-      export const handler = (req: ApacheRequest) => {
-        if (req.headersIn.has("x-decline")) return DECLINED;
-        req.write([req.uri, req.args, req.user, req.authType, req.finfo.size, req.extension, req.unparsedUri].join(" "));
-        return OK;
-      };
-    `,
+    "state.ts": handlerFile("notes-and-state-state.ts"),
+    "changes.ts": handlerFile("notes-and-state-changes.ts"),
   },
 });
 

@@ -1,5 +1,6 @@
 /** `Use TsOption`: inherited, overridden, removed; and `getConfig`. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
@@ -48,13 +49,8 @@ const apache = await startApache(t, {
     </VirtualHost>
   `,
   handlers: {
-    "öpt→ions.ts": `export { handler } from "./options.ts";`,
-    "options.ts": `
-      export const handler = (req) => {
-        req.contentType = "application/json";
-        req.write(JSON.stringify([Object.entries(req.getOptions()), req.getConfig(), Object.entries(req.server.getOptions())]));
-      };
-    `,
+    "öpt→ions.ts": handlerFile("options-again.ts"),
+    "options.ts": handlerFile("options.ts"),
   },
 });
 

@@ -2,7 +2,8 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { originDefines, secret } from "../fixtures/origin.ts";
 
@@ -17,11 +18,7 @@ const cached = await startApache(t, {
     "cache/README": "",
   },
   handlers: {
-    "gate.ts": `
-      export function handler(req) {
-        req.headersOut.set("Cache-Control", "private, no-store");
-        return req.headersIn.get("x-open") === "yes" ? -1 : 403;
-      }`,
+    "gate.ts": handlerFile("origin-cache-gate.ts"),
   },
   conf: `
     CacheRoot "\${FOLDER}/cache"

@@ -1,5 +1,6 @@
 /** Requests whose line is that of another page, or that ProxyPass has taken: the origin gives nothing that a handler has refused. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { answering, startOrigin, startRawServer } from "../fixtures/origin.ts";
 
 const upstream = await startRawServer(t, answering("of the application"));
@@ -12,13 +13,8 @@ const apache = await startOrigin(t, {
     "htdocs/whole.shtml": 'whole <!--#include virtual="/part/p.html" -->',
   },
   handlers: {
-    "gate.ts": `export const handler = (req) => (req.args === "open" ? -1 : 403);`,
-    "around.ts": `
-      import { fetchOrigin } from "mod-ts";
-      export async function handler(req) {
-        const response = await fetchOrigin(req);
-        return new Response("<" + (await response.text()) + ">", response);
-      }`,
+    "gate.ts": handlerFile("open-sesame.ts"),
+    "around.ts": handlerFile("origin-elsewhere-around.ts"),
   },
   conf: `
     AddOutputFilter INCLUDES .shtml

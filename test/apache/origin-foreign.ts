@@ -5,7 +5,9 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import t, { type Test } from "tap";
 import { WebSocketServer, WebSocket } from "ws";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
+import { isCutOff } from "../fixtures/cut-off.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { listen } from "../fixtures/listen.ts";
 import { answering, startRawServer } from "../fixtures/origin.ts";
@@ -103,7 +105,7 @@ t.test("a long page before the body, whose head has left", async (t) => {
   );
   const apache = await startApache(t, {
     handlers: {
-      "top.ts": `export function handler(req) { req.write("x".repeat(70_000)); return -1; }`,
+      "top.ts": handlerFile("origin-foreign-top.ts"),
     },
     conf: (section("/app", upstream.url) + section("/lost", lost.url)).replaceAll(
       "TsHandler mod_ts/origin",
@@ -113,7 +115,7 @@ t.test("a long page before the body, whose head has left", async (t) => {
   const { status, body } = await apache.request("/app/a");
   t.equal(status, 200);
   t.equal(body, "x".repeat(70_000) + "body");
-  await t.rejects(apache.request("/lost/a"), "another status comes too late: cut off");
+  t.ok(await isCutOff(apache.request("/lost/a")), "another status comes too late: cut off");
 });
 
 t.test("a Unix socket", async (t) => {
@@ -135,7 +137,8 @@ t.test("streaming both ways, at the speed of the slower side", async (t) => {
   await client.until(/^HTTP\/1\.1 100 /);
   client.chunk("one").chunk("two").send("0\r\n\r\n");
   await client.until(/end/);
-  t.match(client.text, /<one>[^]*<two>[^]*end/);
+  // Apache may have sent both chunks as one.
+  t.match(client.text, /<one(?:>[^]*<)?two>[^]*end/, "what came in went out, in its order");
   client.leave();
 });
 
@@ -209,13 +212,13 @@ t.test("what breaks, and what the log says", async (t) => {
   t.equal(await status("/path"), 500);
   t.equal(await status("/apache"), 500, "call backs are not configured");
   for (const path of ["/half", "/chunks"]) {
-    await t.rejects(apache.request(path), `${path}: cut off, and no success`);
+    t.ok(await isCutOff(apache.request(path)), `${path}: cut off, and no success`);
   }
   const log = await until(apache.sidecarLog, /MODTS_ORIGIN_BROKEN[^]*MODTS_ORIGIN_BROKEN/);
   for (const code of ["DOWN", "TIMEOUT", "BROKEN", "UNSET"]) {
     t.match(log, new RegExp(`MODTS_ORIGIN_${code}: .*mod_ts/origin`), code);
   }
-  t.match(log, /MODTS_BAD_OPTION: Use TsOption mod_ts\.origin\.tiemout: there is no such option/);
+  t.match(log, /MODTS_BAD_OPTION: invalid option mod_ts\.origin\.tiemout: unknown option/);
 });
 
 t.test(
@@ -233,12 +236,12 @@ t.test(
       section(`/fetched${path}`, url).replace("TsHandler mod_ts/origin", "TsHandler fetch.ts");
     const apache = await startApache(t, {
       handlers: {
-        "fetch.ts": `import { fetchOrigin } from "mod-ts"; export const handler = (req) => fetchOrigin(req);`,
+        "fetch.ts": handlerFile("fetch-origin.ts"),
       },
       conf: both("/length", noLength.url) + both("/chunk", noChunk.url),
     });
     for (const prefix of ["", "/fetched"]) {
-      await t.rejects(apache.request(`${prefix}/length`), `${prefix}: a reset is no end`);
+      t.ok(await isCutOff(apache.request(`${prefix}/length`)), `${prefix}: a reset is no end`);
       t.equal((await apache.request(`${prefix}/chunk`)).status, 502, `${prefix}: a broken chunk`);
     }
   },
@@ -273,11 +276,9 @@ t.test("WebSockets", async (t) => {
   const url = await startHttp(t, upstream);
   const apache = await startApache(t, {
     handlers: {
-      "first.ts": "export const handler = () => -1;",
-      "log.ts":
-        'export const logHandler = (req) => { req.logError("joined until " + req.uri); return 0; };',
-      "gate.ts":
-        'export const handler = (req) => { req.write("lost"); return req.args === "open" ? -1 : req.args === "ok" ? 0 : 403; };',
+      "first.ts": handlerFile("declines.ts"),
+      "log.ts": handlerFile("origin-foreign-log.ts"),
+      "gate.ts": handlerFile("origin-foreign-gate.ts"),
     },
     conf: `
       <Location /app>
@@ -329,9 +330,9 @@ t.test("WebSockets", async (t) => {
   await once(last, "open");
   last.on("error", () => {});
   const closed = [once(last, "close"), once(joined as unknown as Duplex, "close")];
+  const ended = once(apache.sidecar, "exit");
   apache.sidecar.kill("SIGTERM");
-  await Promise.all(closed);
-  await once(apache.sidecar, "exit");
+  await Promise.all([...closed, ended]);
   t.match(
     await until(apache.sidecarLog, "joined until /app/last"),
     "joined until /app/last",

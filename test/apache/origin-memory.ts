@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 
 const megabyte = 1024 * 1024;
@@ -13,13 +14,8 @@ const clients = 40;
 const apache = await startOrigin(t, {
   files: { "htdocs/a/small.txt": "small" },
   handlers: {
-    "fetch.ts": `import { fetchOrigin } from "mod-ts"; export const handler = (req) => fetchOrigin(req);`,
-    "memory.ts": `
-      import { setFlagsFromString } from "node:v8";
-      import { runInNewContext } from "node:vm";
-      setFlagsFromString("--expose-gc");
-      const collect = runInNewContext("gc");
-      export function handler(req) { collect(); const { heapUsed, external } = process.memoryUsage(); req.write(String(heapUsed + external)); }`,
+    "fetch.ts": handlerFile("fetch-origin.ts"),
+    "memory.ts": handlerFile("origin-memory-memory.ts"),
   },
   conf: `
     <Location "/a">

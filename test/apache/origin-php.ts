@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import t from "tap";
 import { hasModule, modulePath } from "../../src/httpd/find.ts";
 import { defaultModules } from "../../src/httpd/server-root.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { requireHttpd } from "../fixtures/httpd.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 
@@ -36,13 +37,7 @@ t.test("PHP within TsAroundHandler", { skip }, async (t) => {
       "htdocs/around/index.php": "<?php echo 6 * 7, $_SERVER['PATH_INFO'] ?? '';",
     },
     handlers: {
-      "first.ts": `
-        import { DECLINED, type ApacheRequest } from "mod-ts";
-        export function handler(req: ApacheRequest) {
-          if (req.args === "no") return 403;
-          req.headersOut.set("X-First", "first.ts");
-          return DECLINED;
-        }`,
+      "first.ts": handlerFile("origin-php-first.ts"),
     },
     conf: `
       StartServers 4

@@ -1,9 +1,10 @@
 /** `req.internalRedirect`: another address answers, through all of Apache. */
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../fixtures/until.ts";
 import t from "tap";
+import { handlerFiles } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
+import { until } from "../fixtures/until.ts";
 
 const apache = await startOrigin(t, {
   modules: ["mod_cgid"],
@@ -12,31 +13,7 @@ const apache = await startOrigin(t, {
     "htdocs/env.cgi":
       '#!/bin/sh\necho "Content-Type: text/plain"; echo; echo "$REQUEST_METHOD $QUERY_STRING [$CONTENT_LENGTH] $MOD_TS_CALL"; cat',
   },
-  handlers: {
-    "to.ts": `
-      export async function handler(req) {
-        req.write("lost");
-        req.headersOut.set("X-Before", "kept");
-        req.errHeadersOut.set("X-Err", "kept");
-        req.notes.set("note", "grüße; a=b");
-        if (req.args === null) return req.internalRedirect("/show?from=to");
-        const method = req.headersIn.get("x-method");
-        return req.internalRedirect(decodeURIComponent(req.args), method === undefined ? {} : { method });
-      }`,
-    "user.ts": `export function initHandler(req) { req.user = "ann"; return 0; }`,
-    "show.ts": `
-      export async function handler(req) {
-        const { method, uri, args, user, notes, prev, useragentIp } = req;
-        return Response.json({ method, uri, args, user, notes, prev, useragentIp, body: await req.text() });
-      }`,
-    "session.ts": `
-      const count = async (req) => { const { data } = await req.session(); return (data.n = (data.n ?? 0) + 1); };
-      export async function handler(req) { await count(req); return req.internalRedirect("/counted"); }
-      export async function counted(req) { req.write(String(await count(req))); }`,
-    "circle.ts": `let count = 0; export function handler(req) { req.logError("round " + ++count); return req.internalRedirect("/circle"); }`,
-    "long.ts": `export function handler(req) { req.notes.set("long", "x".repeat(9000)); return req.internalRedirect("/show"); }`,
-    "late.ts": `export async function handler(req) { req.write("x"); await req.flush(); return req.internalRedirect("/show"); }`,
-  },
+  handlers: handlerFiles("origin-redirect"),
   conf: `
     ScriptSock "\${FOLDER}/logs/cgi.sock"
     AddHandler cgi-script .cgi
@@ -96,8 +73,9 @@ t.test("what Apache serves itself; nothing that is ours can be read there", asyn
   t.match(await apache.request("/to?/static.html"), { status: 200, body: "static" });
   t.match(await apache.request("/to?/none"), { status: 404 });
   const cgi = await apache.request("/to?/env.cgi%3Fa=1");
-  t.match(cgi.body, /^GET a=1 \[\] redirect;1;[\w-]+\n$/, "sealed");
-  t.notMatch(cgi.body, /ann|gr/);
+  const sealed = /^GET a=1 \[\] redirect;1;([\w-]+)\n$/.exec(cgi.body)?.[1];
+  t.ok(sealed, "sealed");
+  t.notMatch(Buffer.from(sealed ?? "ann", "base64url").toString("latin1"), /ann|gr\xc3/);
 });
 
 t.test("the method, and the body with it", async (t) => {
@@ -132,8 +110,11 @@ t.test("mistakes", async (t) => {
   }
   t.equal((await apache.request("/long")).status, 500);
   t.match(
-    await until(apache.sidecarLog, /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/),
-    /MODTS_BAD_ARGUMENT: internalRedirect: .*too long/,
+    await until(
+      apache.sidecarLog,
+      /MODTS_BAD_ARGUMENT: invalid argument for internalRedirect: .*too long/,
+    ),
+    /MODTS_BAD_ARGUMENT: invalid argument for internalRedirect: .*too long/,
   );
   const late = await apache.request("/late").catch(() => undefined);
   t.not(late?.status, 200, "half an answer is none");
@@ -141,6 +122,8 @@ t.test("mistakes", async (t) => {
 
 t.test("one line in the access log", async (t) => {
   await apache.request("/to?/show%3Fonce");
+  // httpd writes it after the answer, and a child that is told to end may not get that far.
+  await until(apache.accessLog, "once");
   await apache.stop();
-  t.equal(apache.accessLog().split("once").length - 1, 1);
+  t.equal(apache.accessLog().split("once").length - 1, 1, "one line for one request");
 });

@@ -4,29 +4,14 @@ import { get } from "node:http";
 import { join } from "node:path";
 import t from "tap";
 import { Browsers } from "../fixtures/browser.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 
 const apache = await startOrigin(t, {
   authorizer: true,
   files: { "htdocs/members/page.html": "members" },
   handlers: {
-    "session.ts": `
-      export async function authenHandler(req) {
-        const { data } = await req.session();
-        data.asked = (data.asked ?? 0) + 1;
-        req.user = "ann";
-        return 0;
-      }
-      export async function handler(req) {
-        const { data } = await req.session();
-        data.count = (data.count ?? 0) + 1;
-        req.headersOut.set("X-Count", String(data.count));
-        return -1;
-      }
-      export async function count(req) {
-        req.write(String((await req.session()).data.count));
-        return 0;
-      }`,
+    "session.ts": handlerFile("origin-sessions-session.ts"),
   },
   conf: `
     Use TsOption mod_ts.session.lock_timeout 1
@@ -61,7 +46,7 @@ t.test("an authen handler has the session of the page, again in the call back", 
       headers: { cookie },
     });
     t.match({ status, body, headers }, { status: 200, body: "members" });
-    t.equal(headers["x-count"], wanted);
+    t.equal(headers["x-count"], wanted, "the session counts on");
   }
 });
 

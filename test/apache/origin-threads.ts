@@ -3,6 +3,7 @@
  * other for ever: some are turned away at once, and everybody gets an answer.
  */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 
@@ -10,10 +11,8 @@ const apache = await startOrigin(t, {
   requestWorkers: 64,
   files: { "htdocs/app/page.html": "x".repeat(2000) },
   handlers: {
-    "slow.ts": `export const handler = async () => { await new Promise((done) => setTimeout(done, 20)); return -1; };`,
-    "forgetful.ts": `
-      import { fetchOrigin } from "mod-ts";
-      export function handler(req) { fetchOrigin(req).catch(() => {}); req.write("early"); return 0; }`,
+    "slow.ts": handlerFile("origin-threads-slow.ts"),
+    "forgetful.ts": handlerFile("origin-threads-forgetful.ts"),
   },
   conf: `
     ServerLimit 4
@@ -47,7 +46,11 @@ t.test("everybody gets an answer, and Apache goes on", async (t) => {
 
 t.test("an answer that comes when its request is over gives its place back", async (t) => {
   for (let count = 0; count < 30; count += 1) {
-    t.equal((await apache.request("/forgetful/page.html")).body, "early");
+    t.equal(
+      (await apache.request("/forgetful/page.html")).body,
+      "early",
+      "the handler does not wait for its callback",
+    );
   }
   t.equal((await apache.request("/app/page.html")).status, 200);
 });

@@ -1,8 +1,9 @@
 /** The call back: nobody but the sidecar can make one, and it opens nothing that Apache would keep shut. */
 import t from "tap";
-import { Tickets } from "../../src/origin/tickets.ts";
-import { originGuard } from "../../src/secret.ts";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { CallbackTokens } from "../../src/engine/callback-token.ts";
+import { originGuard } from "../../src/base/crypto.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
+import { handlerFile, handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 import { originDefines, secret, startOrigin } from "../fixtures/origin.ts";
@@ -24,17 +25,8 @@ const apache = await startOrigin(t, {
     ".htpasswd": "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
   },
   handlers: {
-    "gate.ts": `export function handler(req) { return req.args === "open" ? -1 : 403; }`,
-    "to.ts": `export const handler = (req) => req.internalRedirect(req.args);`,
-    "users.ts": `
-      let asked = 0;
-      export function authenHandler(req) {
-        if (req.headersIn.get("x-user") === undefined) return 401;
-        req.user = req.headersIn.get("x-user");
-        req.notes.set("asked", String(++asked));
-        return 0;
-      }`,
-    "who.ts": `export function handler(req) { return Response.json({ user: req.user, notes: req.notes }); }`,
+    "gate.ts": handlerFile("open-sesame.ts"),
+    ...handlerFiles("origin-trust"),
   },
   conf: `
     <FilesMatch "\\.php$">
@@ -76,21 +68,21 @@ const apache = await startOrigin(t, {
   `,
 });
 
-const tickets = new Tickets(secret);
+const tokens = new CallbackTokens(secret);
 const clientHeader = `mod-ts-client-${originGuard(secret)}`;
 
 /** A call back as the sidecar makes it, on behalf of a client of this address. */
 function call(
   path: string,
   remoteAddress: string,
-  ticketPath = path,
+  tokenPath = path,
 ): ReturnType<typeof apache.request> {
-  const asked = { method: "GET", path: ticketPath, remoteAddress, scheme: "http" };
+  const asked = { method: "GET", path: tokenPath, remoteAddress, scheme: "http" };
   return apache.request(path, {
     headers: {
       host: "localhost",
       [clientHeader]: remoteAddress,
-      "Mod-Ts-Origin": tickets.issue({ kind: "pass", depth: 1 }, asked),
+      "Mod-Ts-Origin": tokens.issue({ kind: "pass", depth: 1 }, asked),
     },
   });
 }
@@ -105,16 +97,16 @@ t.test("a client cannot make one", async (t) => {
     "redirect;1;;" + "f".repeat(40),
     ";;;",
   ];
-  for (const ticket of forged) {
+  for (const token of forged) {
     for (const name of ["Mod-Ts-Origin", "mod-ts-origin"]) {
       const reply = await apache.request("/gate/page.html", {
-        headers: { host: "x", [name]: ticket },
+        headers: { host: "x", [name]: token },
       });
-      t.equal(reply.status, 403, ticket);
+      t.equal(reply.status, 403, token);
       t.notMatch(reply.body, /behind/);
     }
     const open = await apache.request("/a/page.html", {
-      headers: { host: "x", "Mod-Ts-Origin": ticket },
+      headers: { host: "x", "Mod-Ts-Origin": token },
     });
     t.equal(open.status, 403, "not even where everybody may look");
   }
@@ -122,20 +114,20 @@ t.test("a client cannot make one", async (t) => {
   t.equal((await apache.request("/gate/page.html", { headers: twice })).status, 403);
 });
 
-t.test("a ticket is for one address, one client and this machine", async (t) => {
+t.test("a token is for one address, one client and this machine", async (t) => {
   t.equal((await call("/gate/page.html", "192.0.2.7")).body, "behind a gate", "the sidecar can");
   t.equal((await call("/gate/page.html", "192.0.2.7", "/a/page.html")).status, 403);
   t.equal((await call("/gate/page.html?x", "192.0.2.7", "/gate/page.html")).status, 403);
   const path = "/gate/page.html";
-  const ticket = tickets.issue(
+  const token = tokens.issue(
     { kind: "pass", depth: 1 },
     { method: "GET", path, remoteAddress: "192.0.2.7", scheme: "http" },
   );
-  const headers = { host: "x", "Mod-Ts-Origin": ticket };
+  const headers = { host: "x", "Mod-Ts-Origin": token };
   t.equal((await apache.request(path, { headers })).status, 403, "another client");
   const posted = { ...headers, [clientHeader]: "192.0.2.7" };
   t.equal((await apache.request(path, { method: "POST", headers: posted })).status, 403);
-  const changed = { ...posted, "Mod-Ts-Origin": ticket.replace("pass;1", "pass;2") };
+  const changed = { ...posted, "Mod-Ts-Origin": token.replace("pass;1", "pass;2") };
   t.equal((await apache.request(path, { headers: changed })).status, 403);
 });
 
@@ -165,8 +157,11 @@ t.test("sources stay hidden", async (t) => {
     t.equal(part.status, 500, range);
   }
   t.match(
-    await until(apache.sidecarLog, /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/),
-    /MODTS_ORIGIN_HIDDEN: .*config\.php needs Use TsAroundHandler/,
+    await until(
+      apache.sidecarLog,
+      /MODTS_ORIGIN_HIDDEN: .*config\.php withheld; .*Use TsAroundHandler/,
+    ),
+    /MODTS_ORIGIN_HIDDEN: .*config\.php withheld; .*Use TsAroundHandler/,
   );
 });
 

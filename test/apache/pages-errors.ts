@@ -3,6 +3,7 @@ import { symlinkSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { logSince } from "../fixtures/log-since.ts";
 import { until } from "../fixtures/until.ts";
@@ -11,44 +12,29 @@ import { until } from "../fixtures/until.ts";
 const unbuilt: Record<string, readonly [page: string, log: RegExp]> = {
   statement: ["a\nb\n<% const = 1; %>\n", /statement\.tsp:3:10\b/],
   expression: ["a\n<b><%= 1 + %></b>", /expression\.tsp:2:/],
-  semicolon: ["<%= 1; %>", /no semicolon; take it away.*semicolon\.tsp:1:13\)/],
-  parenthesis: ["\n\n<%= f(1 %>", /"\(" is not closed in this expression.*parenthesis\.tsp:3:6\)/],
-  open: ["text\n<% if (true) {", /this tag is not closed; end it with %>.*open\.tsp:2:1\)/],
-  string: ['<% const a = "x; %>\n', /this string is not closed.*string\.tsp:1:21\)/],
-  comment: ["\n<%-- never", /comment is not closed; end it with --%>.*comment\.tsp:2:1\)/],
-  directive: ['<%@ inlcude file="a.tsp" %>', /no directive "inlcude"; did you mean include\?/],
-  attribute: ['<%@ page charset="x" %>', /page has no attribute charset; it has: contentType/],
+  semicolon: ["<%= 1; %>", /semicolon\.tsp:1:13\)/],
+  parenthesis: ["\n\n<%= f(1 %>", /"\(".*parenthesis\.tsp:3:6\)/],
+  open: ["text\n<% if (true) {", /%>.*open\.tsp:2:1\)/],
+  string: ['<% const a = "x; %>\n', /string\.tsp:1:21\)/],
+  comment: ["\n<%-- never", /--%>.*comment\.tsp:2:1\)/],
+  directive: ['<%@ inlcude file="a.tsp" %>', /"inlcude".* include\b.*directive\.tsp:1:/],
+  attribute: ['<%@ page charset="x" %>', /charset.*contentType.*attribute\.tsp:1:/],
   block: [
     '<%@ layout file="_l.tsp" %>\n<%@ block name="a" %>\n',
-    /block "a" is not closed; end it with <%@ end %>.*block\.tsp:2:1\)/,
+    /"a".*<%@ end %>.*block\.tsp:2:1\)/,
   ],
   nested: [
     '<%@ layout file="_l.tsp" %>\n<%@ block name="a" %><%@ block name="b" %><%@ end %><%@ end %>',
-    /a block cannot lie in block "a"; end that first.*nested\.tsp:2:22\)/,
+    /"a".*nested\.tsp:2:22\)/,
   ],
   brace: ["<% if (true) { %>\nopen", /brace\.tsp:2/],
-  absent: [
-    '\n<%@ include file="nowhere.tsp" %>',
-    /"\.\/nowhere\.tsp" leads to no file.*absent\.tsp:2:19\)/,
-  ],
-  passwd: [
-    '<%@ include file="../../../../etc/passwd" %>',
-    /must name a page \(\.tsp\).*passwd\.tsp:1:/,
-  ],
-  absolute: [
-    '<%@ include file="/etc/passwd.tsp" %>',
-    /relative to the folder of this one.*absolute\.tsp/,
-  ],
-  outside: [
-    'a\n<%@ include file="../private.tsp" %>',
-    /private\.tsp lies outside the allowed folders.*outside\.tsp:2:19\)/,
-  ],
-  link: ['<%@ include file="linked.tsp" %>', /private\.tsp lies outside.*link\.tsp:1:26\)/],
-  passwdlink: [
-    '<%@ include file="users.tsp" %>',
-    /\/etc\/passwd lies outside.*passwdlink\.tsp:1:26\)/,
-  ],
-  late: ["text\n<%! const a = 1; %>", /must stand above all.*late\.tsp:2:1\)/],
+  absent: ['\n<%@ include file="nowhere.tsp" %>', /nowhere\.tsp".*absent\.tsp:2:19\)/],
+  passwd: ['<%@ include file="../../../../etc/passwd" %>', /etc\/passwd".*passwd\.tsp:1:/],
+  absolute: ['<%@ include file="/etc/passwd.tsp" %>', /\/etc\/passwd\.tsp.*absolute\.tsp:1:26\)/],
+  outside: ['a\n<%@ include file="../private.tsp" %>', /private\.tsp.*outside\.tsp:2:19\)/],
+  link: ['<%@ include file="linked.tsp" %>', /private\.tsp.*link\.tsp:1:26\)/],
+  passwdlink: ['<%@ include file="users.tsp" %>', /\/etc\/passwd .*passwdlink\.tsp:1:26\)/],
+  late: ["text\n<%! const a = 1; %>", /late\.tsp:2:1\)/],
 };
 
 /** Pages that fail while they run. */
@@ -56,13 +42,13 @@ const failing: Record<string, readonly [page: string, log: RegExp]> = {
   statement2: ["a\nb\n<% null.x; %>\n", /statement2\.tsp:3:9\b/],
   expression2: ["a\n\n<b><%= vars.a.b %></b>", /expression2\.tsp:3:15\b/],
   included: ['\n\n\n<%@ include file="_bad.tsp" %>', /_bad\.tsp:2:\d+/],
-  promise: ["\n<%= Promise.resolve(1) %>", /this value is a promise; write await before it/],
+  promise: ["\n<%= Promise.resolve(1) %>", /promise.*\bawait\b/],
   slot: [
     '<%@ layout file="_l.tsp" %>\n<%@ block name="titel" %>x<%@ end %>',
-    /_l\.tsp has no slot "titel"; it has: title/,
+    /_l\.tsp.*"titel".*\btitle\b/,
   ],
-  endless: ['<%@ include file="endless.tsp" %>', /include each other more than 100 levels deep/],
-  returned: ["text <% return; %> more", /returned\.tsp returned before its end/],
+  endless: ['<%@ include file="endless.tsp" %>', /RangeError.*\b100\b/],
+  returned: ["text <% return; %> more", /returned\.tsp\b/],
   dynamic: ['<%- await include("../private.tsp") %>', /MODTS_OUTSIDE_ROOTS/],
 };
 
@@ -85,26 +71,10 @@ const apache = await startApache(t, {
         name === "slot" ? text : `SECRET ${text}`,
       ]),
     ),
+    ...handlerFiles("pages-errors", "htdocs/pages"),
     "htdocs/private.tsp": "PRIVATE",
     "htdocs/bare.tsp": "BARE",
-    "htdocs/pages/_bad.tsp": "part\n<% throw new RangeError('in a part'); %>",
-    "htdocs/pages/_l.tsp": '<%@ slot name="title" %><%@ end %><%@ body %>',
-    "htdocs/pages/own.tsp": '<%@ page errorPage="oops.tsp" %>HALF\n<% throw new Error("<own>"); %>',
-    "htdocs/pages/oops.tsp":
-      '<%@ page contentType="text/plain" %><% req.headersOut.set("X-Lost", "1"); %>Sorry: <%= exception?.message %>\n',
-    "htdocs/pages/named.tsp":
-      '<% page.errorPage("/pages/teapot.tsp"); req.errHeadersOut.set("X-Kept", "1"); throw "no error"; %>',
-    "htdocs/pages/teapot.tsp": "<% req.status = 503; %>Busy: <%= exception?.message %>",
-    "htdocs/pages/twice.tsp": '<%@ page errorPage="worse.tsp" %>\n<% throw new Error("first"); %>',
-    "htdocs/pages/worse.tsp": '<% throw new Error("second"); %>',
-    "htdocs/pages/escape.tsp": '<%@ page errorPage="../private.tsp" %><% throw new Error("x"); %>',
-    "htdocs/pages/notfound.tsp":
-      '<%@ page errorPage="oops.tsp" %><%! import { HttpError } from "mod-ts"; %>a<% throw new HttpError(404); %>',
-    "htdocs/pages/cut.tsp":
-      '<%@ page errorPage="oops.tsp" %>begun<% const told = new Promise((go) => { globalThis.go = go; }); await flush(); await told; throw new Error("too late"); %>',
-    "htdocs/pages/go.tsp": "<% globalThis.go(); %>",
     "htdocs/pages/ok.tsp": "ok",
-    "htdocs/pages/debug/bad.tsp": "line 1\n<b><%= vars.a.b %></b>\n",
     "htdocs/pages/debug/unbuilt.tsp": "line 1\n<% const = 1; %>\n",
     "htdocs/pages/debug/list.tsp": '<h1>\n<%= "<script>" %>\n`</h1>',
     "htdocs/pages/list.tsp": "listed",
@@ -122,7 +92,7 @@ for (const [name, [, pattern]] of Object.entries(pages)) {
   t.test(`a page that fails: ${name}`, async (t) => {
     const logged = logSince(apache.sidecarLog);
     const reply = await get(`${name}.tsp`);
-    t.equal(reply.status, 500);
+    t.equal(reply.status, 500, `${name} fails`);
     t.notMatch(reply.body, /SECRET|PRIVATE|root:/, "nothing of the page");
     const log = await logged(pattern);
     t.match(log, pattern);
@@ -137,10 +107,7 @@ t.test("links: out of the folders, and to what is no page", async (t) => {
     t.equal(reply.status, 500, name);
     t.notMatch(reply.body, /PRIVATE|root:|handler/);
   }
-  t.match(
-    await until(apache.sidecarLog, "has no export named $render"),
-    "has no export named $render",
-  );
+  t.match(await until(apache.sidecarLog, "MODTS_MISSING_EXPORT"), "MODTS_MISSING_EXPORT");
 });
 
 t.test("an error page gets the exception and takes the place of the page", async (t) => {
@@ -150,7 +117,7 @@ t.test("an error page gets the exception and takes the place of the page", async
   t.equal(reply.body, "Sorry: &lt;own&gt;\n");
   t.equal(reply.headers["x-lost"], undefined);
   const log = await logged(/<own>[^]*own\.tsp:2:10/);
-  t.match(log, /own\.tsp failed; \S+oops\.tsp is shown/);
+  t.match(log, /MODTS_PAGE_FAILED.*own\.tsp.*oops\.tsp/);
   t.match(log, /<own>[^]*own\.tsp:2:10/);
 });
 
@@ -164,7 +131,7 @@ t.test(
   async (t) => {
     for (const [name, second] of [
       ["twice.tsp", /MODTS_ERROR_PAGE_FAILED[^]*second/],
-      ["escape.tsp", /MODTS_ERROR_PAGE_FAILED[^]*lies outside/],
+      ["escape.tsp", /MODTS_ERROR_PAGE_FAILED[^]*ModTsError.*private\.tsp/],
     ] as const) {
       const logged = logSince(apache.sidecarLog);
       const reply = await get(name);

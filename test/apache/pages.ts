@@ -3,64 +3,9 @@ import { request as httpRequest } from "node:http";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
-
-const files = {
-  "index.tsp": "<h1>Index</h1>\n",
-  "hello.tsp": `<%! import { greet } from "./greet.ts"; %>
-<p class="<%= req.args %>"><%= greet("World") %></p>
-<%- "<hr>" %><%-- nobody sees this --%>
-<% for (const n of [1, 2]) { %>
-<i><%= n %></i>
-<% } %>
-`,
-  "greet.ts": "export const greet = (name: string): string => `Hello ${name}`;\n",
-  "notes.txt": "plain",
-  "_part.tsp": "<%! interface Vars { who: string } %>\n<b><%= vars.who %></b>\n",
-  "parts.tsp": `<% const who = "A & B"; %>
-<%@ include file="_part.tsp" with="{ who }" %>
-<%- await include("_part.tsp", { who: "dynamic" }) %>
-`,
-  "_base.tsp": `<title><%@ slot name="title" %>Default<%@ end %></title>
-<main>
-<%@ body %>
-</main>
-<%@ slot name="foot" %>no foot<%@ end %>
-`,
-  "_wide.tsp": `<%@ layout file="_base.tsp" %>
-<%@ block name="foot" %>wide <%@ slot name="foot" %>nothing<%@ end %><%@ end %>
-<div><%@ body %></div>
-`,
-  "laid.tsp": `<%@ layout file="_base.tsp" %>
-<% const title = "Own"; %>
-<%@ block name="title" %><%= title %><%@ end %>
-<p>text</p>
-`,
-  "wide.tsp": `<%@ layout file="_wide.tsp" %>
-<%@ block name="foot" %>page<%@ end %>
-<%@ block name="title" %>T<%@ end %>
-x`,
-  "plain.tsp": '<%@ page contentType="text/plain" pathInfo="on" %>\n<%- req.pathInfo %>',
-  "form.tsp": `<% if (req.method === "POST") { %>
-got <%= form.getFirst("name") %>
-<% } %>
-`,
-  "count.tsp": `<%@ include file="_more.tsp" %>
-<% session.data["n"] = Number(session.data["n"] ?? 0) + 1; %>
-<%= session.data["n"] %> of <%= session.data["before"] %>
-`,
-  "_more.tsp": '<% session.data["before"] ??= "a part"; %>',
-  "noform.tsp": '<%-- form --%><%= "form" %> <%= await req.text() %>',
-  "gone.tsp": '<% page.redirect("/elsewhere"); %>never',
-  "stream.tsp": `first
-<% await flush(); await globalThis.second; %>
-second
-`,
-  "open.tsp": "<% globalThis.release(); %>released",
-  "held.tsp": `<% globalThis.second = new Promise((done) => { globalThis.release = done; }); %>held`,
-  "write.tsp": `a<% write("<b>"); %><%= (write("c"), "d") %>`,
-};
 
 const apache = await startApache(t, {
   conf: `
@@ -81,32 +26,11 @@ const apache = await startApache(t, {
   `,
   config: { handlers: ["handlers", "htdocs/pages", "htdocs/matched"] },
   files: {
-    ...Object.fromEntries(
-      Object.entries(files).map(([name, text]) => [`htdocs/pages/${name}`, text]),
-    ),
+    ...handlerFiles("pages/site", "htdocs/pages"),
     "htdocs/matched/index.tsp": "matched",
     "htdocs/matched/a.txt": "plain",
   },
-  handlers: {
-    "report.ts": `
-      import { Page, type ApacheRequest } from "mod-ts";
-      export async function handler(req: ApacheRequest) {
-        if (req.args === "text") {
-          const text = await new Page(req, "report.tsp", { rows: [3] }).render();
-          req.write(text.trim().toUpperCase());
-          return 0;
-        }
-        const file = req.args === "url" ? new URL("./report.tsp", import.meta.url) : "report.tsp";
-        return new Page(req, file, { rows: ["<1>", 2] }).run();
-      }`,
-    "report.tsp": `<%! interface Vars { rows: unknown[] } %>
-<ul>
-<% for (const row of vars.rows) { %>
-  <li><%= row %></li>
-<% } %>
-</ul>
-`,
-  },
+  handlers: handlerFiles("pages/report"),
 });
 
 const get = (name: string) => apache.request(`/pages/${name}`);
@@ -243,16 +167,16 @@ t.test(
         "htdocs/pages/hello.tsp",
         `<%! import { greet } from "./greet.ts"; %>${n} <%= greet("") %>`,
       );
-      t.equal(await bodyOf("hello.tsp"), `${n} Hello `);
+      t.equal(await bodyOf("hello.tsp"), `${n} Hello `, "a saved page");
       apache.write("htdocs/pages/_part.tsp", `${n} <%= vars.who %>`);
-      t.equal(await bodyOf("parts.tsp"), `${n} A &amp; B${n} dynamic\n`);
+      t.equal(await bodyOf("parts.tsp"), `${n} A &amp; B${n} dynamic\n`, "a saved part");
       apache.write(
         "htdocs/pages/_base.tsp",
         `${n} <%@ slot name="title" %><%@ end %> <%@ body %> <%@ slot name="foot" %><%@ end %>`,
       );
-      t.equal(await bodyOf("laid.tsp"), `${n} Own <p>text</p>\n `);
+      t.equal(await bodyOf("laid.tsp"), `${n} Own <p>text</p>\n `, "a saved layout");
       apache.write("htdocs/pages/fresh.tsp", `fresh ${n}`);
-      t.equal(await bodyOf("fresh.tsp"), `fresh ${n}`);
+      t.equal(await bodyOf("fresh.tsp"), `fresh ${n}`, "a new page");
     }
     apache.write("htdocs/pages/greet.ts", 'export const greet = () => "Bye";');
     t.equal(await bodyOf("hello.tsp"), "10 Bye");
@@ -264,7 +188,7 @@ t.test("a syntax error keeps the last good page, and says so", async (t) => {
   t.equal(await bodyOf("fresh.tsp"), "good");
   apache.write("htdocs/pages/fresh.tsp", "line 1\n<% const = 1; %>\n");
   t.equal(await bodyOf("fresh.tsp"), "good");
-  t.match(await until(() => apache.sidecarLog(), "goes on serving"), /fresh\.tsp:2:10/);
+  t.match(await until(() => apache.sidecarLog(), "keeps serving"), /fresh\.tsp:2:10/);
   apache.write("htdocs/pages/fresh.tsp", "better");
   t.equal(await bodyOf("fresh.tsp"), "better");
 });

@@ -1,5 +1,6 @@
 /** Phases through Apache: their order, how a request ends in each, which handlers a file gets. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { until } from "../fixtures/until.ts";
@@ -74,39 +75,9 @@ const apache = await startApache(t, {
   },
   handlers: {
     "journal.ts": journalModule,
-    "trace.ts": `
-      import { note } from "./journal.ts";
-      import { OK, type ApacheRequest } from "mod-ts";
-      const trace = (req: ApacheRequest) => { note(req.uri + " " + req.phase); return OK; };
-      export { trace as initHandler, trace as headerParserHandler, trace as typeHandler, trace as fixupHandler,
-        trace as logHandler, trace as cleanupHandler };
-      export const handler = (req: ApacheRequest) => { req.write("content"); return trace(req); };
-    `,
-    "end.ts": `
-      import { DECLINED, DONE, HttpError, OK, type ApacheRequest } from "mod-ts";
-      const ends: Record<string, (req: ApacheRequest) => unknown> = {
-        ok: () => OK,
-        declined: () => DECLINED,
-        done: (req) => { req.write("done in " + req.phase); return DONE; },
-        forbidden: (req) => { req.headersOut.set("X-Out", "1"); req.errHeadersOut.set("X-Err", "1"); return 403; },
-        missing: () => 404,
-        own: (req) => { req.status = 404; req.write("own"); return DONE; },
-        elsewhere: (req) => { req.headersOut.set("Location", "/b"); return 302; },
-        thrown: () => { throw new HttpError(410, { body: "thrown away" }); },
-        "thrown-done": (req) => { req.write("nearly "); throw new HttpError(DONE, { status: 202, body: "done" }); },
-        text: () => "ok",
-        fails: () => { throw new Error("broken"); },
-      };
-      export const handler = (req: ApacheRequest) => ends[req.uri.split("/").at(-1)!]!(req) as number;
-    `,
-    "stack.ts": `
-      import { DECLINED, DONE, HttpError, OK, type ApacheRequest } from "mod-ts";
-      export const a = (req: ApacheRequest) => { req.write("a"); return OK; };
-      export const b = (req: ApacheRequest) => { req.write("b"); };
-      export const declined = () => DECLINED;
-      export const thrown = (req: ApacheRequest) => { req.write("t"); throw new HttpError(OK); };
-      export const stop = () => DONE;
-    `,
+    "trace.ts": handlerFile("phases-trace.ts"),
+    "end.ts": handlerFile("phases-end.ts"),
+    "stack.ts": handlerFile("phases-stack.ts"),
     "where.ts": ["outer", "text", "inner", "special"]
       .map((name) => `export const ${name} = (req) => { req.write("${name} " + req.extension); };`)
       .join("\n"),
@@ -134,15 +105,15 @@ for (const phase of ["init", "headerparser", "type", "fixup"]) {
     t.match(await get("thrown-done"), { status: 202, body: "nearly done" });
     const forbidden = await get("forbidden");
     t.match(forbidden, { status: 403, headers: { "x-err": "1" } });
-    t.equal(forbidden.headers["x-out"], undefined);
+    t.equal(forbidden.headers["x-out"], undefined, "a refusal drops headersOut");
     const skip = (await readJournal(apache)).length;
-    t.equal((await get("fails")).status, 500);
-    t.equal((await get("text")).status, 500);
+    t.equal((await get("fails")).status, 500, "a handler that throws ends the request");
+    t.equal((await get("text")).status, 500, "a handler that returns text ends the request");
     const seen = await journalHas(apache, `/${phase}/text log`, skip);
     t.strictSame(seen, [`/${phase}/fails log`, `/${phase}/text log`], "no content");
-    const log = await until(() => apache.sidecarLog(), `gave "ok" in phase ${phase}`);
+    const log = await until(() => apache.sidecarLog(), `returned "ok" in phase ${phase}`);
     t.match(log, `MODTS_HANDLER_FAILED: end.ts::handler failed in phase ${phase}`);
-    t.match(log, `MODTS_BAD_OUTCOME: end.ts::handler gave "ok" in phase ${phase}`);
+    t.match(log, `MODTS_BAD_OUTCOME: end.ts::handler returned "ok" in phase ${phase}`);
   });
 }
 

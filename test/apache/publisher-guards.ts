@@ -1,12 +1,12 @@
 /** `auth`, `access` and `realm` of `mod_ts/publisher`: they fail closed, at every step. */
 import t from "tap";
-import { hashPassword } from "../../src/credentials/password-hash.ts";
+import { handlerFiles } from "../fixtures/handler-file.ts";
+import { passwords } from "../fixtures/handlers/publisher-guards/pub/open.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { publishedFolder } from "../fixtures/published-folder.ts";
 import { until } from "../fixtures/until.ts";
 
-const hash = await hashPassword("secret");
-const md5 = "5ebe2294ecd0e0f08eab7690d2a6ee69"; // of "secret"
+const { hashed, digits } = passwords.auth;
 
 const apache = await startApache(t, {
   conf: `
@@ -22,59 +22,7 @@ const apache = await startApache(t, {
   `,
   // Apache's user is bob.
   files: { users: "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n" },
-  handlers: {
-    "auth.ts": `export const auth = (req, user, password) => user === "ann" && password === "secret";`,
-    "pub/module.ts": `
-      export { auth } from "../auth.ts";
-      export const realm = 'The "realm"';
-      export const index = (req) => "hello " + req.user + " " + req.authType;
-      export const other = () => "other";
-      other.auth = (req, user) => user === "bob";
-      other.realm = "Other";
-    `,
-    "pub/open.ts": `
-      let calls = 0;
-      const called = () => { calls += 1; return "called"; };
-      const guarded = (auth) => Object.assign(() => called(), { auth });
-      export const count = () => calls;
-      export const free = (req) => "free " + req.user;
-      export const yes = guarded(true);
-      export const no = guarded(false);
-      export const later = guarded(async (req, user, password) => user === "ann" && password === "secret");
-      export const truthy = guarded(() => 1);
-      export const text = guarded(() => "true");
-      export const nothing = guarded(() => {});
-      export const promised = guarded(() => Promise.resolve("yes"));
-      export const throws = guarded(() => { throw new Error("out of order"); });
-      export const rejects = guarded(() => Promise.reject(new Error("out of order")));
-      export const missing = guarded(undefined);
-      export const nil = guarded(null);
-      export const word = guarded("secret");
-      export const number = guarded(1);
-      export const array = guarded(["ann"]);
-      export const passwords = guarded({ ann: "secret", hashed: ${JSON.stringify(hash)}, digits: "${md5}" });
-      export const unknownScheme = guarded({ ann: "$6$salt$hash" });
-      export const noText = guarded({ ann: 1 });
-      export const empty = guarded({ ann: "" });
-      const only = (access) => Object.assign((req) => called(), { access });
-      export const list = Object.assign(only(["ann"]), { auth: (req, user, password) => password === "secret" });
-      export const listAlone = only(["ann", "bob"]);
-      export const denied = only(false);
-      export const allowed = only(true);
-      export const asked = only((req, user) => user === null);
-      export const truthyAccess = only(() => "yes");
-      export const missingAccess = only(undefined);
-      export const area = { realm: "Area", auth: { ann: "secret" }, page: () => "in the area", data: 1,
-        inner: { auth: false, page: () => called() } };
-      class Room { page = () => "in the room"; auth() { return this instanceof Room; } }
-      export const room = new Room();
-      export const known = { page: (req) => "known " + req.user,
-        guarded: Object.assign(() => called(), { auth: (req, user, password) => true }),
-        bobs: Object.assign((req) => "for " + req.user, { access: ["bob"] }) };
-      export const reads = (req) => String(req.headersIn.get("authorization"));
-    `,
-    "pub/closed.ts": `export const access = undefined; export const index = () => "never";`,
-  },
+  handlers: handlerFiles("publisher-guards"),
 });
 
 const basic = (user: string, password: string): Record<string, string> => ({
@@ -135,7 +83,7 @@ t.test("only true lets pass", async (t) => {
   t.equal(await status("closed", basic("ann", "secret")), 403);
   t.equal((await ask("open/count")).body, before, "nothing was called");
   const log = await until(() => apache.sidecarLog(), "MODTS_BAD_PASSWORD_LIST");
-  t.match(log, "auth of ann: the scheme of the password is not known");
+  t.match(log, "invalid password entry of ann: the scheme of the password is not known");
   t.notMatch(log, "$6$salt");
 });
 
@@ -154,8 +102,8 @@ t.test("lists of passwords, plain or hashed", async (t) => {
     ["ann", "secret2", 401],
     ["ann", "", 401],
     ["hashed", "secret", 200],
-    ["hashed", hash, 401],
-    ["digits", md5, 200],
+    ["hashed", hashed, 401],
+    ["digits", digits, 200],
     ["digits", "secret", 401],
     ["nobody", "secret", 401],
     ["nobody", "", 401],

@@ -2,9 +2,12 @@
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { handlerFile, handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { publishedFolder } from "../fixtures/published-folder.ts";
 import { until } from "../fixtures/until.ts";
+
+const outOfReach = handlerFile("publisher-out-of-reach.ts");
 
 const apache = await startApache(t, {
   before: "AllowEncodedSlashes On",
@@ -16,57 +19,11 @@ const apache = await startApache(t, {
   `,
   config: { log: { level: "info" } },
   handlers: {
-    "lib.ts": `
-      export const helper = () => "imported";
-      export const secret = "imported";
-      export class Lib {}
-    `,
-    "outer.ts": `export const index = () => "outside of the published folder";`,
-    "pub/hello.ts": `
-      import { EventEmitter } from "node:events";
-      import { execSync } from "node:child_process";
-      import * as ns from "../lib.ts";
-      import { helper, secret } from "../lib.ts";
-      export { helper as passedOn, Lib } from "../lib.ts";
-      export * from "../lib.ts";
-      export * as space from "../lib.ts";
-      export { helper, secret as renamed, execSync, ns };
-      export const hello = () => "hello";
-      export const _private = () => "private";
-      export class Shop { static sell() { return "sold"; } open() { return "open"; } }
-      export const plain = { ok: () => "ok", _no: () => "no", get lazy() { return () => "got"; }, shop: Shop, ns, list: [1],
-        inner: Object.create({ inherited: () => "inherited" }), nil: null, bare: Object.assign(Object.create(null), { fn: () => "bare" }) };
-      Object.defineProperty(plain, "hidden", { value: () => "hidden", enumerable: false });
-      export const shop = Object.assign(new Shop(), { own: () => "own" });
-      export const bound = hello.bind(null);
-      export const native = parseInt;
-      export const proxy = new Proxy({ fn: () => "fn" }, {});
-      export const calledProxy = new Proxy(hello, {});
-      export const site = { public: 1, admin: { auth: { ann: "s3cret" }, data: 2 } };
-      export const settings = { colour: "red", _password: "s3cret" };
-      export const nested = [{ pool: new EventEmitter() }];
-      export const cyclic = {}; cyclic.self = cyclic;
-      export const getters = { get now() { return 1; } };
-      export const map = new Map([["fn", () => "fn"]]);
-      export const pool = Object.assign(new EventEmitter(), { password: "s3cret", fn: () => "fn" });
-      export const promise = Promise.resolve({ fn: 1 });
-      export const date = new Date(0);
-      export const buffer = Buffer.from("abc");
-      export const symbol = Symbol("s");
-      export const handler = () => 0;
-      export const accessHandler = () => 0;
-      export const webSocketHandler = () => {};
-      export const dispose = () => {};
-      export const parameters = {};
-      export default () => "default";
-      export const realm = "Realm";
-    `,
-    "pub/_helpers.ts": `export const index = () => "helper";`,
-    "pub/debug.ts": `export const _private = 1; export const broken = ([a]) => a;`,
-    "pub/mixed.ts": `const then = () => "then"; export { then };`,
-    "pub/node_modules/pack/index.js": `export const run = () => "a package";`,
-    "pub/.git/hooks/x.js": `export const run = () => "hidden";`,
-    "pub/.well-known/x.ts": `export const index = () => "known";`,
+    ...handlerFiles("publisher-refusals"),
+    "outer.ts": outOfReach,
+    "pub/node_modules/pack/index.js": outOfReach,
+    "pub/.git/hooks/x.js": outOfReach,
+    "pub/.well-known/x.ts": outOfReach,
     "pub/hello.ts~": "source",
     "pub/hello.js~": "source",
     "pub/helpers.cjs": "source",
@@ -252,7 +209,7 @@ t.test("sources and left-overs are not shown", async (t) => {
 
 t.test("names that were made up are not kept", async (t) => {
   for (let number = 0; number < 50; number += 1) {
-    t.equal(await status(`/pub/hello.ts/made-up-${number}`), 404);
+    t.equal(await status(`/pub/hello.ts/made-up-${number}`), 404, "an invented name is not found");
   }
 });
 
@@ -268,6 +225,6 @@ t.test("why: in the log, and with TsDebug in the answer", async (t) => {
   });
   t.notMatch((await apache.request("/pub/hello.ts/_private")).body, "private");
   t.equal(await status("/pub/debug.ts/broken"), 500);
-  const broken = /MODTS_BAD_PARAMETERS: parameters of \S+\/broken: an array/;
+  const broken = /MODTS_BAD_PARAMETERS: unsupported parameters of \S+\/broken: an array/;
   t.match(await until(() => apache.sidecarLog(), broken), broken);
 });

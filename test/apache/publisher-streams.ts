@@ -1,65 +1,15 @@
 /** Streams of `mod_ts/publisher`: sent as they come, at the client's pace, ended when it goes, on the version they began with. */
 import t from "tap";
+import { gateModule } from "../fixtures/gate.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { publishedFolder } from "../fixtures/published-folder.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
 
-const streams = (version: string): string => `
-  import { Readable } from "node:stream";
-  import { note } from "../journal.ts";
-  import { gate, release } from "../gate.ts";
-  const never = new Promise(() => {});
-  export const open = () => { release(); return "opened"; };
-  export const version = () => "${version}";
-  export const dispose = () => note("${version} disposed");
-  export async function* gated(req) {
-    req.registerCleanup(() => note("gated cleanup"));
-    yield "first "; await gate(); yield Buffer.from("second "); yield "of ${version}";
-  }
-  export function* sync() { yield "a"; yield new Uint8Array([98]); yield "c"; }
-  export const readable = () => Readable.from(["x", "y"]);
-  export const web = () => new ReadableStream({ start(c) { c.enqueue("w1 "); c.enqueue(Buffer.from("w2")); c.close(); } });
-  export const iterable = () => ({ async *[Symbol.asyncIterator]() { yield "i"; } });
-  export const iterator = () => [1, 2].values().map(String);
-  export async function* events(req) { req.contentType = "text/event-stream"; yield "data: 1\\n\\n"; }
-  export async function* empty() {}
-  export async function* wrong() { yield { a: 1 }; }
-  export async function* late() { yield "begun"; await gate(); throw new Error("too late"); }
-  export async function* early() { throw new Error("at once"); }
-  export function* large() { for (let i = 0; i < 200; i += 1) yield "x".repeat(10_000); }
-  export async function* page() { yield "<!doctype html>"; yield "</html>"; }
-  const bytes = Buffer.alloc(65536);
-  const cleaned = (req, name) => req.registerCleanup(() => note(name + " cleanup"));
-  export async function* asked(req) {
-    cleaned(req, "asked");
-    try { for (;;) { yield "tick"; await new Promise((done) => setTimeout(done, 5)); } } finally { note("asked returned"); }
-  }
-  export async function* waiting(req) {
-    cleaned(req, "waiting");
-    for (let i = 0; i < 200; i += 1) yield bytes;
-    note("waiting for ever");
-    await never;
-  }
-  export function* endless(req) {
-    cleaned(req, "endless");
-    let count = 0;
-    try { for (;;) { count += 1; yield bytes; } } finally { note("endless returned, " + (count < 2000 ? "held back" : count)); }
-  }
-  export function node(req) {
-    cleaned(req, "node");
-    const stream = new Readable({ read() { this.push(bytes); } });
-    stream.on("close", () => note("node closed"));
-    return stream;
-  }
-  export function pulled(req) {
-    cleaned(req, "pulled");
-    return new ReadableStream({ pull(controller) { controller.enqueue(bytes); }, cancel() { note("pulled cancelled"); } });
-  }
-  export const pure = () => { note("headed"); return sync(); };
-  export function* counted() { try { yield "one"; note("went on"); yield "two"; } finally { note("ended"); } }
-`;
+const streams = (version: string): string =>
+  handlerFile("publisher-streams/s.ts").replace('name: string = "one"', `name = "${version}"`);
 
 const apache = await startApache(t, {
   config: { limits: { handlerTimeout: 3000 } },
@@ -69,11 +19,7 @@ const apache = await startApache(t, {
   `,
   handlers: {
     "journal.ts": journalModule,
-    "gate.ts": `
-      let open = () => {};
-      export const gate = () => new Promise((resolve) => (open = resolve));
-      export const release = () => open();
-    `,
+    "gate.ts": gateModule,
     "pub/s.ts": streams("one"),
   },
 });
@@ -127,7 +73,7 @@ t.test("what fails", async (t) => {
   const cut = await client.closed;
   t.notMatch(cut, /\r\n0\r\n\r\n$/, "no last chunk: nobody takes this for a whole answer");
   const log = await until(() => apache.sidecarLog(), "too late");
-  t.match(log, /result of \S+\/s\.ts\/wrong: a part of a stream must be text or bytes/);
+  t.match(log, /invalid result of \S+\/s\.ts\/wrong: a part of a stream must be text or bytes/);
 });
 
 t.test("HEAD makes the first part alone", async (t) => {

@@ -2,6 +2,7 @@
 import { get as httpGet } from "node:http";
 import { gunzipSync } from "node:zlib";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const conf = `
@@ -14,30 +15,8 @@ const conf = `
 `;
 
 const handlers = {
-  "page.ts": `
-    import { gzipSync } from "node:zlib";
-    import { OK, type ApacheRequest } from "mod-ts";
-    import { text } from "./helper.ts";
-    const html = "<!DOCTYPE html><p>" + text + "</p>";
-    const ways: Record<string, (req: ApacheRequest) => unknown> = {
-      page: (req) => { req.contentType = "text/html; charset=utf-8"; req.write(html); return OK; },
-      default: (req) => { req.write(html); return OK; },
-      response: () => new Response(html, { headers: { "content-type": "text/html" } }),
-      streamed: async (req) => { req.contentType = "text/html"; req.write(html); await req.flush(); return OK; },
-      missing: () => 404,
-      plain: (req) => { req.contentType = "text/plain"; req.write(html); return OK; },
-      json: () => Response.json(html),
-      xhtml: (req) => { req.contentType = "application/xhtml+xml"; req.write(html); return OK; },
-      gzip: (req) => { req.contentType = "text/html"; req.headersOut.set("Content-Encoding", "gzip"); req.write(gzipSync(html)); return OK; },
-      announced: (req) => { req.contentType = "text/html"; req.setContentLength(Buffer.byteLength(html)); req.write(html); return OK; },
-      part: (req) => { req.contentType = "text/html"; req.status = 206; req.headersOut.set("Content-Range", "bytes 0-3/40"); req.write(html.slice(0, 4)); return OK; },
-      unchanged: (req) => { req.contentType = "text/html"; return 304; },
-      none: (req) => { req.contentType = "text/html"; return 204; },
-      empty: (req) => { req.contentType = "text/html"; return OK; },
-    };
-    export const handler = (req: ApacheRequest) => ways[req.pathInfo.slice(1) || req.uri.split("/").at(-1)!]!(req) as number;
-  `,
-  "helper.ts": `export const text = "0";`,
+  "page.ts": handlerFile("refresh/page.ts"),
+  "helper.ts": handlerFile("refresh/helper.ts"),
 };
 
 const html = "<!DOCTYPE html><p>0</p>";

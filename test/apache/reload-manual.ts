@@ -48,7 +48,7 @@ t.test("a save changes nothing by itself", async (t) => {
 
 t.test("mod-ts reload brings it", async (t) => {
   const result = await modTs("reload", apache.folder);
-  t.match(result, { code: 0, stdout: /^told process \d+ to reload/ });
+  t.match(result, { code: 0, stdout: /generation 2\b/ });
   await changesTo(t, "welcome 2");
   // Old workers serve the connections they have until these are idle; in the end only new code is left.
   t.match((await apache.request("/test-page")).body, "generation 2");
@@ -60,19 +60,16 @@ t.test("SIGHUP does the same", async (t) => {
   await changesTo(t, "welcome 3");
 });
 
-t.test(
-  "broken code: the handler fails after the reload, and recovers after the next",
-  async (t) => {
-    apache.write("handlers/app.ts", "export const handler = (");
-    apache.sidecar.kill("SIGHUP");
-    await changesTo(t, "500");
-    t.match(await until(() => apache.sidecarLog(), "BUILD_FAILED"), /app\.ts:1/);
-    apache.write("handlers/app.ts", handler("4"));
-    t.equal(await app(), "500", "not by itself");
-    apache.sidecar.kill("SIGHUP");
-    await changesTo(t, "welcome 4");
-  },
-);
+t.test("broken code: the last good version serves after the reload, until the next", async (t) => {
+  apache.write("handlers/app.ts", "export const handler = (");
+  apache.sidecar.kill("SIGHUP");
+  t.match(await until(() => apache.sidecarLog(), "BUILD_FAILED"), /app\.ts:1/);
+  t.equal(await app(), "welcome 3", "the last good version");
+  apache.write("handlers/app.ts", handler("4"));
+  t.equal(await app(), "welcome 3", "no change by itself");
+  apache.sidecar.kill("SIGHUP");
+  await changesTo(t, "welcome 4");
+});
 
 t.test("a mistake in the configuration: mod-ts reload refuses, and all goes on", async (t) => {
   apache.write("mod-ts.config.json", `{ "handlers": ["nowhere"] }`);

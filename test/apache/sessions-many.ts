@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import t from "tap";
 import { Browsers } from "../fixtures/browser.ts";
+import { askStatus } from "../../src/supervisor/control.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -20,22 +22,11 @@ const apache = await startApache(t, {
   `,
   config: { pools: { main: { workers: 2 } } },
   handlers: {
-    "counter.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export async function handler(req: ApacheRequest) {
-        const session = await req.session();
-        const n = Number(session.data["n"] ?? 0);
-        await new Promise((done) => setImmediate(done));
-        session.data["n"] = n + 1;
-        req.contentType = "text/plain";
-        req.write(String(process.pid));
-        return OK;
-      }
-    `,
+    "counter.ts": handlerFile("sessions-many-counter.ts"),
   },
 });
 // Apache keeps its connections: before the second worker is there, all of them would lead to the first.
-await until(apache.sidecarLog, /notice\].* ready$/m);
+await until(async () => (await askStatus(join(apache.folder, "run"))).state, "ready");
 const browsers = new Browsers(t, apache.port, clients);
 
 /** Calls `act` with every number below `count`, a few at a time. */

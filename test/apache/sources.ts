@@ -1,7 +1,8 @@
 // The source of a handler or a page is never shown: not without a handler, not while the sidecar is down, not in any section.
 import t from "tap";
-import { startEcho } from "../fixtures/httpd.ts";
-import { harmlessNames, sourceNames } from "../fixtures/source-names.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
+import { startApache, startEcho } from "../fixtures/httpd.ts";
+import { harmlessNames, pythonNames, sourceNames } from "../fixtures/source-names.ts";
 
 const source = "export const password = 'SOURCE';";
 
@@ -52,7 +53,7 @@ t.test("with the sidecar", async (t) => {
   });
   for (const folder of ["", "/static", "/alias", "/static/../static", "//static"]) {
     for (const name of leaks) {
-      const path = `${folder}/${name.replaceAll("#", "%23")}`;
+      const path = `${folder}/${name.split("/").map(encodeURIComponent).join("/")}`;
       const reply = await apache.request(path);
       t.equal(reply.status, 403, path);
       t.notMatch(reply.body, /SOURCE/);
@@ -86,7 +87,9 @@ t.test("without the sidecar", async (t) => {
   const apache = await startEcho(t, { conf, files });
   await apache.backend.close();
   for (const name of leaks) {
-    const reply = await apache.request(`/static/${name.replaceAll("#", "%23")}`);
+    const reply = await apache.request(
+      `/static/${name.split("/").map(encodeURIComponent).join("/")}`,
+    );
     t.equal(reply.status, 503, name);
     t.notMatch(reply.body, /SOURCE/);
   }
@@ -138,4 +141,36 @@ t.test("video keeps working where it is asked for", async (t) => {
   ]) {
     t.equal((await apache.request(path)).status, 403, path);
   }
+});
+
+t.test("a handler that declines shows no source, Python's included", async (t) => {
+  const names = [...sourceNames, ...pythonNames];
+  const apache = await startApache(t, {
+    conf: `
+      <Directory "\${FOLDER}/htdocs/publisher">
+        Use TsHandler mod_ts/publisher
+      </Directory>
+      <Directory "\${FOLDER}/htdocs/pages">
+        Use TsHandler mod_ts/pages
+      </Directory>
+      <Directory "\${FOLDER}/htdocs/declines">
+        Use TsHandler declines.ts
+      </Directory>
+    `,
+    files: Object.fromEntries(
+      ["publisher", "pages", "declines"].flatMap((directory) =>
+        [...names, "a.txt"].map((name) => [`htdocs/${directory}/${name}`, source]),
+      ),
+    ),
+    handlers: { "declines.ts": handlerFile("declines.ts") },
+  });
+  for (const directory of ["publisher", "pages", "declines"]) {
+    for (const name of names) {
+      const path = `/${directory}/${encodeURIComponent(name)}`;
+      const reply = await apache.request(path);
+      t.ok(reply.status >= 400, `${path}: ${reply.status}`);
+      t.notMatch(reply.body, "SOURCE");
+    }
+  }
+  t.equal((await apache.request("/declines/a.txt")).body, source);
 });

@@ -69,7 +69,9 @@ async function check(
   const log = await until(apache.sidecarLog, "ECONNREFUSED");
   t.match(
     log,
-    new RegExp(`MODTS_DATABASE_DOWN: ${kind}://127\\.0\\.0\\.1:${database.port}/\\w+ did not say`),
+    new RegExp(
+      `MODTS_DATABASE_DOWN: user lookup in ${kind}://127\\.0\\.0\\.1:${database.port}/\\w+ failed`,
+    ),
   );
   t.notMatch(log, /p(?:ä|%C3%A4)/, "no password in the log");
   await database.start();

@@ -2,6 +2,7 @@
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { type Ask, type Reply, startApache } from "../fixtures/httpd.ts";
 import { harmlessNames, sourceNames } from "../fixtures/source-names.ts";
 
@@ -51,10 +52,7 @@ const apache = await startApache(t, {
   `,
   files,
   handlers: {
-    "declined.ts": `
-      import { DECLINED } from "mod-ts";
-      export const handler = () => DECLINED;
-    `,
+    "declined.ts": handlerFile("declines.ts"),
   },
 });
 
@@ -91,7 +89,11 @@ t.test("files: body, type, length, date and tag as from Apache", async (t) => {
     const path = encodeURIComponent(name);
     await same(t, path);
     await same(t, path, { method: "HEAD" });
-    t.equal((await apache.request(`/declined/${path}`)).body, text(name));
+    t.equal(
+      (await apache.request(`/declined/${path}`)).body,
+      text(name),
+      `${path} after a handler that declines`,
+    );
   }
   await same(t, "a.txt?query");
   await same(t, "%61.txt");
@@ -124,7 +126,7 @@ t.test("conditional requests", async (t) => {
       t.equal(declined.status, status, name);
       t.equal(own.status, status, `${name}: so says Apache`);
       if (status === 412) continue;
-      t.equal(declined.body, own.body);
+      t.equal(declined.body, own.body, "the body that Apache itself sends");
       t.same(headersOf(declined), headersOf(own), name);
     }
   }
@@ -156,7 +158,7 @@ t.test("ranges", async (t) => {
   t.equal(declined.headers["content-range"], "bytes */208");
   const several = await both("a.txt", { headers: { range: "bytes=0-1,4-5" } });
   for (const reply of several) {
-    t.equal(reply.status, 206);
+    t.equal(reply.status, 206, "a range");
     t.match(reply.headers["content-type"], /^multipart\/byteranges/);
     t.match(reply.body, /bytes 0-1\/208\r\n\r\na\.\r\n[^]*bytes 4-5\/208\r\n\r\nt:\r\n/);
   }
@@ -188,7 +190,7 @@ t.test("methods", async (t) => {
   for (const method of ["POST", "PUT", "DELETE", "PROPFIND"]) {
     const reply = await apache.request("/declined/a.txt", { method });
     t.equal(reply.status, 405, method);
-    t.equal(reply.headers.allow, "GET,HEAD,OPTIONS");
+    t.equal(reply.headers.allow, "GET,HEAD,OPTIONS", "the methods of a file");
     t.notMatch(reply.body, "0123");
   }
   t.equal((await apache.request("/declined/nothing", { method: "POST" })).status, 404);

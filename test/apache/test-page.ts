@@ -1,5 +1,6 @@
 /** `mod_ts/test-page` through Apache. Who else may see it is decided by an address that only mod_remoteip can change. */
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const apache = await startApache(t, {
@@ -21,7 +22,7 @@ const apache = await startApache(t, {
       Use TsHandler hello.ts
     </Location>
   `,
-  handlers: { "hello.ts": "export const handler = () => 0;" },
+  handlers: { "hello.ts": handlerFile("test-page-hello.ts") },
 });
 
 t.test("shown to this machine, with what runs here", async (t) => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
 const megabyte = 1024 * 1024;
@@ -11,12 +12,7 @@ const chunks = 60_000;
 
 const apache = await startApache(t, {
   handlers: {
-    "busy.ts": `
-      let go;
-      const free = new Promise((resolve) => (go = resolve));
-      export const busy = async (req) => { await free; req.write(String((await req.read()).length)); };
-      export const state = (req) => { req.write(String(process.memoryUsage().rss)); };
-      export const release = () => { go(); return 204; };`,
+    "busy.ts": handlerFile("tiny-chunks-busy.ts"),
   },
   conf: ["busy", "state", "release"]
     .map((name) => `<Location "/${name}">\nUse TsHandler busy.ts::${name}\n</Location>`)

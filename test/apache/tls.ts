@@ -1,7 +1,7 @@
 // TLS variables, opt-in by TsSslVariables, and the scheme as Apache knows it.
 import { request } from "node:https";
 import t from "tap";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
 import { createCertificate } from "../fixtures/certificate.ts";
 import { startEcho, temporaryFolder } from "../fixtures/httpd.ts";
 

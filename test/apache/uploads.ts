@@ -5,6 +5,7 @@ import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
@@ -25,40 +26,7 @@ const apache = await startApache(t, {
     .join("\n"),
   config: { limits: { handlerTimeout: 3000, headerBytes: 600_000 } },
   handlers: {
-    "form.ts": `
-      import { createHash } from "node:crypto";
-      import { setFlagsFromString } from "node:v8";
-      import { runInNewContext } from "node:vm";
-      import type { ApacheRequest } from "mod-ts";
-      setFlagsFromString("--expose-gc");
-      const collect = runInNewContext("gc");
-      let peak = 0;
-      // After a collection: what the process holds is of interest, not what it has not swept up yet.
-      setInterval(() => {
-        collect();
-        const { heapUsed, arrayBuffers } = process.memoryUsage();
-        peak = Math.max(peak, heapUsed + arrayBuffers);
-      }, 100).unref();
-      export async function show(req: ApacheRequest) {
-        const list = [];
-        for (const [name, value] of await req.form()) {
-          if (typeof value === "string") { list.push([name, value.slice(0, 50)]); continue; }
-          const hash = createHash("sha256");
-          for await (const part of value.stream()) hash.update(part);
-          list.push([name, value.filename, value.size, hash.digest("hex")]);
-        }
-        return Response.json(list);
-      }
-      export async function fail(req: ApacheRequest) { await req.form(); throw new Error("after the form"); }
-      export async function hang(req: ApacheRequest) { await req.form(); await new Promise(() => {}); }
-      export async function kept(req: ApacheRequest) {
-        const file = (await req.form()).file("f")!;
-        await file.saveAs(req.documentRoot() + "/" + file.filename, { overwrite: true });
-        return Response.json(file.path);
-      }
-      export const memory = () => { const now = peak; peak = 0; return new Response(String(now)); };
-      export const pid = () => new Response(String(process.pid));
-    `,
+    "form.ts": handlerFile("uploads-form.ts"),
   },
 });
 
@@ -78,7 +46,7 @@ const left = (): string[] => {
   }
 };
 async function settles(test: Test, count: number, message: string): Promise<void> {
-  for (let tries = 0; left().length !== count && tries < 500; tries += 1) await sleep(10);
+  for (let tries = 0; left().length !== count && tries < 5000; tries += 1) await sleep(10);
   test.equal(left().length, count, message);
 }
 

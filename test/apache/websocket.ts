@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { type ClientOptions, WebSocket } from "ws";
 import { contextHeader } from "../fixtures/context-header.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 import { journalConf, journalHas, journalModule, readJournal } from "../fixtures/journal.ts";
@@ -45,49 +46,11 @@ const apache = await startApache(t, {
   `,
   handlers: {
     "journal.ts": journalModule,
-    "log.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      import { note } from "./journal.ts";
-      export const logHandler = (req: ApacheRequest) => { note(req.args + " log"); return OK; };
-      export const cleanupHandler = (req: ApacheRequest) => { note(req.args + " cleanup"); return OK; };
-    `,
-    "deny.ts": `
-      export const fixupHandler = () => 403;
-    `,
-    "slow.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      import { note } from "./journal.ts";
-      let go = () => {};
-      export const release = () => { go(); return OK; };
-      export const fixupHandler = async (req: ApacheRequest) => {
-        note("slow");
-        await new Promise<void>((resolve) => (go = resolve));
-        return OK;
-      };
-    `,
-    "plain.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      export const handler = (req: ApacheRequest) => { req.write("plain " + req.headersIn.get("upgrade")); return OK; };
-      export const pid = (req: ApacheRequest) => { req.write(String(process.pid)); return OK; };
-    `,
-    "socket.ts": `
-      import { OK, type ApacheRequest } from "mod-ts";
-      import type { WebSocket } from "ws";
-      import { note } from "./journal.ts";
-      export const handler = (req: ApacheRequest) => { req.write("plain " + req.method); return OK; };
-      const ways: Record<string, (socket: WebSocket, req: ApacheRequest) => unknown> = {
-        echo: (socket) => void socket.on("message", (data, binary) => socket.send(data, { binary })),
-        greet: (socket, req) => socket.send(JSON.stringify([req.method, req.uri, req.args, req.getOptions()["name"], req.headersIn.get("cookie")])),
-        close: (socket) => socket.close(4001, "enough"),
-        terminate: (socket) => socket.terminate(),
-        throws: () => { throw new Error("secret-detail"); },
-        rejects: async (socket) => { socket.send("first"); await new Promise((done) => setTimeout(done, 5)); throw new Error("secret-detail"); },
-        noted: (socket, req) => { note("open"); socket.on("close", (code, reason) => note("closed " + code + " " + reason + " " + req.signal.aborted)); },
-        left: () => {},
-        push: (socket) => { socket.on("message", () => { for (let i = 0; i < 3; i++) socket.send("push " + i); }); },
-      };
-      export const webSocketHandler = (socket: WebSocket, req: ApacheRequest) => ways[req.args ?? "echo"]!(socket, req) as void;
-    `,
+    "log.ts": handlerFile("websocket-log.ts"),
+    "deny.ts": handlerFile("websocket-deny.ts"),
+    "slow.ts": handlerFile("websocket-slow.ts"),
+    "plain.ts": handlerFile("websocket-plain.ts"),
+    "socket.ts": handlerFile("websocket-socket.ts"),
   },
 });
 
@@ -132,8 +95,8 @@ t.test("text, binary and a megabyte come back as they went", async (t) => {
     const reply = next(socket);
     socket.send(message);
     const { data, binary } = await reply;
-    t.ok(data.equals(Buffer.from(message)));
-    t.equal(binary, typeof message !== "string");
+    t.ok(data.equals(Buffer.from(message)), "the message comes back unchanged");
+    t.equal(binary, typeof message !== "string", "as text or binary, as it was sent");
   }
   socket.close(4000, "bye");
   t.same(((await once(socket, "close")) as [number, Buffer]).map(String), ["4000", "bye"]);
@@ -208,8 +171,8 @@ t.test("a client that vanishes closes the socket of the handler", async (t) => {
 
 t.test("refused before it opens", async (t) => {
   t.equal(await refusal("/socket/denied?echo"), 403);
-  t.equal(await refusal("/plain"), 500, "no webSocketHandler");
-  const missing = /MODTS_MISSING_EXPORT.*plain\.ts has no export named webSocketHandler/;
+  t.equal(await refusal("/plain"), 400, "no webSocketHandler is the client's mistake");
+  const missing = /MODTS_NO_WEBSOCKET.*plain\.ts has no export named webSocketHandler/;
   t.match(await until(apache.sidecarLog, missing), missing);
   t.equal(await refusal("/missing"), 500);
 });
@@ -240,8 +203,7 @@ t.test("pages of other sites", async (t) => {
   ]) {
     t.equal(await from("/socket?echo", origin), "403", origin);
   }
-  const refused =
-    /MODTS_WEBSOCKET_ORIGIN: WebSocket from a page of https:\/\/evil\.example refused/;
+  const refused = /MODTS_WEBSOCKET_ORIGIN: WebSocket from origin https:\/\/evil\.example rejected/;
   t.match(await until(apache.sidecarLog, refused), refused);
   t.equal(await from("/socket/open?echo", "https://b.example"), "open");
   t.equal(await from("/socket/open?echo", "https://c.example"), "403");

@@ -1,6 +1,7 @@
 import t from "tap";
-import { allow, DenyExchange, refuse } from "../../src/authorizer/answer.ts";
-import { ApacheRequest, internals } from "../../src/request/request.ts";
+import { allow, answerStatus, DenyExchange, keepPrivate } from "../../src/authorizer/answer.ts";
+import { internals } from "../../src/request/internals.ts";
+import { ApacheRequest } from "../../src/request/request.ts";
 import { contextOf } from "../fixtures/exchange-server.ts";
 
 /** The answer to a refusal with these headers and this body. */
@@ -8,7 +9,7 @@ function deny(status: number, headers: string[] = [], body = ""): string {
   const exchange = new DenyExchange();
   exchange.begin(status, "", headers);
   exchange.end(body);
-  return exchange.toBytes().toString();
+  return exchange.toBytes([]).toString();
 }
 
 const request = (environment: Record<string, string> = {}): ApacheRequest =>
@@ -20,21 +21,32 @@ t.test("a refusal", async (t) => {
     deny(302, ["Location", "/x", "Set-Cookie", "a=1", "Set-Cookie", "b=2"]),
     "Status: 302 Found\r\nLocation: /x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n",
   );
-  t.equal(refuse(503).toString(), "Status: 503 Service Unavailable\r\n\r\n");
+  t.equal(
+    new DenyExchange().toBytes(["Mod-Ts-Proof", "01"]).toString(),
+    "Status: 500 Internal Server Error\r\nMod-Ts-Proof: 01\r\n\r\n",
+  );
+  t.equal(answerStatus(503).toString(), "Status: 503 Service Unavailable\r\n\r\n");
 });
 
 t.test("a page that a phase wrote itself is no permission", async (t) => {
   for (const status of [200, 201, 204, 206, 299])
     t.match(deny(status, [], "hello"), /^Status: 403 /);
   const silent = new DenyExchange();
-  t.match(silent.toBytes().toString(), /^Status: 500 /, "nobody said anything");
+  t.match(silent.toBytes([]).toString(), /^Status: 500 /, "nobody said anything");
   const broken = new DenyExchange();
   broken.begin(200, "", []);
   broken.write("half");
   broken.abort();
-  t.match(broken.toBytes().toString(), /^Status: 500 [^]*\r\n\r\n$/);
+  t.match(broken.toBytes([]).toString(), /^Status: 500 [^]*\r\n\r\n$/);
   t.ok(broken.signal.aborted);
 });
+
+const permission = {
+  setsUser: true,
+  passed: { grant: "sealed", judged: "0123" },
+  proof: "4567",
+  proofs: ["Mod-Ts-Proof", "89ab"],
+};
 
 t.test("headers that are commands to Apache, or its own, do not pass", async (t) => {
   const bad = [
@@ -55,9 +67,34 @@ t.test("headers that are commands to Apache, or its own, do not pass", async (t)
   for (const name of bad.slice(1)) if (name !== "Content-Length") req.headersOut.set(name, "200");
   req.headersOut.set("Status", "500");
   t.notMatch(
-    allow(req).toString(),
+    allow(req, permission).toString(),
     /^(?:Variable-(?:USER|x)|Connection|Date|Upgrade|Status: 500)/m,
   );
+});
+
+t.test("shared caches keep what was let through only where a handler says so", async (t) => {
+  const cacheControl = (setUp: (req: ApacheRequest) => void): string[] => {
+    const req = request();
+    setUp(req);
+    keepPrivate(req);
+    return (
+      allow(req, permission)
+        .toString()
+        .match(/^Cache-Control: .*$/gm) ?? []
+    );
+  };
+  t.same(
+    cacheControl(() => {}),
+    ["Cache-Control: private"],
+  );
+  t.same(
+    cacheControl((req) => req.headersIn.set("Authorization", "Basic x")),
+    [],
+  );
+  const open = (req: ApacheRequest): void => void req.headersOut.set("Cache-Control", "public");
+  t.same(cacheControl(open), ["Cache-Control: public"]);
+  const own = (req: ApacheRequest): void => void req.errHeadersOut.set("Cache-Control", "no-store");
+  t.same(cacheControl(own), ["Cache-Control: no-store"]);
 });
 
 t.test("a body is never taken for an address", async (t) => {
@@ -111,25 +148,33 @@ t.test(
     req.subprocessEnv.set("NEW", "né");
     req.headersOut.add("Set-Cookie", "a=1");
     req.errHeadersOut.add("Set-Cookie", "b=2");
-    const text = allow(req).toString();
+    const text = allow(req, permission).toString();
     t.strictSame(text.split("\r\n"), [
       "Status: 200 OK",
-      "Variable-MOD_TS_USER: ann",
+      "Variable-REMOTE_USER: ann",
+      "Variable-MOD_TS_PASSED: sealed",
+      "Variable-MOD_TS_JUDGED: 0123",
+      "Variable-MOD_TS_PROOF: 4567",
       "Variable-MOD_TS_NOTES: groups=a%2Cb&odd=1%262%3D3",
       "Variable-MOD_TS_CONTENT_TYPE: text/x",
       "Variable-NEW: né",
       "Set-Cookie: a=1",
       "Set-Cookie: b=2",
+      "Mod-Ts-Proof: 89ab",
       "",
       "",
     ]);
-    t.match(allow(request()).toString(), /^Variable-MOD_TS_USER: \r$/m, "nobody is told, too");
+    t.match(
+      allow(request(), permission).toString(),
+      /^Variable-REMOTE_USER: \r$/m,
+      "nobody is told, too",
+    );
   },
 );
 
 t.test("what would begin a line of its own fails the permission", async (t) => {
   for (const [name, value] of [
-    ["A", "1\r\nVariable-MOD_TS_USER: root"],
+    ["A", "1\r\nVariable-REMOTE_USER: root"],
     ["A", "1\n"],
     ["A", "\0"],
     ["A\r\nVariable-B", "1"],
@@ -139,17 +184,21 @@ t.test("what would begin a line of its own fails the permission", async (t) => {
   ] as const) {
     const req = request();
     req.subprocessEnv.set(name, value);
-    t.throws(() => allow(req), { code: "MODTS_BAD_HEADER" }, JSON.stringify([name, value]));
+    t.throws(
+      () => allow(req, permission),
+      { code: "MODTS_BAD_HEADER" },
+      JSON.stringify([name, value]),
+    );
   }
   const req = request();
   req.user = "ann\r\nStatus: 200";
-  t.throws(() => allow(req), { code: "MODTS_BAD_HEADER" });
+  t.throws(() => allow(req, permission), { code: "MODTS_BAD_HEADER" });
 });
 
 t.test("a line that is longer than Apache reads", async (t) => {
   const req = request();
   req.subprocessEnv.set("LONG", "é".repeat(4096));
-  t.throws(() => allow(req), { code: "MODTS_BAD_HEADER" });
+  t.throws(() => allow(req, permission), { code: "MODTS_BAD_HEADER" });
   const location = ["Location", `/?${"x".repeat(8190)}`];
   t.throws(() => deny(302, location), { code: "MODTS_BAD_HEADER" });
 });

@@ -1,9 +1,19 @@
 import t from "tap";
-import { AuthorizerContext, directiveLines } from "../../src/authorizer/context.ts";
-import { parseDirectives } from "../../src/directives.ts";
+import { createContext, isReset, pageStatus, selectPolicy } from "../../src/authorizer/context.ts";
+import type { AccessQuestion } from "../../src/authorizer/trust.ts";
+import type { RequestContext } from "../../src/request/exchange.ts";
+import { parseDirectives } from "../../src/engine/directives.ts";
 
-const context = (params: Record<string, string>): AuthorizerContext =>
-  new AuthorizerContext(new Map(Object.entries(params)), parseDirectives(["option a b"]), "main");
+const question = (params: Record<string, string>, policy: string[] = []): AccessQuestion => ({
+  params: new Map(Object.entries(params)),
+  policy,
+  uri: "/a/b",
+  pathInfo: "/b",
+  requestLine: "GET /a%2Fb?x=1 HTTP/1.1",
+  seal: "",
+});
+const context = (params: Record<string, string>): RequestContext =>
+  createContext(question(params), parseDirectives(["option a b"]), "main");
 
 t.test("what Apache says, under the names of the request API", async (t) => {
   const {
@@ -21,10 +31,8 @@ t.test("what Apache says, under the names of the request API", async (t) => {
     REQUEST_METHOD: "GET",
     REQUEST_URI: "/a%2Fb?x=1",
     SERVER_PROTOCOL: "HTTP/1.1",
-    MOD_TS_URI: "/a/b",
     QUERY_STRING: "x=1",
     SCRIPT_FILENAME: "/srv/a",
-    MOD_TS_PATH_INFO: "/b",
     SERVER_PORT: "443",
     REQUEST_SCHEME: "https",
   });
@@ -43,7 +51,6 @@ t.test("what Apache says, under the names of the request API", async (t) => {
       "main",
     ],
   );
-  t.equal(context({}).uri, "");
 });
 
 t.test("a name that nobody has checked is no user", async (t) => {
@@ -101,47 +108,55 @@ t.test("with Basic, a name that nobody has checked is not in the environment", a
   t.same(context({ REMOTE_USER }).environment, { REMOTE_USER }, "Apache has checked it");
 });
 
-t.test("directives", async (t) => {
-  const all: [string, string][] = [
-    ["MOD_TS_ACCESS", "a.ts"],
-    ["MOD_TS_AUTHEN", "b.ts"],
-    ["MOD_TS_AUTHZ", "c.ts"],
-    ["MOD_TS_TYPE", "d.ts"],
-    ["MOD_TS_FIXUP", "e.ts"],
-    ["MOD_TS_OPTIONS", "\tkey a value\tother\tkey again"],
-    ["MOD_TS_DEBUG", "On"],
-    ["MOD_TS_HANDLER", "no.ts"],
-    ["HTTP_MOD_TS_ACCESS", "evil.ts"],
-    ["mod_ts_access", "evil.ts"],
-    ["MOD_TS_OPTIONS_", "\tevil 1"],
-    ["REDIRECT_MOD_TS_AUTHZ", "evil.ts"],
-    ["toString", "evil.ts"],
-  ];
-  const options = ["option key a value", "option other", "option key again", "debug On"];
-  const ask: [string, string] = ["MOD_TS_ASK", "1"];
+t.test("nobody is no user, whatever Apache calls nobody", async (t) => {
+  t.equal(context({ REMOTE_USER: "-" }).user, "");
+});
+
+t.test("a sub-request has an address of its own", async (t) => {
+  const grant = { uri: "/main", policy: "", judged: [], file: "", requestLine: "", peer: "" };
+  const asked: AccessQuestion = {
+    ...question({ REQUEST_URI: "/main?x" }),
+    uri: "/a é?#",
+    grant: { ...grant, seal: "", time: 0 },
+  };
+  t.equal(createContext(asked, parseDirectives([]), "main").target, "/a%20%C3%A9%3F%23");
+});
+
+t.test("the lines of a policy that a question is about", async (t) => {
+  const guards = ["access a.ts", "authen b.ts", "authz c.ts"];
+  const others = ["type d.ts", "fixup e.ts"];
+  const options = ["option key a value", "option other", "debug On"];
+  const policy = [...guards, ...others, ...options, "handler no.ts", "toString x", "seal"];
+  const select = (lines: string[], role = "AUTHENTICATOR"): unknown =>
+    selectPolicy(question({ FCGI_APACHE_ROLE: role }, lines)).lines;
   t.strictSame(
-    directiveLines(all),
+    select(policy),
     ["authen b.ts", ...options],
-    "is the password right: no other phase can vouch for it",
+    "AuthBasicProvider asks for the password, and no other phase can vouch for it",
   );
-  t.strictSame(directiveLines([...all, ask]), [
-    "access a.ts",
-    "authen b.ts",
-    "authz c.ts",
-    "type d.ts",
-    "fixup e.ts",
-    ...options,
-  ]);
+  t.strictSame(select([...policy, "ask"]), [...guards, ...others, ...options]);
   t.strictSame(
-    directiveLines([...all, ask, ["FCGI_APACHE_ROLE", "AUTHORIZER"]]),
+    select([...policy, "ask"], "AUTHORIZER"),
     ["authz c.ts", ...options],
-    "may he: the user is known",
+    "Require mod_ts asks when the user is known",
   );
   t.strictSame(
-    directiveLines([...all, ask, ["MOD_TS_CONTENT", "1"]]),
-    ["access a.ts", "authen b.ts", "authz c.ts", ...options],
+    select([...policy, "ask", "content"]),
+    [...guards, ...options],
     "type and fixup run with the content handler",
   );
+  t.strictSame(selectPolicy(question({}, [...policy, "ask"])).judged, [...guards, ...others]);
+  t.strictSame(select(["option a 50%% $1 %20"]), ["option a 50% $1 %20"]);
+});
+
+t.test("the question that only sets the status", async (t) => {
+  const role = (FCGI_APACHE_ROLE: string, SERVER_SIGNATURE: string): boolean =>
+    isReset(new Map(Object.entries({ FCGI_APACHE_ROLE, SERVER_SIGNATURE })));
+  t.equal(role("AUTHORIZER", "Apache"), true);
+  t.equal(role("AUTHORIZER", ""), false);
+  t.equal(role("AUTHENTICATOR", "Apache"), false);
+  const status = (text: string): number => pageStatus(new Map([["MOD_TS_STATUS", text]]));
+  t.same(["404", "500", "", "200", "4040", "x"].map(status), [404, 500, 200, 200, 200, 200]);
 });
 
 t.test("notes of the first question are there in the second, and nowhere else", async (t) => {

@@ -1,20 +1,20 @@
 /** The FastCGI door with the real engine, over real sockets. */
+import { fetchHandler } from "../../src/handlers/applications/fetch.ts";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
-import { type Pairs, writePairs } from "../../src/authorizer/params.ts";
-import * as record from "../../src/authorizer/record.ts";
-import {
-  type Authorizer,
-  type AuthorizerOptions,
-  createAuthorizer,
-} from "../../src/authorizer/server.ts";
-import { logChannel } from "../../src/channels.ts";
-import type { LogRecord } from "../../src/log.ts";
-import { createEngine } from "../../src/phases.ts";
+import { type Pairs, writePairs } from "../../src/authorizer/fastcgi.ts";
+import * as record from "../../src/authorizer/fastcgi.ts";
+import { Authorizer, type AuthorizerOptions } from "../../src/authorizer/server.ts";
+import { counter } from "../../src/base/counts.ts";
+import { logChannel } from "../../src/base/channels.ts";
+import type { LogRecord } from "../../src/base/log.ts";
+import { createEngine } from "../../src/engine/phases.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";
-import { createResolver } from "../../src/resolver.ts";
+import { createResolver } from "../../src/engine/directives.ts";
+import { sealPairs } from "../fixtures/sealed.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
+import { until } from "../fixtures/until.ts";
 
 type Handler = (req: ApacheRequest) => unknown;
 
@@ -35,8 +35,13 @@ async function start(
     load: () => Promise.reject(new Error("no files here")),
     builtins: { judge: { accessHandler } },
   });
-  const engine = createEngine({ resolve, fallback: async () => 404, handlerTimeout: 60_000 });
-  const door = createAuthorizer({ engine, interpreter: "main", secret: "", ...options });
+  const engine = createEngine({
+    resolve,
+    fallback: async () => 404,
+    application: fetchHandler,
+    handlerTimeout: 60_000,
+  });
+  const door = new Authorizer({ engine, interpreter: "main", secret: "", ...options });
   const log: LogRecord[] = [];
   const listen = (message: unknown): void => void log.push(message as LogRecord);
   logChannel.subscribe(listen);
@@ -55,13 +60,9 @@ async function start(
   return { door, connect: () => new RawClient(port), sockets, log };
 }
 
-const pairs: Pairs = [
-  ["MOD_TS_VERSION", "1"],
-  ["MOD_TS_ASK", "1"],
-  ["MOD_TS_FILENAME", "/srv/a"],
-  ["SCRIPT_FILENAME", "/srv/a"],
-  ["MOD_TS_ACCESS", "mod_ts/judge"],
-];
+const file: Pairs = [["SCRIPT_FILENAME", "/srv/a"]];
+const withPolicy = (...policy: string[]): Pairs => sealPairs(file, { policy: ["ask", ...policy] });
+const pairs: Pairs = withPolicy("access mod_ts/judge");
 
 function question(id = 1, keepConnection = false, params: Pairs = pairs): Buffer {
   return Buffer.concat([
@@ -74,11 +75,9 @@ const ended = /\x01\x03\x00.\x00\x08/;
 
 t.test("type and fixup handlers alone give no permission", async (t) => {
   const { connect, log } = await start(t, () => 0);
-  for (const phase of ["MOD_TS_TYPE", "MOD_TS_FIXUP"]) {
+  for (const phase of ["type", "fixup"]) {
     const client = connect();
-    client.send(
-      question(1, false, [...pairs.slice(0, -1), [phase, "mod_ts/judge::accessHandler"]]),
-    );
+    client.send(question(1, false, withPolicy(`${phase} mod_ts/judge::accessHandler`)));
     t.match(await client.closed, /Status: 500 /, phase);
   }
   t.match(log, [{ code: "MODTS_NO_HANDLER" }, { code: "MODTS_NO_HANDLER" }]);
@@ -110,10 +109,11 @@ t.test("no context, no handler, a broken line, a handler that throws: never a pa
   for (const [params, status] of [
     [[], 403],
     [pairs.slice(1), 403],
-    [pairs.slice(0, -1), 500],
-    [[...pairs, ["MOD_TS_DEBUG", "Maybe"]], 500],
-    [[...pairs.slice(0, -1), ["MOD_TS_ACCESS", "mod_ts/none"]], 500],
-    [[...pairs.slice(0, -1), ["MOD_TS_ACCESS", ""]], 500],
+    [file, 403],
+    [withPolicy(), 500],
+    [withPolicy("access mod_ts/judge", "debug Maybe"), 500],
+    [withPolicy("access mod_ts/none"), 500],
+    [withPolicy("access "), 500],
     [pairs, 500],
     [[...pairs, pairs[0]!], 403],
   ] as [Pairs, number][]) {
@@ -126,7 +126,8 @@ t.test("no context, no handler, a broken line, a handler that throws: never a pa
 t.test("the secret", async (t) => {
   const { connect } = await start(t, () => 0, { secret: "0123456789abcdef" });
   t.match(await connect().send(question()).closed, "Status: 403");
-  const right: Pairs = [...pairs, ["MOD_TS_SECRET", "0123456789abcdef"]];
+  const policy = ["ask", "access mod_ts/judge"];
+  const right = sealPairs(file, { policy, secret: "0123456789abcdef" });
   t.match(await connect().send(question(1, false, right)).closed, "Status: 200");
 });
 
@@ -167,18 +168,50 @@ t.test("a peer that goes away in the middle of a decision harms nobody", async (
   t.match(await connect().send(question()).closed, "Status: 200");
 });
 
-t.test("connections over the limit are closed; slow ones end by themselves", async (t) => {
-  const { connect } = await start(t, () => 0, { connections: 2, budget: 100 });
-  const [first, second] = [connect().send("\x01"), connect().send("\x01")];
-  // The third is over the limit while the first two are open: it ends at once, they after twice the budget.
+t.test("the oldest connection that asks nothing ends for one more", async (t) => {
+  const { connect, sockets } = await start(t, () => 0, { connections: 2, budget: 60_000 });
   const order: string[] = [];
-  const third = new Promise<void>((resolve) => setImmediate(resolve)).then(() => connect());
-  await Promise.all([
-    first.closed.then(() => order.push("first")),
-    second.closed.then(() => order.push("second")),
-    third.then((client) => client.closed).then(() => order.push("third")),
-  ]);
-  t.equal(order[0], "third");
+  const clients: RawClient[] = [];
+  for (const name of ["first", "second", "third"]) {
+    const client = connect().send("\x01");
+    void client.closed.then(() => order.push(name));
+    clients.push(client);
+    await until(() => String(sockets.size), String(clients.length));
+  }
+  t.match(await connect().send(question()).closed, "Status: 200", "a question finds a place");
+  await Promise.all(clients.slice(0, 2).map(({ closed }) => closed));
+  t.same(order, ["first", "second"], "the third one may stay");
+});
+
+t.test("a connection that asks nothing ends by itself after the time limit", async (t) => {
+  const { connect } = await start(t, () => 0, { budget: 100 });
+  t.equal(await connect().send("\x01").closed, "", "closed without a response");
+});
+
+t.test("a flood of unfinished questions holds bounded memory, and stops no question", async (t) => {
+  const { connect, sockets, log } = await start(t, () => 0, { budget: 30_000 });
+  const unfinished = question(1, false, [...pairs, ["X", "x".repeat(60_000)]]).subarray(0, -8);
+  const flood: RawClient[] = [];
+  for (let count = 1; count <= 1000; count += 1) {
+    flood.push(connect().send(unfinished));
+    if (count % 50 === 0) await until(() => String(sockets.size), String(count));
+  }
+  t.teardown(() => flood.forEach((client) => client.leave()));
+  t.match(await connect().send(question()).closed, "Status: 200", "a question finds a place");
+  const open = [...sockets].filter(({ destroyed }) => !destroyed).length;
+  t.ok(open > 200 && open <= 300, `${open} connections are left`);
+  t.match(log[0], { level: "warn" });
+  t.ok(log.length < 20, `${log.length} lines`);
+});
+
+t.test("peers that prove nothing are not Apache, however much they ask", async (t) => {
+  const secret = "0123456789abcdef";
+  const { connect } = await start(t, () => 0, { secret, connections: 1 });
+  const right = sealPairs(file, { policy: ["ask", "access mod_ts/judge"], secret });
+  const kept = connect().send(question(1, true));
+  t.match(await kept.until(ended), "Status: 403");
+  t.match(await connect().send(question(1, false, right)).closed, "Status: 200");
+  t.equal((await kept.closed).includes("Status: 200"), false, "closed for the one that is");
 });
 
 t.test("drain resolves when all have their answer", async (t) => {
@@ -198,4 +231,40 @@ t.test("drain resolves when all have their answer", async (t) => {
   t.match(await client.closed, "Status: 200");
   await drain;
   await door.drain();
+});
+
+t.test("refusals are counted by reason", async (t) => {
+  const secret = "0123456789abcdef";
+  const { connect } = await start(
+    t,
+    (req) => {
+      if (req.args === "fail") throw new Error("of the handler");
+      return req.args === "wait" ? new Promise(() => {}) : 403;
+    },
+    { secret, budget: 200 },
+  );
+  const ask = async (args: string, policy: string[], known = secret): Promise<void> => {
+    const asked: Pairs = [...file, ["QUERY_STRING", args]];
+    const sealed = sealPairs(asked, { policy: ["ask", ...policy], secret: known });
+    await connect().send(question(1, false, sealed)).closed;
+  };
+  const access = ["access mod_ts/judge"];
+  counter.take();
+  await ask("", access);
+  await ask("", ["authen mod_ts/judge::accessHandler"]);
+  await ask("", ["authz mod_ts/judge::accessHandler"]);
+  await ask("fail", access);
+  await ask("wait", access);
+  await ask("", access, "another secret 0");
+  const refused = Object.entries(counter.take()?.events ?? {}).filter(([name]) => {
+    return name.startsWith("refused_");
+  });
+  t.same(Object.fromEntries(refused), {
+    refused_access: 1,
+    refused_authen: 1,
+    refused_authz: 1,
+    refused_failure: 1,
+    refused_timeout: 1,
+    refused_untrusted: 1,
+  });
 });

@@ -66,7 +66,9 @@ for (const name of names) {
       t.same(settings.cap_drop, ["ALL"], service);
       t.same(settings.security_opt, ["no-new-privileges:true"], service);
       t.equal(settings.restart, "unless-stopped", service);
-      t.equal(settings.stop_grace_period, "10s", service);
+      t.equal(settings.stop_grace_period, "30s", `${service} has time to finish requests`);
+      t.match(settings.mem_limit, /^\d+[mg]$/, `the memory of ${service} is limited`);
+      t.match(settings.image ?? "", /\w:/, `the image of ${service} has a name and a tag`);
       t.equal(settings.logging?.driver, "json-file", service);
       const user = settings.user ?? lastUser(settings);
       t.notMatch(user, /^(0|root)?$/, `${service} is not root`);
@@ -143,18 +145,21 @@ for (const name of names) {
     });
     const apache = compose.services["apache"]?.environment ?? {};
     t.equal(String(sidecars.length), apache["MOD_TS_SIDECARS"]);
-    const subnet = compose.networks["doors"]?.ipam?.config[0]?.subnet.replace(/0\/24$/, "");
+    const subnet = compose.networks["backend"]?.ipam?.config[0]?.subnet.replace(/0\/24$/, "");
     for (const [service, { networks, environment }] of sidecars) {
-      const doors = Array.isArray(networks) ? undefined : networks["doors"];
-      t.ok([service, ...(doors?.aliases ?? [])].includes(host ?? ""), `${service} is ${host}`);
-      t.ok(doors?.ipv4_address?.startsWith(subnet ?? "-"), `${service}: ${doors?.ipv4_address}`);
+      const backend = Array.isArray(networks) ? undefined : networks["backend"];
+      t.ok([service, ...(backend?.aliases ?? [])].includes(host ?? ""), `${service} is ${host}`);
+      t.ok(
+        backend?.ipv4_address?.startsWith(subnet ?? "-"),
+        `${service}: ${backend?.ipv4_address}`,
+      );
       t.equal(environment?.["MOD_TS_SECRET_FILE"], apache["MOD_TS_SECRET_FILE"]);
       const socket = environment?.["MOD_TS_RUN"]?.replace("/run/mod-ts", "${MOD_TS_RUN}");
       if (sidecars.length > 1) {
         t.match(read("docker/apache/production.conf"), `unix:${socket}/main.sock|`);
       } else t.equal(socket, "${MOD_TS_RUN}", "where mod_ts.conf looks");
     }
-    t.same(compose.networks["doors"]?.internal, true);
+    t.same(compose.networks["backend"]?.internal, true);
     t.same(compose.networks["data"]?.internal, true);
     t.notOk("data" in toObject(compose.services["apache"]?.networks), "Apache sees no database");
   });
@@ -174,7 +179,7 @@ t.test("in production nothing comes from the machine but secrets", async (t) => 
 
 t.test("npm run docker is compose.yaml", async (t) => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  t.match(scripts["docker"], "docker compose -f docker/compose.yaml up");
+  t.match(scripts["docker"], "docker compose -p mod-ts -f docker/compose.yaml up");
 });
 
 function toObject(networks: Service["networks"] | undefined): object {
@@ -204,7 +209,8 @@ t.test("docs/docker.md has every variable with its defaults, and every secret", 
     for (const [, key = "", preset = ""] of read(`docker/${name}`).matchAll(
       /\$\{(\w+):-(.*?)\}/g,
     )) {
-      real.set(key, (real.get(key) ?? new Set()).add(preset));
+      const presets = real.get(key) ?? new Set();
+      real.set(key, preset === "" ? presets : presets.add(preset));
     }
   }
   const shown = tableRows(sections(page, 2).get("Try it") ?? "");

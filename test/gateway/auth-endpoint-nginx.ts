@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
 import { startWorker } from "../fixtures/gateway.ts";
 import { startHeaderEcho } from "../fixtures/header-echo.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
@@ -54,7 +54,7 @@ async function startNginx(t: Test, sidecar: number, echo: number): Promise<numbe
 }
 
 async function listening(port: number, child: ChildProcess, log: () => string): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
+  for (let tries = 0; tries < 5000; tries += 1) {
     if (child.exitCode !== null) throw new Error(`nginx ended:\n${log()}`);
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1");

@@ -1,7 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import t from "tap";
-import { parseDirectives } from "../../src/directives.ts";
+import { parseDirectives } from "../../src/engine/directives.ts";
 import { type Convention, readQuestion } from "../../src/gateway/question.ts";
 import type { RequestContext } from "../../src/request/exchange.ts";
 

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import t from "tap";
-import { logChannel } from "../../src/channels.ts";
-import { ModTsError } from "../../src/errors.ts";
+import { logChannel } from "../../src/base/channels.ts";
+import { ModTsError } from "../../src/base/errors.ts";
 import { refuse } from "../../src/gateway/refuse.ts";
-import type { LogRecord } from "../../src/log.ts";
+import type { LogRecord } from "../../src/base/log.ts";
 
 const records: LogRecord[] = [];
 const listen = (record: unknown): void => void records.push(record as LogRecord);

@@ -1,6 +1,7 @@
 import t from "tap";
-import { splitHeaders } from "../../src/gateway/context.ts";
+import { splitHeaders } from "../../src/engine/apache-context.ts";
 import { createTrustCheck } from "../../src/gateway/trust.ts";
+import { apacheTime } from "../fixtures/sealed.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
 
 const secret = "0123456789abcdef";
@@ -22,9 +23,9 @@ t.test("a whole context passes", (t) => {
 t.test("no context, no service", (t) => {
   t.throws(check(undefined), { code: "MODTS_CONTEXT_MISSING", status: 403 });
   t.throws(check(""), { code: "MODTS_CONTEXT_INVALID" });
-  t.throws(check("1"), { code: "MODTS_CONTEXT_INVALID" });
+  t.throws(check("x;1"), { code: "MODTS_CONTEXT_INVALID" });
   t.throws(check(`${contextHeader()};`), { code: "MODTS_CONTEXT_INVALID" });
-  t.throws(check(contextHeader({ version: "2" })), { code: "MODTS_CONTEXT_INVALID" });
+  t.throws(check(contextHeader({ version: "1" })), { code: "MODTS_CONTEXT_INVALID" });
   t.end();
 });
 
@@ -35,6 +36,27 @@ t.test("the secret: wrong, shorter, longer, missing", (t) => {
       status: 403,
     });
   }
+  t.end();
+});
+
+t.test("a context is good as it was sealed, and for some minutes", (t) => {
+  const wrong = { code: "MODTS_SECRET_WRONG", status: 403 };
+  const fields = contextHeader({ secret }).split(";");
+  for (const index of fields.keys()) {
+    const other = fields.with(index, `${fields[index]}A`).join(";");
+    // The version is looked at first, so that an old mod_ts.conf is named.
+    const expected = index === 1 ? { code: "MODTS_CONTEXT_INVALID" } : wrong;
+    t.throws(check(other, secret), expected, `field ${index}`);
+  }
+  for (const minutes of [11, 15, 16, 60, 180, -2, -15, -60]) {
+    const time = apacheTime(new Date(Date.now() - minutes * 60_000));
+    t.throws(check(contextHeader({ time })), { code: "MODTS_CONTEXT_INVALID" }, time);
+  }
+  t.doesNotThrow(check(contextHeader({ time: apacheTime(new Date(Date.now() - 300_000)) })));
+  const begin = apacheTime(new Date(Date.now() - 3_600_000));
+  t.doesNotThrow(check(contextHeader({ time: `${begin} D=3590000000` })), "a long request");
+  for (const time of ["", "20260131235959", "t=", `${begin} D=`, `${begin} D=-1`, `x${begin}`])
+    t.throws(check(contextHeader({ time })), { code: "MODTS_CONTEXT_INVALID" }, time);
   t.end();
 });
 

@@ -1,7 +1,7 @@
 /** The script and its listener; `test/apache/refresh.ts` sees both through Apache. */
 import { spawnSync } from "node:child_process";
 import t from "tap";
-import type { HandlerModule } from "../../src/handler.ts";
+import type { HandlerModule } from "../../src/engine/handler.ts";
 import { createRefresh, refreshPath } from "../../src/handlers/refresh.ts";
 import { type ApacheRequest, HeaderTable } from "../../src/index.ts";
 import { startEngine } from "../fixtures/gateway.ts";
@@ -19,7 +19,7 @@ function find(name: string): HandlerModule {
   return { exports: {}, file: name, generation: build ?? 0, release: () => (held -= 1) };
 }
 
-const refresh = createRefresh(find);
+const refresh = createRefresh({ find });
 
 function request(fields: { method?: string; dest?: string } = {}): ApacheRequest {
   const { method = "GET", dest } = fields;
@@ -129,7 +129,7 @@ t.test("a stranger cannot name a file: to look at a module is to run it", async 
 
 t.test("a stream ends by itself, so that it holds no worker that is being replaced", async (t) => {
   builds.set("a.ts", 1);
-  const brief = createRefresh(find, 10);
+  const brief = createRefresh({ find, streamLimitMs: 10 });
   const other = await startEngine(t, { refresh: brief.module });
   const args = (await addressOf("a.ts")).split("?")[1] ?? "";
   const { body, complete } = await other.ask(["handler refresh"], { context: { args } });

@@ -19,20 +19,20 @@ async function check(
   conf: string,
   options: { facts?: Partial<SidecarFacts>; modules?: readonly string[]; include?: boolean } = {},
 ): Promise<Finding[]> {
-  const folder = t.testdir({});
+  const directory = t.testdir({});
   const httpd = await requireHttpd();
   const include = options.include === false ? "" : `Include "${confFile}"\n`;
   writeServerRoot({
-    folder,
+    directory,
     httpd,
     host: "127.0.0.1",
     port: 1,
     modules: options.modules ?? defaultModules,
-    conf: `Include "${folder}/own.conf"\n${include}`,
+    conf: `Include "${directory}/own.conf"\n${include}`,
     user: undefined,
   });
-  writeFileSync(join(folder, "own.conf"), conf, { mode: 0o600 });
-  return checkConfig(httpd, { ...facts, ...options.facts }, join(folder, "httpd.conf"));
+  writeFileSync(join(directory, "own.conf"), conf, { mode: 0o600 });
+  return checkConfig(httpd, { ...facts, ...options.facts }, join(directory, "httpd.conf"));
 }
 
 function bad(findings: readonly Finding[]): string[] {
@@ -56,11 +56,11 @@ t.test("modules and their order", async (t) => {
   t.match(bad(await check(t, "", { modules: without, include: false })), [
     /^bad mod_macro/,
     /^note mod_unique_id/,
-    /^bad mod_ts.conf is not included/,
+    /^bad mod_ts.conf/,
   ]);
   const order = ["mod_headers", ...defaultModules.filter((name) => name !== "mod_headers")];
   const findings = await check(t, "", { modules: order });
-  t.match(bad(findings), [/^bad mod_headers is loaded before mod_dir/]);
+  t.match(bad(findings), [/^bad mod_headers .* mod_dir/]);
   t.ok(findings.find(({ todo }) => todo?.includes("LoadModule dir_module above")));
 });
 
@@ -71,41 +71,43 @@ t.test("TRACE turned on by a virtual host", async (t) => {
 });
 
 t.test("limits that do not fit", async (t) => {
-  t.match(bad(await check(t, "LimitRequestFieldSize 60000")), [/need 100950 bytes/]);
-  t.match(bad(await check(t, "", { facts: { headerBytes: 16_384 } })), [/need 49140 bytes/]);
-  t.match(bad(await check(t, "", { facts: { keepAlive: 5000 } })), [/15 s, the sidecar for 5 s/]);
+  t.match(bad(await check(t, "LimitRequestFieldSize 60000")), [/^bad .*\b100950\b/]);
+  t.match(bad(await check(t, "", { facts: { headerBytes: 16_384 } })), [/^bad .*\b49140\b/]);
+  t.match(bad(await check(t, "", { facts: { keepAlive: 5000 } })), [/^bad .*\b15 s.*\b5 s/]);
 });
 
 t.test("the secret", async (t) => {
   const secret = "0123456789abcdef";
-  t.match(bad(await check(t, "", { facts: { secret } })), [/mod_ts.conf has none/]);
-  t.match(bad(await check(t, "Define MOD_TS_SECRET other", { facts: { secret } })), [/differ/]);
+  t.match(bad(await check(t, "", { facts: { secret } })), [/^bad MOD_TS_SECRET .*missing/]);
+  t.match(bad(await check(t, "Define MOD_TS_SECRET other", { facts: { secret } })), [
+    /^bad the secret in Apache.*differ/,
+  ]);
   const define = `Define MOD_TS_SECRET ${secret}`;
   t.strictSame(bad(await check(t, define, { facts: { secret } })), []);
   const modules = [...defaultModules, "mod_info"].toSorted();
   t.match(bad(await check(t, define, { facts: { secret }, modules })), [/^note mod_info/]);
-  const folder = t.testdirName;
-  chmodSync(join(folder, "own.conf"), 0o644);
+  const directory = t.testdirName;
+  chmodSync(join(directory, "own.conf"), 0o644);
   const findings = await checkConfig(
     await requireHttpd(),
     { ...facts, secret },
-    join(folder, "httpd.conf"),
+    join(directory, "httpd.conf"),
   );
-  t.match(bad(findings), [/^bad everybody/, /^note mod_info/]);
+  t.match(bad(findings), [/^bad .*world-readable/, /^note mod_info/]);
 });
 
-t.test("call backs: the word, another RemoteIPHeader, the number of threads", async (t) => {
+t.test("callbacks: the word, another RemoteIPHeader, the number of threads", async (t) => {
   const guard = "a".repeat(32);
   const origin = { requestWorkers: 128, guard };
   const right = `Define MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN ${guard}\n`;
   t.strictSame(bad(await check(t, right, { facts: { origin } })), []);
-  t.match(bad(await check(t, "", { facts: { origin } })), [/^bad .* no MOD_TS_ORIGIN/]);
+  t.match(bad(await check(t, "", { facts: { origin } })), [/^bad MOD_TS_ORIGIN .*missing/]);
   const other = right.replace("aaaa", "bbbb");
-  t.match(bad(await check(t, other, { facts: { origin } })), [/^bad MOD_TS_ORIGIN is not what/]);
+  t.match(bad(await check(t, other, { facts: { origin } })), [/^bad MOD_TS_ORIGIN .*secret/]);
   const conf = `${right}RemoteIPHeader X-Forwarded-For\nMaxRequestWorkers 64\n`;
   t.match(bad(await check(t, conf, { facts: { origin } })), [
-    /^bad RemoteIPHeader X-Forwarded-For: an httpd reads one/,
-    /^bad MaxRequestWorkers 64: the sidecar counts on 128/,
+    /^bad RemoteIPHeader X-Forwarded-For/,
+    /^bad MaxRequestWorkers 64 .*\b128\b/,
   ]);
   const clientHeader = "X-Forwarded-For";
   const told = await check(t, conf, { facts: { origin: { ...origin, clientHeader } } });

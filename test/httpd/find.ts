@@ -49,7 +49,7 @@ t.test("layouts", async (t) => {
     ["alpine", join(folder, "alpine/etc/httpd.conf"), "confd", "alpine/etc/conf.d"],
     ["source", "conf/httpd.conf", "source", "source/conf/extra"],
   ] as const;
-  for (const [root, file, layout, confFolder] of cases) {
+  for (const [root, file, layout, confDirectory] of cases) {
     const path = t.testdirName;
     const binary = join(path, `bin/httpd-${root}`);
     const { writeFileSync } = await import("node:fs");
@@ -59,7 +59,7 @@ t.test("layouts", async (t) => {
     t.match(httpd, {
       version: "2.4.99",
       layout,
-      confFolder: join(folder, confFolder),
+      confDirectory: join(folder, confDirectory),
       compiledIn: ["core", "mod_so"],
     });
     if (root === "source" && httpd) {

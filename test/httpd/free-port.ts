@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import t from "tap";
-import { freePort } from "../../src/httpd/free-port.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
 
 t.test("any port, or the next one after a port that is taken", async (t) => {
   t.ok((await freePort("127.0.0.1")) > 0);

@@ -10,8 +10,17 @@ t.test("mod_ts.conf asks for the same modules", async (t) => {
   t.strictSame(asked.map((match) => match[1]).toSorted(), required.toSorted());
 });
 
+t.test("a module of a setting is not required by every installation", async (t) => {
+  const settings = new Map(neededModules.map(({ name, setting }) => [name, setting]));
+  t.equal(settings.get("mod_authnz_fcgi"), "authorizer");
+  t.equal(settings.get("mod_remoteip"), "origin");
+  for (const { name, required, setting } of neededModules) {
+    t.notOk(required && setting !== undefined, name);
+  }
+});
+
 t.test("how to enable modules", async (t) => {
-  const httpd = { ...(await requireHttpd()), moduleFolder: "/m", configFile: "/c/httpd.conf" };
+  const httpd = { ...(await requireHttpd()), moduleDirectory: "/m", configFile: "/c/httpd.conf" };
   const names = ["mod_proxy", "mod_macro"];
   t.equal(enablingCommand({ ...httpd, layout: "debian" }, names), "a2enmod proxy macro");
   t.equal(

@@ -12,7 +12,7 @@ t.test("a server with mod_ts.conf", async (t) => {
   const apache = await startEcho(t, { conf: "" });
   t.strictSame(await levels(apache.url), ["ok", "ok", "ok"]);
   await apache.backend.close();
-  t.strictSame(await levels(apache.url), ["note", "ok", "ok"], "sidecar down");
+  t.strictSame(await levels(apache.url), ["bad", "ok", "ok"], "sidecar down");
 });
 
 t.test("a server that lets everything through", async (t) => {

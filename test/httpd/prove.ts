@@ -12,6 +12,6 @@ t.test("the proof holds on this machine", async (t) => {
 });
 
 t.test("without the modules nothing is proved", async (t) => {
-  const httpd = { ...(await requireHttpd()), moduleFolder: t.testdir({}) };
+  const httpd = { ...(await requireHttpd()), moduleDirectory: t.testdir({}) };
   await t.rejects(prove(httpd), { code: "MODTS_HTTPD_FAILED" });
 });

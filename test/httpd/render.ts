@@ -12,7 +12,11 @@ t.test("settings are filled in where the file explains them", async (t) => {
     originHeader: "X-Forwarded-For",
     handlers: "/srv/handlers",
   });
-  const defines = text.match(/^ *Define MOD_TS_(?!POOL|PREFIX).*$/gm)?.map((line) => line.trim());
+  const defines = text
+    .match(
+      /^ *Define MOD_TS_(?:RUN|SECRET|TCP|TTL|TIMEOUT|ORIGIN\w*|SERVE_TS_MEDIA|HANDLERS)(?: [^-$"].*)?$/gm,
+    )
+    ?.map((line) => line.trim());
   t.strictSame(defines, [
     "Define MOD_TS_RUN /srv/run",
     "Define MOD_TS_SECRET abc-DEF_1",

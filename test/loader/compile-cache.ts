@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createCompileCache } from "../../src/loader/compile-cache.ts";
-import { subscribeLog } from "../../src/log.ts";
+import { subscribeLog } from "../../src/base/log.ts";
 
 const compiled = { code: "export {};", map: undefined, columns: [] };
 const stored = { code: "export {};", columns: [] };
@@ -67,16 +67,16 @@ t.test("an entry that is cut off, altered or no JSON is as good as none", async 
 t.test("a folder that others could have written to is not used, and the log says so", async (t) => {
   const run = runFolder(t);
   const cases: Record<string, (folder: string) => void> = {
-    "others may write to it": (folder) => {
+    "writable for others": (folder) => {
       mkdirSync(folder);
       chmodSync(folder, 0o770);
     },
-    "it is no folder": (folder) => {
+    "not a directory": (folder) => {
       mkdirSync(`${folder}-real`, { mode: 0o700 });
       symlinkSync(`${folder}-real`, folder);
     },
     ...(process.geteuid?.() === 0 && {
-      "it belongs to another user": (folder: string) => {
+      "owned by another user": (folder: string) => {
         mkdirSync(folder, { mode: 0o700 });
         chownSync(folder, 65534, 65534);
       },
@@ -96,7 +96,7 @@ t.test("a folder that others could have written to is not used, and the log says
   chmodSync(run, 0o777);
   const log = logOf(t);
   createCompileCache(join(run, "cache"), () => "1").set("/a.tsp", "text", compiled);
-  t.match(log(), /others may replace it/);
+  t.match(log(), /replaceable by others/);
 });
 
 t.test("a folder of ours that others can read is closed", async (t) => {

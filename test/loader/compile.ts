@@ -1,6 +1,6 @@
 import t from "tap";
 import { BuildError } from "../../src/loader/build-error.ts";
-import { compile } from "../../src/loader/compile.ts";
+import { type Columns, compile, sourceColumn } from "../../src/loader/compile.ts";
 
 function failure(source: string, file = "/a.ts"): BuildError {
   try {
@@ -68,3 +68,43 @@ t.test(
     t.end();
   },
 );
+
+const columns: Columns = [
+  [1, 40, 3],
+  [3, 0, 0],
+  [3, 10, 4],
+  [3, 30, 20],
+  [5, 2, 8],
+];
+
+t.test("a column goes back by the last piece before it", async (t) => {
+  t.equal(sourceColumn(columns, 1, 41), 4, "the first character of a piece");
+  t.equal(sourceColumn(columns, 1, 45), 8);
+  t.equal(sourceColumn(columns, 3, 5), 5);
+  t.equal(sourceColumn(columns, 3, 11), 5);
+  t.equal(sourceColumn(columns, 3, 31), 21);
+  t.equal(sourceColumn(columns, 5, 3), 9);
+});
+
+t.test("where nothing was moved it stays", async (t) => {
+  for (const [line, column] of [
+    [1, 40],
+    [2, 7],
+    [4, 1],
+    [5, 2],
+    [9, 9],
+    [0, 0],
+  ] as const) {
+    t.equal(sourceColumn(columns, line, column), column, `${line}:${column}`);
+  }
+  t.equal(sourceColumn([], 3, 4), 4);
+});
+
+t.test("a byte order mark, also before the first line of a program", (t) => {
+  for (const name of ["/a.ts", "/a.js"]) {
+    t.match(compile(name, "\ufeff#!/bin/node\nexport const a = 1;").code, /export const a = 1;/);
+    t.match(compile(name, "\ufeffexport const a = 1;").code, /export const a = 1;/);
+  }
+  t.match(failure("\ufeff#!/bin/node\nconst = 1;"), { line: 2, column: 7 });
+  t.end();
+});

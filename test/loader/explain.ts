@@ -1,6 +1,6 @@
 import t from "tap";
 import { BuildError } from "../../src/loader/build-error.ts";
-import { explain } from "../../src/loader/explain.ts";
+import { adviseOnModules, explain } from "../../src/loader/explain.ts";
 import type { ModuleRecord } from "../../src/loader/module-record.ts";
 
 const record = (file: string, text: string, ...specifiers: string[]): ModuleRecord =>
@@ -16,6 +16,19 @@ t.test("an import that lacks a name is found in the importer", async (t) => {
   t.match(await explain(lacking("./h", "default"), a, [a]), { file: "/a.ts", line: 2 });
   t.match(await explain(lacking("./h", "lost"), a, [a, b]), { file: "/b.ts", line: 2, column: 3 });
   t.match(await explain(lacking("./i", "z"), a, [a, b]), { file: "/a.ts", line: 0 });
+});
+
+t.test("names of CommonJS come with what a module has in their place", async (t) => {
+  const advise = (message: string, make = ReferenceError): string => {
+    const error = new make(message);
+    adviseOnModules(error);
+    t.ok(error.stack?.includes(error.message), "the stack begins with the same message");
+    return error.message;
+  };
+  t.match(advise("require is not defined"), "in an ES module; use import, or createRequire");
+  t.match(advise("__dirname is not defined"), "use import.meta.dirname");
+  t.equal(advise("foo is not defined"), "foo is not defined");
+  t.equal(advise("require is not defined", TypeError as never), "require is not defined");
 });
 
 t.test("anything may be thrown", async (t) => {

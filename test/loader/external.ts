@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import t from "tap";
-import { ExternalModules, packageFolders } from "../../src/loader/external.ts";
+import { ExternalModules, packageDirectories } from "../../src/loader/external.ts";
 
 const folder = await realpath(await mkdtemp(join(tmpdir(), "mod-ts-external-")));
 t.teardown(() => rm(folder, { recursive: true }));
@@ -56,15 +56,20 @@ t.test("what the host answers is never looked for", async (t) => {
 t.test("errors name package, importer and line", async (t) => {
   const externals = new ExternalModules({});
   await t.rejects(externals.namespace(request("nope")), {
-    message: `cannot find package "nope", imported by ${join(folder, "a.ts")} (${join(folder, "a.ts")}:2:9)`,
+    message: `cannot find package "nope", imported by ${join(folder, "a.ts")}; run npm install nope, then mod-ts reload (${join(folder, "a.ts")}:2:9)`,
     line: 2,
   });
+  await t.rejects(
+    new ExternalModules({}, true).namespace(request("@scope/nope/deep")),
+    /run npm install @scope\/nope \(/,
+  );
+  await t.rejects(externals.namespace(request("@/lib/hash")), /use "imports" of package\.json/);
   await t.rejects(externals.namespace(request("broken")), /"broken" failed: RangeError: inside/);
   await t.rejects(externals.namespace(request("needy")), /"needy" failed: .*'not-installed'/);
 });
 
 t.test("where a package would be installed", (t) => {
-  t.same(packageFolders("@a/b/c", "/x/y/z.ts"), [
+  t.same(packageDirectories("@a/b/c", "/x/y/z.ts"), [
     "/x/y/node_modules/@a/b/package.json",
     "/x/node_modules/@a/b/package.json",
     "/node_modules/@a/b/package.json",

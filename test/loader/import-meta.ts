@@ -5,12 +5,13 @@ import { makeProject } from "../fixtures/loader/project.ts";
 t.test("import.meta as Node has it", async (t) => {
   const project = await makeProject(t);
   await project.save("lib/b.ts", "");
-  await project.save("node_modules/p/package.json", '{ "main": "p.js" }');
+  const entries = { exports: { import: "./p.js", require: "./no.cjs" } };
+  await project.save("node_modules/p/package.json", JSON.stringify(entries));
   await project.save("node_modules/p/p.js", "");
   await project.save(
     "lib/a.ts",
-    `const { url, dirname, filename, resolve } = import.meta;
-     export const handler = () => ({ url, dirname, filename,
+    `const { url, dirname, filename, main, resolve } = import.meta;
+     export const handler = () => ({ url, dirname, filename, main,
        resolved: ["./b.js", "./none.txt", "p", "fs", "node:fs", "https://a/b"].map((s) => resolve(s)) });`,
   );
   const href = (name: string): string => pathToFileURL(project.path(name)).href;
@@ -18,6 +19,7 @@ t.test("import.meta as Node has it", async (t) => {
     url: href("lib/a.ts"),
     dirname: project.path("lib"),
     filename: project.path("lib/a.ts"),
+    main: false,
     resolved: [
       href("lib/b.ts"),
       href("lib/none.txt"),
@@ -31,13 +33,10 @@ t.test("import.meta as Node has it", async (t) => {
 
 t.test("state belongs to the path", async (t) => {
   const project = await makeProject(t);
-  for (const name of ["a.ts", "b.ts"]) {
-    await project.save(
-      name,
-      "export const handler = () => import.meta.state.n = (import.meta.state.n ?? 0) + 1;",
-    );
-  }
+  const counting =
+    "export const handler = () => import.meta.state.n = (import.meta.state.n ?? 0) + 1;";
+  for (const name of ["a.ts", "b.ts"]) await project.save(name, counting);
   await project.request("a.ts");
-  project.loader.reload();
+  await project.save("a.ts", `${counting} // again`);
   t.same([await project.request("a.ts"), await project.request("b.ts")], [2, 1]);
 });

@@ -2,9 +2,10 @@ import { appendFile, mkdir, rename, rm, symlink, truncate, writeFile } from "nod
 import { basename } from "node:path";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
-import { ModTsError } from "../../src/errors.ts";
+import { reloadChannel, type ReloadRecord } from "../../src/base/channels.ts";
+import { ModTsError } from "../../src/base/errors.ts";
 import type { CompiledCode } from "../../src/loader/compile.ts";
-import { createLoader, type Change } from "../../src/loader/loader.ts";
+import { createLoader } from "../../src/loader/loader.ts";
 import { answering, makeProject, type Project } from "../fixtures/loader/project.ts";
 
 t.test("the next request after a save is fresh, however it is saved", async (t) => {
@@ -56,20 +57,23 @@ t.test("of two saves in quick succession the second is the one that is served", 
 
 t.test("a writer that truncates and pauses is never served half done", async (t) => {
   const project = await makeProject(t, { watch: true });
-  await project.save("a.ts", `export const padding = 1;\n${answering("old")}`);
-  t.equal(await project.request("a.ts"), "old");
-  const seen = new Set<unknown>();
-  const half = sleep(5)
-    .then(() => truncate(project.path("a.ts"), 0))
-    .then(() => sleep(20))
-    .then(() => appendFile(project.path("a.ts"), "export const padding = 2;\n"))
-    .then(() => sleep(20))
-    .then(() => appendFile(project.path("a.ts"), answering("new")))
-    .then(() => "done");
-  while ((await Promise.race([half, sleep(1)])) !== "done") seen.add(await project.request("a.ts"));
-  seen.delete("new");
-  t.same([...seen], ["old"]);
-  t.equal(await project.request("a.ts"), "new");
+  const file = project.path("a.ts");
+  // A file may be unfinished for 100 ms: an attempt that a busy machine held up for longer says nothing.
+  for (let attempt = 1; ; attempt += 1) {
+    await project.save("a.ts", `export const padding = 1;\n${answering(`old ${attempt}`)}`);
+    t.equal(await project.request("a.ts"), `old ${attempt}`);
+    const seen = new Set<unknown>();
+    const ask = async (): Promise<void> => void seen.add(await project.request("a.ts"));
+    const begin = performance.now();
+    await truncate(file, 0);
+    for (let turn = 0; turn < 10; turn += 1) await sleep(1).then(ask);
+    await appendFile(file, "export const padding = 2;\n");
+    for (let turn = 0; turn < 10; turn += 1) await sleep(1).then(ask);
+    const isQuick = performance.now() - begin < 100;
+    await appendFile(file, answering(`new ${attempt}`));
+    t.equal(await project.request("a.ts"), `new ${attempt}`);
+    if (isQuick) return t.same([...seen], [`old ${attempt}`], "the old version until the end");
+  }
 });
 
 t.test("an answer that needs no build comes at once", async (t) => {
@@ -115,11 +119,10 @@ t.test("new, deleted and renamed handlers", async (t) => {
   await rename(project.path("a.ts"), project.path("b.ts"));
   await setImmediate();
   t.equal(await project.request("b.ts"), "a");
-  t.equal(await project.request("a.ts"), "a", "the last good version goes on serving");
+  t.equal(await project.request("a.ts"), "a", "for a moment: some editors delete and create");
   await sleep(120);
-  const gone = await project.load("a.ts", "handler");
-  t.match(gone.failure, { code: "MODTS_BUILD_FAILED" });
-  gone.release();
+  await t.rejects(project.request("a.ts"), { code: "MODTS_HANDLER_DELETED" });
+  t.throws(() => project.loader.load(project.path("a.ts")), { code: "MODTS_HANDLER_DELETED" });
   await project.save("a.ts", answering("again"));
   t.equal(await project.request("a.ts"), "again");
 });
@@ -127,7 +130,7 @@ t.test("new, deleted and renamed handlers", async (t) => {
 t.test("a helper that appears after the import of it failed", async (t) => {
   const project = await makeProject(t);
   await project.save("a.ts", `import { x } from "./h"; export const handler = () => x;`);
-  await t.rejects(project.request("a.ts"), /"\.\/h" leads to no file .*a\.ts:1/);
+  await t.rejects(project.request("a.ts"), /cannot resolve "\.\/h" .*a\.ts:1/);
   await project.save("h/index.ts", "export const x = 'here';");
   t.equal(await project.request("a.ts"), "here");
   await project.save("h.ts", "export const x = 'nearer';");
@@ -256,21 +259,12 @@ t.test("a name that is not exported: the importer is at fault", async (t) => {
 
 t.test("a mistake that is taken back needs no build", async (t) => {
   const project = await makeProject(t);
-  const changes: Change[] = [];
-  project.loader.onChange((change) => changes.push(change));
   await project.save("a.ts", answering("a"));
-  await project.request("a.ts");
+  t.match(await project.load("a.ts"), { generation: 1, failure: undefined });
   await project.save("a.ts", "export const = ;");
-  await project.request("a.ts");
+  t.match(await project.load("a.ts"), { generation: 1, failure: Error });
   await project.save("a.ts", answering("a"));
-  await project.request("a.ts");
-  const entry = project.path("a.ts");
-  t.match(changes, [
-    { entry, generation: 1 },
-    { entry, failure: Error },
-    { entry, generation: 1 },
-  ]);
-  t.equal(changes[2]?.failure, undefined);
+  t.match(await project.load("a.ts"), { generation: 1, failure: undefined });
 });
 
 t.test("a request that comes during a build sees what was saved before it came", async (t) => {
@@ -283,17 +277,12 @@ t.test("a request that comes during a build sees what was saved before it came",
   t.equal(await first, "first");
 });
 
-t.test("manual freshness: only reload looks", async (t) => {
+t.test("with manual freshness, a process stays at the version that it began with", async (t) => {
   const project = await makeProject(t, { freshness: "manual" });
-  await project.save("a.ts", `import "./h.ts"; ${answering("1")}`);
-  await project.save("h.ts", "globalThis.loads = (globalThis.loads ?? 0) + 1; export {}");
+  await project.save("a.ts", answering("1"));
   await project.request("a.ts");
-  await project.save("a.ts", `import "./h.ts"; ${answering("2")}`);
+  await project.save("a.ts", answering("2"));
   t.equal(await project.request("a.ts"), "1");
-  project.loader.reload();
-  t.equal(await project.request("a.ts"), "2");
-  t.equal(Reflect.get(globalThis, "loads"), 2, "what did not change is built anew as well");
-  Reflect.deleteProperty(globalThis, "loads");
 });
 
 t.test("the watcher warms up, and tells of errors, without a request", async (t) => {
@@ -301,8 +290,10 @@ t.test("the watcher warms up, and tells of errors, without a request", async (t)
   await project.save("a.ts", `import { x } from "./h.ts"; export const handler = () => x;`);
   await project.save("h.ts", "export const x = 1;");
   await project.request("a.ts");
-  const changes: Change[] = [];
-  project.loader.onChange((change) => changes.push(change));
+  const changes: ReloadRecord[] = [];
+  const listen = (change: unknown): void => void changes.push(change as ReloadRecord);
+  reloadChannel.subscribe(listen);
+  t.teardown(() => reloadChannel.unsubscribe(listen));
   const saveUntilHeard = async (text: string, heard: number): Promise<void> => {
     // The watcher may still be starting: a save more does not change what is tested.
     for (let turn = 0; changes.length < heard && turn < 100; turn++) {
@@ -311,10 +302,10 @@ t.test("the watcher warms up, and tells of errors, without a request", async (t)
     }
   };
   await saveUntilHeard("export const x = ;", 1);
-  t.match(changes[0], { generation: 1, failure: { code: "MODTS_BUILD_FAILED" } });
+  t.match(changes[0], { generation: 1, error: { code: "MODTS_BUILD_FAILED" } });
   changes.length = 0;
   await saveUntilHeard("export const x = 2;", 1);
-  t.match(changes[0], { generation: 2, failure: undefined });
+  t.match(changes[0], { generation: 2, error: undefined });
   t.equal(await project.request("a.ts"), 2);
 });
 
@@ -323,11 +314,11 @@ t.test("what the test page shows", async (t) => {
   await project.save("a.ts", `import { x } from "./h.ts"; export const handler = () => x;`);
   await project.save("h.ts", "export const x = 1;");
   const { loader, path } = project;
-  t.same(loader.filesOf(path("a.ts")), []);
+  t.same(loader.modules(), []);
   await project.request("a.ts");
   await project.save("h.ts", "export const x = 2;");
   await project.request("a.ts");
-  t.same(loader.filesOf(path("a.ts")), [path("a.ts"), path("h.ts")]);
+  t.match(loader.modules(), [{ file: path("a.ts") }, { file: path("h.ts") }]);
   await project.save("a.ts", "export const = 2;");
   await project.request("a.ts");
   t.match(loader.modules(), [
@@ -385,7 +376,7 @@ t.test(
     t.same(asked, ["a.ts", "good.shout"]);
     t.equal(kept.size, 1, "TypeScript itself is not kept");
     await project.save("b.ts", 'import "./bad.shout";');
-    await t.rejects(project.request("b.ts"), /b\.ts cannot be loaded: not here \(\S+b\.ts:1:9\)/);
+    await t.rejects(project.request("b.ts"), /cannot load \S+b\.ts: not here \(\S+b\.ts:1:9\)/);
     await project.save(
       "c.ts",
       'export const handler = () => import("./bad.shout").then(String, String);',

@@ -7,7 +7,6 @@ const record = (file: string, text: string): ModuleRecord =>
     file,
     text,
     compiled: isJson(file) ? undefined : compile(file, text),
-    epoch: 0,
     state: {},
     fillMeta: (meta, self) => Object.assign(meta, { file: self.file }),
     importDynamic: (self, specifier) => Promise.reject(new Error(`${self.file} ${specifier}`)),
@@ -68,11 +67,12 @@ t.test("JSON, good and bad", async (t) => {
 });
 
 t.test("a top level that waits, and one that never yields", async (t) => {
+  // V8 may crash when the limit ends a top level that would have waited: not so short as to do that.
   const waiting = record("/a.ts", "await new Promise(() => {});");
   waiting.link();
-  await t.rejects(waiting.evaluate(10), { name: "DeadlineError" });
+  await t.rejects(waiting.evaluate(200), { name: "DeadlineError" });
   t.ok(await waiting.isWaiting());
   const loop = record("/b.ts", "while (true) {}");
   loop.link();
-  await t.rejects(loop.evaluate(10), { name: "DeadlineError" });
+  await t.rejects(loop.evaluate(200), { name: "DeadlineError" });
 });

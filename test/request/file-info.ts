@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import t from "tap";
 import { FileInfo } from "../../src/request/file-info.ts";
+import { shortFolder } from "../fixtures/short-folder.ts";
 
 t.test("a file", async (t) => {
   const folder = t.testdir({ "a.txt": "hello" });
@@ -25,7 +26,7 @@ t.test("a file", async (t) => {
 });
 
 t.test("kinds", async (t) => {
-  const folder = t.testdir({ file: "" });
+  const folder = shortFolder(t, { file: "" });
   mkdirSync(`${folder}/dir`);
   symlinkSync("file", `${folder}/link`);
   const server = createServer().listen(`${folder}/socket`);

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import t from "tap";
-import { HeaderTable } from "../../src/request/headers.ts";
+import { formatNotes, HeaderTable, parseNotes } from "../../src/request/headers.ts";
 
 const pairs = [
   ["A", "1"],
@@ -101,4 +101,24 @@ t.test("values are text", async (t) => {
   t.throws(set("a", {}), { code: "MODTS_BAD_ARGUMENT", message: /not object/ });
   t.throws(set(1, "x"), { code: "MODTS_BAD_ARGUMENT" });
   t.equal(own.size, 0);
+});
+
+t.test("notes are read as they were written", (t) => {
+  const notes: [string, string][] = [
+    ["level", "7; a=b&c"],
+    ["", "empty name"],
+    ["umlaut", "ä\n\u{1f600}"],
+    ["__proto__", "ordinary"],
+  ];
+  const text = formatNotes(notes);
+  t.match(text, /^[\w%&=+.*-]*$/, "nothing that could end a header line");
+  t.strictSame(Object.entries(parseNotes(text)), notes);
+  t.end();
+});
+
+t.test("no notes", (t) => {
+  t.equal(formatNotes([]), "");
+  t.strictSame(Object.entries(parseNotes("")), []);
+  t.equal(Object.getPrototypeOf(parseNotes("a=1")), null);
+  t.end();
 });

@@ -1,48 +1,42 @@
 import t from "tap";
-import { phaseNames } from "../../src/handler.ts";
-import type { BodyReader } from "../../src/request/body.ts";
 import type { Exchange } from "../../src/request/exchange.ts";
-import { RequestInternals, requestPhases } from "../../src/request/internals.ts";
-import type { ResponseBuffer } from "../../src/request/response.ts";
+import { addHandler, internals } from "../../src/request/internals.ts";
+import { ApacheRequest } from "../../src/request/request.ts";
 import { contextOf } from "../fixtures/exchange-server.ts";
 
-function create(): RequestInternals<string> {
-  const nothing = {} as Exchange & ResponseBuffer & BodyReader;
-  return new RequestInternals(contextOf({ debug: true }), nothing, nothing);
-}
-
-t.test("the phases are those of the contract", async (t) => {
-  t.strictSame(requestPhases, phaseNames);
-});
+const create = (): ApacheRequest => new ApacheRequest(contextOf(), {} as Exchange);
 
 t.test("handlers are added to the running phase and to later ones", async (t) => {
-  const state = create();
-  t.equal(state.added.size, 0);
-  state.add("log", "a.ts");
+  const state = create()[internals];
+  t.equal(state.added, undefined);
+  addHandler(state, "log", "a.ts");
   state.phase = "fixup";
-  state.add("fixup", "b.ts");
-  state.add("fixup", "c.ts");
-  state.add("cleanup", "d.ts");
+  addHandler(state, "fixup", "b.ts");
+  addHandler(state, "fixup", "c.ts");
+  addHandler(state, "cleanup", "d.ts");
   t.strictSame(
-    [...state.added],
+    [...(state.added ?? [])],
     [
       ["log", ["a.ts"]],
       ["fixup", ["b.ts", "c.ts"]],
       ["cleanup", ["d.ts"]],
     ],
   );
-  t.equal(create().added.size, 0, "requests do not share them");
+  t.equal(create()[internals].added, undefined, "requests do not share them");
 });
 
-t.test("a phase that is over or unknown is refused", async (t) => {
-  const state = create();
-  t.throws(() => state.add("PythonHandler", "a.ts"), { code: "MODTS_BAD_PHASE", message: /init/ });
+t.test("a phase that is over or unknown is rejected", async (t) => {
+  const state = create()[internals];
+  const over = { code: "MODTS_BAD_PHASE", message: /over/ };
+  t.throws(() => addHandler(state, "PythonHandler" as "log", "a.ts"), {
+    code: "MODTS_BAD_PHASE",
+    message: /init/,
+  });
   state.phase = "fixup";
-  t.throws(() => state.add("authen", "a.ts"), { code: "MODTS_BAD_PHASE", message: /over/ });
+  t.throws(() => addHandler(state, "authen", "a.ts"), over);
   state.phase = null;
-  t.throws(() => state.add("fixup", "a.ts"), { code: "MODTS_BAD_PHASE", message: /over/ });
-  state.add("handler", "a.ts");
-  t.equal(state.phase, null);
-  t.equal(state.debug, true);
+  state.endedPhase = "fixup";
+  t.throws(() => addHandler(state, "fixup", "a.ts"), over);
+  addHandler(state, "handler", "a.ts");
   t.equal(state.interpreter, "main");
 });

@@ -1,5 +1,5 @@
 import t from "tap";
-import { logChannel } from "../../src/channels.ts";
+import { logChannel } from "../../src/base/channels.ts";
 import {
   REMOTE_DOUBLE_REV,
   REMOTE_HOST,
@@ -7,8 +7,9 @@ import {
   REMOTE_NOLOOKUP,
 } from "../../src/request/connection.ts";
 import type { Exchange, RequestContext } from "../../src/request/exchange.ts";
-import { RequestFacts } from "../../src/request/request-facts.ts";
+import { methodMask, methodNumberOf, RequestFacts } from "../../src/request/request-facts.ts";
 import { contextOf } from "../fixtures/exchange-server.ts";
+import * as methods from "../../src/request/methods.ts";
 
 function factsOf(overrides: Partial<RequestContext> = {}): RequestFacts {
   return new RequestFacts(contextOf(overrides), {} as Exchange);
@@ -147,4 +148,20 @@ t.test("logError names client and request", async (t) => {
     { level: "warn", message: "hm", ...details },
     { level: "error", message: "oh", ...details },
   ]);
+});
+
+t.test("numbers of httpd.h", async (t) => {
+  t.equal(methodNumberOf("GET"), methods.M_GET);
+  t.equal(methodNumberOf("HEAD"), methods.M_GET);
+  t.equal(methodNumberOf("get"), methods.M_INVALID, "methods have a case");
+  t.equal(methodNumberOf("BREW"), methods.M_INVALID);
+  for (const [name, number] of Object.entries(methods)) {
+    if (!name.startsWith("M_") || name === "M_INVALID") continue;
+    t.equal(methodNumberOf(name.slice(2).replace("_", "-")), number, name);
+  }
+});
+
+t.test("methodMask", async (t) => {
+  t.equal(methodMask(["GET", "HEAD", "POST", "BREW"]), 0b101);
+  t.equal(methodMask([]), 0);
 });

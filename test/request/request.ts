@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import type { Exchange, RequestContext } from "../../src/request/exchange.ts";
-import { ApacheRequest, internals } from "../../src/request/request.ts";
+import { internals } from "../../src/request/internals.ts";
+import { ApacheRequest } from "../../src/request/request.ts";
 import { contextOf, serve } from "../fixtures/exchange-server.ts";
 
 const exchange = { begun: false, ended: false, hasBody: false } as Exchange;
@@ -124,7 +125,7 @@ t.test("addHandler", async (t) => {
   const req = requestOf();
   req.addHandler("log", "log.ts::late");
   req.addHandler("log", handler);
-  t.strictSame(req[internals].added.get("log"), ["log.ts::late", handler]);
+  t.strictSame(req[internals].added?.get("log"), ["log.ts::late", handler]);
   t.throws(() => req.addHandler("filter" as "log", handler), { code: "MODTS_BAD_PHASE" });
   for (const bad of [undefined, null, "", 5]) {
     t.throws(() => req.addHandler("log", bad as string), { code: "MODTS_BAD_ARGUMENT" });

@@ -30,6 +30,20 @@ t.test("%2F means what Apache took it for", async (t) => {
   t.equal(canonicalPath("/a%2fb", "/a%2fb"), "/a%2Fb", "NoDecode");
   t.equal(canonicalPath("/public/x%2F..%2F..%2Fadmin", "/app/index.php"), "/app/index.php");
   t.equal(canonicalPath("/a%2Fb", "/c d"), "/c%20d", "rewritten");
+  for (const path of ["/up/..%2f..%2fadmin", "/up/x%2F..", "/up/%2F.%2Fx", "/up/..%5c..%2fadmin"]) {
+    const served = path.replaceAll("%5c", "\\");
+    t.throws(() => canonicalPath(path, served), { code: "MODTS_BAD_URL", status: 400 }, path);
+  }
+});
+
+t.test("MergeSlashes Off: the served path tells what .. removes", async (t) => {
+  for (const sent of ["/priv//../secret", "/priv//%2e%2e/secret", "/./priv/x/..//../secret"]) {
+    t.equal(canonicalPath(sent, "/priv/secret"), "/priv/secret", sent);
+    t.equal(canonicalPath(sent, "/secret"), "/secret", sent);
+    t.equal(canonicalPath(sent, "/index.php"), "/index.php", "rewritten, and nobody knows how");
+  }
+  t.equal(canonicalPath("/a//b/../c", "/a//c"), "/a/c");
+  t.equal(canonicalPath("//../../x/..", "/"), "/");
 });
 
 t.test("a rewritten path is judged as people see it", async (t) => {
@@ -47,7 +61,19 @@ t.test("scheme, host and query", async (t) => {
   });
   t.match(of({ rawHeaders: [], serverPort: 81 }), { host: "www.example.com:81" });
   t.match(of({ rawHeaders: ["Host", "a/../b"] }), { host: "www.example.com" });
-  t.match(of({ rawHeaders: ["Host", "[::1]:80"] }), { host: "[::1]:80" });
+  t.match(of({ rawHeaders: ["Host", "[::1]:80"] }), { host: "[::1]" });
+  const spellings = [
+    "www.example.com",
+    "www.example.com.",
+    "WWW.example.COM:80",
+    "www.example.com.:080",
+  ];
+  for (const host of spellings) {
+    t.match(of({ rawHeaders: ["Host", host] }), { host: "www.example.com" }, host);
+  }
+  t.match(of({ rawHeaders: ["Host", "."] }), { host: "www.example.com" });
+  t.match(of({ rawHeaders: ["Host", "a.:443"], scheme: "https" }), { host: "a" });
+  t.match(of({ rawHeaders: ["Host", "a.:443"] }), { host: "a:443" });
   t.match(of({ target: "http://b.example/a?x=1" }), { host: "b.example", uri: "/a?x=1" });
   t.match(of({ target: "/a?b#c", args: "b" }), { uri: "/a?b" }, "no fragment");
   t.match(of({ args: "" }), { uri: "/a/b" });

@@ -4,7 +4,30 @@ import {
   checkReason,
   isConnectionHeader,
   ResponseHeaders,
-} from "../../src/request/response-headers.ts";
+} from "../../src/request/headers.ts";
+
+const moved = (table: ResponseHeaders, withoutType = false): string[] => {
+  const target: string[] = [];
+  table.moveTo(target, withoutType);
+  return target;
+};
+
+t.test(
+  "headers are sent without those of the connection, and without a type on request",
+  async (t) => {
+    const table = (): ResponseHeaders => {
+      const headers = new ResponseHeaders();
+      headers.set("X", "1").set("content-type", "a/b").set("Transfer-Encoding", "x").add("x", "2");
+      return headers;
+    };
+    t.strictSame(moved(table()), ["X", "1", "content-type", "a/b", "x", "2"]);
+    t.strictSame(moved(table(), true), ["X", "1", "x", "2"]);
+  },
+);
+
+t.test("a table made after the headers were sent is frozen", async (t) => {
+  t.throws(() => new ResponseHeaders(true).set("X", "1"), { code: "MODTS_HEADERS_SENT" });
+});
 
 t.test("nothing that splits a response gets in", async (t) => {
   const table = new ResponseHeaders();
@@ -31,7 +54,7 @@ t.test("a length is a number", async (t) => {
 t.test("frozen tables say which header came too late", async (t) => {
   const table = new ResponseHeaders();
   table.set("X-A", "1");
-  table.freeze();
+  t.strictSame(moved(table), ["X-A", "1"]);
   const late = { code: "MODTS_HEADERS_SENT", message: /X-A/ };
   t.throws(() => table.set("X-A", "2"), late);
   t.throws(() => table.add("X-A", "2"), late);

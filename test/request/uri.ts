@@ -54,6 +54,7 @@ t.test("formatUrl", async (t) => {
 
 t.test("hostnameOf", async (t) => {
   t.equal(hostnameOf("/", "WWW.Example.com:8080"), "www.example.com");
+  t.equal(hostnameOf("/", "WWW.Example.com.:8080"), "www.example.com");
   t.equal(hostnameOf("/", "[::1]:80"), "[::1]");
   t.equal(hostnameOf("/", undefined), null);
   t.equal(hostnameOf("/", ""), null);

@@ -2,11 +2,11 @@ import t from "tap";
 import { LockQueue } from "../../src/sessions/lock-queue.ts";
 
 const never = new AbortController().signal;
-const patience = (limit = 60_000, signal = never) => ({ limit, signal: () => signal });
+const wait = (limit = 60_000, signal = never) => ({ limit, signal: () => signal });
 
 /** Notes when it is let in. */
 function enter(queue: LockQueue, order: string[], name: string, shared = false): Promise<void> {
-  return Promise.resolve(queue.enter("k", shared, patience())).then(() => {
+  return Promise.resolve(queue.enter("k", shared, wait())).then(() => {
     order.push(name);
   });
 }
@@ -25,7 +25,7 @@ t.test("first come, first served", async (t) => {
   queue.leave("k");
   await settle();
   t.strictSame(order, ["a", "b", "c"]);
-  t.equal(queue.enter("k", false, patience()), undefined, "free at once, without a turn");
+  t.equal(queue.enter("k", false, wait()), undefined, "free at once, without a turn");
 });
 
 t.test("those who share come in together, but pass nobody", async (t) => {
@@ -52,28 +52,28 @@ t.test("who gives up leaves the line", async (t) => {
   const order: string[] = [];
   const controller = new AbortController();
   void enter(queue, order, "r1", true);
-  const writer = queue.enter("k", false, patience(60_000, controller.signal));
+  const writer = queue.enter("k", false, wait(60_000, controller.signal));
   void enter(queue, order, "r2", true);
   controller.abort();
   await t.rejects(Promise.resolve(writer), { code: "MODTS_CLIENT_GONE" });
   await settle();
   t.strictSame(order, ["r1", "r2"], "and those behind it have no reason to wait any more");
-  await t.rejects(Promise.resolve(queue.enter("k", false, patience(60_000, controller.signal))), {
+  await t.rejects(Promise.resolve(queue.enter("k", false, wait(60_000, controller.signal))), {
     code: "MODTS_CLIENT_GONE",
   });
-  await t.rejects(Promise.resolve(queue.enter("k", false, patience(5))), {
+  await t.rejects(Promise.resolve(queue.enter("k", false, wait(5))), {
     code: "MODTS_SESSION_LOCKED",
     status: 503,
-    message: /locked by another request for \d+\.\d s; this one gave up after 0\.005 s/,
+    message: /held by another request for \d+\.\d s, gave up after 0\.005 s/,
   });
   queue.leave("k");
   queue.leave("k");
-  t.equal(queue.enter("k", false, patience()), undefined);
+  t.equal(queue.enter("k", false, wait()), undefined);
 });
 
 t.test("keys have nothing to do with each other", async (t) => {
   const queue = new LockQueue();
-  t.equal(queue.enter("a", false, patience()), undefined);
-  t.equal(queue.enter("b", false, patience()), undefined);
+  t.equal(queue.enter("a", false, wait()), undefined);
+  t.equal(queue.enter("b", false, wait()), undefined);
   queue.leave("c");
 });

@@ -1,13 +1,6 @@
 import t from "tap";
-import { ownIdentity } from "../../src/process-identity.ts";
-import {
-  type Holder,
-  join,
-  leave,
-  leaseTime,
-  lockOf,
-  renew,
-} from "../../src/sessions/lock-state.ts";
+import { ownIdentity } from "../../src/base/process-identity.ts";
+import { type Holder, join, leave, leaseMs, lockOf, renew } from "../../src/sessions/lock-state.ts";
 
 /** A process on another machine: whether it runs cannot be seen. */
 const elsewhere = "000000000000.1.1";
@@ -16,7 +9,7 @@ const holder = (id: string, since = 1000, process = elsewhere): Holder => ({
   id,
   process,
   since,
-  until: since + leaseTime,
+  until: since + leaseMs,
 });
 const textOf = (...parameters: Parameters<typeof join>): string => {
   const { granted, text } = join(...parameters);
@@ -43,8 +36,8 @@ t.test("many who share, then one who does not", async (t) => {
 
 t.test("a lease that is not renewed ends", async (t) => {
   const a = lockOf(holder("a"), false);
-  t.notOk(join(a, holder("b", 1000 + leaseTime - 1), false).granted);
-  const taken = textOf(a, holder("b", 1000 + leaseTime), false);
+  t.notOk(join(a, holder("b", 1000 + leaseMs - 1), false).granted);
+  const taken = textOf(a, holder("b", 1000 + leaseMs), false);
   t.equal(leave(taken, "a", 9000), undefined, "and its holder learns it");
   t.equal(renew(taken, "a", 20_000), undefined);
   const renewed = renew(a, "a", 20_000) ?? "";
@@ -64,7 +57,7 @@ t.test("whoever has to wait is next: a busy process does not keep the lock for e
   const waiting = join(lockOf(holder("a", 1000, busy), false), holder("b", 1010), false);
   t.notOk(waiting.granted);
   const free = leave(waiting.text ?? "", "a", 1020) ?? "";
-  t.not(free, "", "the ticket stays");
+  t.not(free, "", "the reservation stays");
   t.match(join(free, holder("c", 1021, busy), false), { granted: false, text: undefined });
   t.match(join(waiting.text ?? "", holder("d", 1022, busy), true), { granted: false });
   const taken = textOf(free, holder("b", 1030), false);
@@ -72,7 +65,7 @@ t.test("whoever has to wait is next: a busy process does not keep the lock for e
   t.ok(join(free, holder("c", 1300, busy), false).granted, "who does not come back is passed over");
 });
 
-t.test("a ticket is written again only when it gets old", async (t) => {
+t.test("a reservation is written again only when it gets old", async (t) => {
   const { text = "" } = join(lockOf(holder("a"), false), holder("b", 1010), false);
   t.equal(join(text, holder("b", 1050), false).text, undefined);
   t.type(join(text, holder("b", 1190), false).text, "string");

@@ -29,17 +29,17 @@ t.test("what JSON does not keep is an error that says where", async (t) => {
   const cycle: Record<string, unknown> = {};
   cycle["self"] = cycle;
   const cases: [unknown, string][] = [
-    [new Date(), "data.x: it is an object of class Date"],
-    [new Map(), "data.x: it is an object of class Map"],
-    [new Cart(), "data.x: it is an object of class Cart"],
-    [Buffer.from(""), "data.x: it is an object of class Buffer"],
-    [[1, { y: [new Set()] }], "data.x[1].y[0]: it is an object of class Set"],
-    [() => 1, "data.x: it is a function"],
-    [Symbol("s"), "data.x: it is a symbol"],
-    [1n, "data.x: it is a bigint"],
-    [NaN, "data.x: it is NaN"],
-    [-Infinity, "data.x: it is -Infinity"],
-    [cycle, "it is a cycle, or too deep"],
+    [new Date(), "data.x: an object of class Date"],
+    [new Map(), "data.x: an object of class Map"],
+    [new Cart(), "data.x: an object of class Cart"],
+    [Buffer.from(""), "data.x: an object of class Buffer"],
+    [[1, { y: [new Set()] }], "data.x[1].y[0]: an object of class Set"],
+    [() => 1, "data.x: a function"],
+    [Symbol("s"), "data.x: a symbol"],
+    [1n, "data.x: a bigint"],
+    [NaN, "data.x: NaN"],
+    [-Infinity, "data.x: -Infinity"],
+    [cycle, "a cycle, or too deep"],
   ];
   for (const [value, message] of cases) {
     t.throws(() => sessionToJson({ x: value }, limit), {

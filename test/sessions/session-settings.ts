@@ -63,7 +63,7 @@ t.test("mistakes of the configuration", async (t) => {
     cookie: "x",
   };
   for (const [key, value] of Object.entries(bad)) {
-    const message = new RegExp(`Use TsOption mod_ts.session.${key}: `);
+    const message = new RegExp(`invalid option mod_ts.session.${key}: `);
     t.throws(() => read({ [key]: value }), { code: "MODTS_BAD_OPTION", message }, key);
   }
 });

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { ApacheRequest } from "../../src/request/request.ts";
 import type { SessionOptions } from "../../src/request/session.ts";
-import { isSessionId } from "../../src/sessions/session-id.ts";
+import { isSessionId } from "../../src/sessions/session-cookie.ts";
 import { serve } from "../fixtures/exchange-server.ts";
 import { cookieOf, serveSessions } from "../fixtures/session-server.ts";
 
@@ -297,7 +297,7 @@ t.test("data that JSON does not keep: an error, nothing is written, nobody waits
     (await req.session()).data["when"] = new Date();
   }, cookie);
   t.match(failed, { status: 500, body: "MODTS_SESSION_DATA" });
-  t.match(errors, [{ message: /session cannot hold data.when: it is an object of class Date/ }]);
+  t.match(errors, [{ message: /session cannot store data.when: an object of class Date/ }]);
   t.equal((await ask(count(), cookie)).body, "[2,false]");
 });
 
@@ -403,7 +403,7 @@ t.test("after the handlers it is too late", async (t) => {
       kept.session.data["n"] = 1;
     }),
   );
-  const late = { code: "MODTS_SESSION_LOST", message: /the handlers are done/ };
+  const late = { code: "MODTS_SESSION_LOST", message: /the handlers have finished/ };
   for (const act of ["save", "rotate", "lock", "unlock", "invalidate"] as const) {
     await t.rejects(Promise.resolve(kept.session?.[act]()), late, act);
   }
@@ -425,7 +425,10 @@ t.test(
     t.equal((await ask(late, cookie)).body, "x[2,false]");
     await ask(async (req) => {
       await req.flush();
-      await t.rejects(req.session(), { code: "MODTS_HEADERS_SENT", message: /^Set-Cookie cannot/ });
+      await t.rejects(req.session(), {
+        code: "MODTS_HEADERS_SENT",
+        message: /^Set-Cookie can no longer/,
+      });
     });
   },
 );
@@ -488,12 +491,16 @@ t.test("several sessions of a request: in alphabetical order", async (t) => {
 t.test("sites do not see each other's sessions, unless they say so", async (t) => {
   const folder = t.testdir();
   const store = { "mod_ts.session.store": `sqlite:${join(folder, "s.db")}` };
-  const server = (serverName: string, realm: Record<string, string> = {}) =>
-    serveSessions(t, { ...clock, values: { ...store, ...realm } }, { serverName });
+  const server = (serverName: string, realm: Record<string, string> = {}, documentRoot = "/srv") =>
+    serveSessions(t, { ...clock, values: { ...store, ...realm } }, { serverName, documentRoot });
   const [a, b] = [await server("a.example"), await server("b.example")];
   const ofA = cookieOf(await a.ask(count()));
   t.equal((await a.ask(count(), ofA)).body, "[2,false]");
   t.equal((await b.ask(count(), ofA)).body, "[1,true]");
+  const samePort = await server("a.example");
+  t.equal((await samePort.ask(count(), ofA)).body, "[3,false]");
+  const admin = await server("a.example", {}, "/srv/admin");
+  t.equal((await admin.ask(count(), ofA)).body, "[1,true]", "the client has chosen the name");
   const realm = { "mod_ts.session.realm": "shop" };
   const [c, d] = [await server("c.example", realm), await server("d.example", realm)];
   t.equal((await d.ask(count(), cookieOf(await c.ask(count())))).body, "[2,false]");
@@ -533,7 +540,9 @@ t.test("a store that cannot be had is an error, and no new session", async (t) =
 t.test("mistakes of the configuration and of the call", async (t) => {
   const { ask, errors } = await serveSessions(t, { workers: 2 });
   t.match(await ask(count()), { status: 500, body: "MODTS_BAD_OPTION" });
-  t.match(errors, [{ message: /memory belongs to one process, and the pool has 2 workers/ }]);
+  t.match(errors, [
+    { message: /memory belongs to one process, and 2 workers share these sessions/ },
+  ]);
   const good = await serveSessions(t);
   for (const options of [{ timeout: -1 }, { locked: true }, { lock: "write" }, { name: "a b" }]) {
     t.equal(

@@ -1,6 +1,6 @@
 import { OK, type ApacheRequest } from "mod-ts";
 
-/** Whoever asks may know. Apache asks for itself alone. */
+/** Allows every request; Apache restricts the location to the container itself. */
 export function accessHandler() {
   return OK;
 }

@@ -1,0 +1,193 @@
+/**
+ * What fails when something goes wrong: `npm run bench:faults [clients]`.
+ *
+ * Each fault happens while clients ask for a handler and for a protected static file of Apache. A
+ * row has the requests sent, those that failed (any status but 200), and the time from the fault to
+ * the end of the last failure; 0 where nothing failed.
+ */
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../src/httpd/private-server.ts";
+import { askReload, askUpgrade } from "../src/supervisor/control.ts";
+import { findSupervisor } from "../src/supervisor/run-directory.ts";
+import { onStage, type Stage, untilOk } from "./stage.ts";
+
+const clients = Number(process.argv[2] ?? 2);
+/** Milliseconds of load after a fault. */
+const afterMs = Number(process.argv[3] ?? 6000);
+const credentials = { authorization: `Basic ${Buffer.from("ann:x").toString("base64")}` };
+const port = await freePort("127.0.0.1");
+
+interface Tally {
+  sent: number;
+  failed: number;
+  /** Time of the last failure. */
+  last: number;
+}
+
+async function main(): Promise<void> {
+  const rows: Record<string, string | number>[] = [];
+  await onStage(
+    {
+      before: `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}`,
+      conf: `
+        <Location /hello>
+          Use TsHandler hello.ts
+        </Location>
+        <Location /loop>
+          Use TsHandler loop.ts
+        </Location>
+        <Location /leak>
+          Use TsHandler leak.ts
+        </Location>
+        <Location /guarded/>
+          AuthType Basic
+          AuthName guarded
+          Use TsAuthenHandler users.ts
+          Require valid-user
+        </Location>`,
+      files: {
+        "htdocs/guarded/a.txt": "a",
+        "handlers/hello.ts": `export const handler = (req) => { req.write("hello"); };`,
+        "handlers/loop.ts": `export function handler() { for (;;); }`,
+        "handlers/leak.ts": `const all = [];
+          export async function handler() {
+            for (;;) {
+              all.push(Buffer.alloc(8 << 20, 1));
+              await new Promise((done) => setTimeout(done, 5));
+            }
+          }`,
+        "handlers/users.ts": `export function authenHandler(req) { req.user = "ann"; return 0; }`,
+      },
+      config: {
+        authorizer: { port },
+        pools: { main: { workers: 2, memoryBytes: 400 * 1024 ** 2 } },
+      },
+    },
+    async (stage) => {
+      let sidecar = stage.startSidecar();
+      const run = join(stage.folder, "run");
+      await ready(stage);
+      console.table([await memory(findSupervisor(run)!)]);
+      const ask = (path: string): Promise<unknown> => fetch(stage.url + path).catch(() => {});
+      const restart = async (signal: NodeJS.Signals): Promise<void> => {
+        const pid = findSupervisor(run)!;
+        process.kill(pid, signal);
+        while (findSupervisor(run) !== undefined) await sleep(20);
+        sidecar = stage.startSidecar();
+      };
+      const faults: Record<string, () => Promise<unknown>> = {
+        nothing: async () => {},
+        "a handler loops": () => ask("loop"),
+        "a handler loops in each worker": () => Promise.all([ask("loop"), ask("loop")]),
+        "memory without end": () => ask("leak"),
+        "worker killed": async () => process.kill(workers(findSupervisor(run)!)[0]!, "SIGKILL"),
+        reload: async () => requireOk(await askReload(run, stage.folder)),
+        upgrade: async () => requireOk(await askUpgrade(run, stage.folder)),
+        "httpd graceful": async () => process.kill(stage.httpdPid, "SIGUSR1"),
+        restart: () => restart("SIGTERM"),
+        "supervisor killed, started again": () => restart("SIGKILL"),
+      };
+      for (const [fault, happen] of Object.entries(faults)) {
+        await ready(stage);
+        rows.push({ fault, ...(await measure(stage, happen)) });
+        console.error(JSON.stringify(rows.at(-1)));
+      }
+      const last = findSupervisor(run);
+      if (last !== undefined) process.kill(last, "SIGTERM");
+      await ended(sidecar);
+      while (findSupervisor(run) !== undefined) await sleep(20);
+    },
+  );
+  console.table(rows);
+}
+
+function requireOk(outcome: { ok: boolean; message?: string }): void {
+  if (!outcome.ok) throw new Error(outcome.message);
+}
+
+async function measure(
+  stage: Stage,
+  happen: () => Promise<unknown>,
+): Promise<Record<string, string | number>> {
+  const over = new AbortController();
+  const content: Tally = { sent: 0, failed: 0, last: 0 };
+  const guarded: Tally = { sent: 0, failed: 0, last: 0 };
+  const loads = Array.from({ length: clients }, () => [
+    load(`${stage.url}hello`, content, over.signal),
+    load(`${stage.url}guarded/a.txt`, guarded, over.signal),
+  ]);
+  await sleep(1000);
+  const begin = performance.now();
+  await happen();
+  await sleep(afterMs);
+  over.abort();
+  await Promise.all(loads.flat());
+  return { ...columns("content", content, begin), ...columns("guarded", guarded, begin) };
+}
+
+async function load(url: string, tally: Tally, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const ok = await fetch(url, { headers: credentials }).then(
+      async (response) => (await response.text()) !== "" && response.status === 200,
+      () => false,
+    );
+    tally.sent += 1;
+    if (!ok) {
+      tally.failed += 1;
+      tally.last = performance.now();
+      await sleep(20);
+    }
+  }
+}
+
+function columns(
+  name: string,
+  { sent, failed, last }: Tally,
+  begin: number,
+): Record<string, string | number> {
+  const seconds = failed === 0 ? 0 : Math.max(0, last - begin) / 1000;
+  return {
+    [`${name}: failed`]: `${failed} of ${sent}`,
+    [`${name}: s`]: Number(seconds.toFixed(1)),
+  };
+}
+
+async function ready({ url }: Stage): Promise<void> {
+  await untilOk(`${url}hello`);
+  await untilOk(`${url}guarded/a.txt`, credentials);
+}
+
+/** Children of the supervisor. */
+function workers(supervisor: number): number[] {
+  const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, "utf8");
+  return children.trim().split(" ").map(Number);
+}
+
+/** Proportional set size of the supervisor and of an idle worker. */
+async function memory(supervisor: number): Promise<Record<string, string>> {
+  await sleep(3000);
+  const all = workers(supervisor).map(proportionalSize);
+  const mean = all.reduce((sum, size) => sum + size, 0) / all.length;
+  return {
+    "PSS of the supervisor": `${proportionalSize(supervisor).toFixed(0)} MiB`,
+    "PSS of a worker": `${mean.toFixed(0)} MiB`,
+    processors: execFileSync("nproc").toString().trim(),
+    "load average": readFileSync("/proc/loadavg", "utf8").split(" ")[0]!,
+  };
+}
+
+/** In MiB. */
+function proportionalSize(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+await main();

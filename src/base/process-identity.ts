@@ -1,0 +1,46 @@
+/** Identity of a process that other processes can verify: process ids are reused. */
+import { createHash } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { attempt } from "./attempt.ts";
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Clock ticks from boot to its start: field 22 of `/proc/<pid>/stat`; empty if unknown. */
+export function startTime(pid: number): string {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"), "");
+  // Field 2, the name in parentheses, may contain spaces and parentheses.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+let own: string | undefined;
+
+/** `machine.pid.start` of this process, unique across machines and time. */
+export function ownIdentity(): string {
+  return (own ??= `${machine()}.${process.pid}.${startTime(process.pid)}`);
+}
+
+/** Whether a process has certainly ended; false if unknown, as on another machine. */
+export function hasEnded(identity: string): boolean {
+  const [where, pid, started] = identity.split(".");
+  if (where !== machine() || !/^\d+$/.test(pid ?? "")) return false;
+  return !isAlive(Number(pid)) || startTime(Number(pid)) !== started;
+}
+
+let here: string | undefined;
+
+/** Containers may share kernel and host name, but not process ids. */
+function machine(): string {
+  if (here !== undefined) return here;
+  const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), "");
+  const numbers = attempt(() => readlinkSync("/proc/self/ns/pid"), "");
+  const text = `${boot || hostname()} ${numbers}`;
+  here = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  return here;
+}

@@ -1,0 +1,151 @@
+/** Rules on handlers and options that Apache's configuration names. */
+import { readdirSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { closest } from "../../base/did-you-mean.ts";
+import { isModTsError } from "../../base/errors.ts";
+import type { ResolvedConfig } from "../../config/config.ts";
+import { createResolver, parseDirectives, requireInside } from "../../engine/directives.ts";
+import { type HandlerModule, phaseNames } from "../../engine/handler.ts";
+import { type Finding, problem } from "../../httpd/finding.ts";
+import type { MergedConfig } from "../../httpd/merged-config.ts";
+import type { OurDirective } from "../../httpd/our-directives.ts";
+import { type Attempt, type Identity, tryAs } from "./as-user.ts";
+import { builtInNames, optionNames } from "./known-options.ts";
+
+/** A module that a line names. */
+interface Named {
+  module: string;
+  where: string;
+}
+
+/** @param user of the sidecar; undefined if it is unknown */
+export async function checkHandlers(
+  merged: MergedConfig,
+  config: ResolvedConfig,
+  user: Identity | undefined,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const files = new Map<string, Named>();
+  const find = createModuleResolver(config);
+  for (const line of linesOf(config.name, merged.lines)) {
+    try {
+      for (const module of modulesOf(line)) {
+        const named = { module, where: line.where };
+        const file = find(module);
+        if (file !== undefined) files.set(file, named);
+      }
+    } catch (error) {
+      findings.push(explain(error, line, config));
+    }
+  }
+  findings.push(...checkOptions(merged.lines));
+  return [...findings, ...(await checkReadable(files, user))];
+}
+
+/**
+ * Handlers of other sidecars lie in their directories. Whose an option is, its line does not say:
+ * where Apache has several, files that options name are left out.
+ */
+function linesOf(name: string, lines: readonly OurDirective[]): OurDirective[] {
+  const handlers = lines.filter(({ kind }) => (phaseNames as readonly string[]).includes(kind));
+  const own = handlers.filter(({ sidecar }) => sidecar === name);
+  return own.length === handlers.length ? [...lines] : own;
+}
+
+/** The parts before `::` of all references in a line. Throws `MODTS_BAD_REFERENCE`. */
+function modulesOf({ kind, value }: OurDirective): string[] {
+  const application = /^mod_ts\.(?:fetch|node|fastify)\.application\s+(\S+)/.exec(value)?.[1];
+  const text = kind === "option" ? application && `handler ${application}` : `${kind} ${value}`;
+  if (text === undefined || !namesModules.test(text)) return [];
+  const { handlers, filters } = parseDirectives([text]);
+  const lists = [...handlers.values()].flatMap(({ plain, byExtension }) => [
+    plain,
+    ...byExtension.values(),
+  ]);
+  const chains = [...(filters?.output ?? []), ...(filters?.input ?? [])];
+  const references = [...lists.flat(), ...chains.map(({ reference }) => reference)];
+  return references.map(({ module }) => module);
+}
+
+/** Lines of phases and filters. */
+const namesModules = new RegExp(`^(?:${phaseNames.join("|")}|(?:in|out)putfilter) `);
+
+/** The file of a module; undefined for a built-in. Throws as the sidecar does. */
+function createModuleResolver({
+  handlers,
+  development,
+}: ResolvedConfig): (module: string) => string | undefined {
+  const names = [...builtInNames, ...(development ? ["refresh"] : [])];
+  const load = createResolver({
+    roots: handlers,
+    load: (file): HandlerModule => ({ exports: {}, file, generation: 0, release() {} }),
+    builtins: Object.fromEntries(names.map((name) => [name, {}])),
+  });
+  return (module) => {
+    const { file } = load(module, "") as HandlerModule;
+    if (module.startsWith("mod_ts/")) return undefined;
+    requireInside(realpathSync(file), handlers);
+    return file;
+  };
+}
+
+function explain(error: unknown, { where }: OurDirective, { handlers }: ResolvedConfig): Finding {
+  if (!isModTsError(error)) throw error;
+  const { code, message } = error;
+  const name = /(?:mod_ts\/\S*(?=;)|(?<=file )\S+)/.exec(message)?.[0] ?? "";
+  const candidates =
+    code === "MODTS_UNKNOWN_BUILTIN"
+      ? builtInNames.map((each) => `mod_ts/${each}`)
+      : code === "MODTS_HANDLER_NOT_FOUND"
+        ? filesBeside(name, handlers)
+        : [];
+  const guess = closest(name, candidates);
+  const todo =
+    guess === undefined ? "correct the line, or write the file" : `did you mean ${guess}?`;
+  return problem("handler-missing", message, where, todo);
+}
+
+/** The handlers in the directory of a name. */
+function filesBeside(name: string, roots: readonly string[]): string[] {
+  return roots.flatMap((root) => {
+    try {
+      const names = readdirSync(resolve(root, dirname(name)));
+      return names
+        .filter((each) => /\.[cm]?tsx?$/.test(each))
+        .map((each) => join(dirname(name), each));
+    } catch {
+      return [];
+    }
+  });
+}
+
+function checkOptions(lines: readonly OurDirective[]): Finding[] {
+  return lines.flatMap(({ kind, value, where }) => {
+    const [name = ""] = value.split(/\s/);
+    if (kind !== "option" || !name.startsWith("mod_ts.") || optionNames.includes(name)) return [];
+    const guess = closest(name, optionNames);
+    const todo = guess === undefined ? "correct or remove it" : `did you mean ${guess}?`;
+    return [problem("option-unknown", `mod_ts has no option ${name}`, where, todo)];
+  });
+}
+
+async function checkReadable(
+  files: ReadonlyMap<string, Named>,
+  user: Identity | undefined,
+): Promise<Finding[]> {
+  if (!user || files.size === 0) return [];
+  const attempts = [...files.keys()].map((path): Attempt => ({ kind: "read", path }));
+  const codes = await tryAs(user, attempts);
+  return [...files].flatMap(([file, { where }], index) => {
+    if (!codes?.[index]) return [];
+    const what = `the sidecar (user ${user.user}) may not read ${file}: ${codes[index]}`;
+    return [
+      problem(
+        "handler-unreadable",
+        what,
+        where,
+        "correct the mode of the file and of its directories",
+      ),
+    ];
+  });
+}

@@ -1,0 +1,105 @@
+/** Rules on the running sidecar: whether it listens, and whether httpd may connect. */
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
+import { isNamed, splitWords } from "../../httpd/config-tree.ts";
+import { type Finding, finding, problem } from "../../httpd/finding.ts";
+import type { MergedConfig } from "../../httpd/merged-config.ts";
+import { formatAddress } from "../../supervisor/listener.ts";
+import { findSupervisor } from "../../supervisor/run-directory.ts";
+import { type Identity, tryAs } from "./as-user.ts";
+
+const timeoutMs = 5000;
+
+/** @param merged undefined if Apache's configuration is unknown */
+export async function checkSidecar(
+  config: ResolvedConfig,
+  merged: MergedConfig | undefined,
+): Promise<Finding[]> {
+  const { listeners, run, file } = config;
+  const results = await Promise.all(
+    listeners.map(async (listener) => ({ listener, code: await knock(listener) })),
+  );
+  const failed = results.filter(({ code }) => code !== "");
+  const pid = findSupervisor(run);
+  if (failed.length === listeners.length && pid === undefined) {
+    const reason = `${formatAddress(failed[0]!.listener.address)}: ${failed[0]!.code}`;
+    const what = `the sidecar of ${file} is not running (${reason})`;
+    return [problem("sidecar-down", what, run, "systemctl start mod-ts, or mod-ts start")];
+  }
+  const findings = failed.map(({ listener, code }) => {
+    const address = formatAddress(listener.address);
+    const what = `the sidecar does not listen on ${address} (${nameOf(listener)}): ${code}`;
+    return problem("not-listening", what, file, "mod-ts upgrade: a reload opens no sockets");
+  });
+  if (failed.length === 0) findings.push(finding("ok", "the sidecar is running", { where: run }));
+  const open = results.filter(({ code }) => code === "").map(({ listener }) => listener);
+  return [...findings, ...(merged ? await checkPermissions(open, merged) : [])];
+}
+
+function nameOf({ pool, transport }: ConfigListener): string {
+  return transport === "gateway" ? `pool ${pool}` : transport;
+}
+
+/** An error code, or empty if something listens. Nothing is sent. */
+function knock({ address }: ConfigListener): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    const end = (code: string): void => {
+      socket.destroy();
+      resolve(code);
+    };
+    socket.setTimeout(timeoutMs, () => end("ETIMEDOUT"));
+    socket.once("connect", () => end(""));
+    socket.once("error", ({ code, message }: NodeJS.ErrnoException) => end(code ?? message));
+  });
+}
+
+/** As httpd's user. */
+async function checkPermissions(
+  listeners: readonly ConfigListener[],
+  merged: MergedConfig,
+): Promise<Finding[]> {
+  const identity = httpdIdentity(merged);
+  const paths = listeners.flatMap(({ address }) => ("path" in address ? [address.path] : []));
+  if (!identity || paths.length === 0) return [];
+  const codes = await tryAs(
+    identity,
+    paths.map((path) => ({ kind: "connect", path })),
+  );
+  return paths.flatMap((path, index) => {
+    if (!codes?.[index]) return [];
+    const what = `httpd (user ${identity.user}) may not open ${path}: ${codes[index]}`;
+    const todo = `socketGroup: "${identity.group}" in mod-ts.config.ts, the sidecar's user in that group, and mod-ts upgrade`;
+    return [problem("socket-closed", what, path, todo)];
+  });
+}
+
+function httpdIdentity({ tree }: MergedConfig): Identity | undefined {
+  const valueOf = (name: string): string | number | undefined => {
+    const line = tree.findLast((each) => isNamed(each, name));
+    const value = line && splitWords(line.args)[0];
+    return value?.startsWith("#") ? Number(value.slice(1)) : value;
+  };
+  const [user, group] = [valueOf("User"), valueOf("Group")];
+  return user === undefined || group === undefined ? undefined : { user, group };
+}
+
+/** User and groups of the running sidecar, on Linux. */
+export function sidecarIdentity(run: string): Identity | undefined {
+  const pid = findSupervisor(run);
+  if (pid === undefined) return undefined;
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const idsOf = (name: string): number[] =>
+      (new RegExp(`^${name}:(.*)$`, "m").exec(status)?.[1] ?? "")
+        .split(/\s+/)
+        .filter(Boolean)
+        .map(Number);
+    const [, user = 0] = idsOf("Uid");
+    const [, group = 0] = idsOf("Gid");
+    return { user, group, groups: idsOf("Groups") };
+  } catch {
+    return undefined;
+  }
+}

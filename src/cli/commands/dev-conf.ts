@@ -1,0 +1,95 @@
+/** Configuration of the private Apache of `mod-ts dev`. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ResolvedConfig } from "../../config/config.ts";
+import { confFile, formatDefines } from "../../httpd/render.ts";
+import { confSettings, poolLines } from "./apache-settings.ts";
+
+export interface DevConfOptions {
+  /**
+   * False: the directory is not the DocumentRoot, in which Apache would look up every URL.
+   * @default true
+   */
+  readable?: boolean;
+  /** Host names besides localhost and addresses; `.example.test` includes its subdomains. */
+  hosts?: readonly string[];
+  /** Apache waits while a handler stands at a breakpoint. @default false */
+  isPatient?: boolean;
+}
+
+const daySeconds = 86_400;
+
+/** Host names that {@link DevConfOptions.hosts} takes. */
+export const hostPattern = /^\.?[a-z\d_-]+(?:\.[a-z\d_-]+)*$/i;
+
+export function formatDevConf(
+  directory: string,
+  config: ResolvedConfig,
+  { readable = true, hosts = [], isPatient = false }: DevConfOptions = {},
+): string {
+  const own = join(directory, "apache.conf");
+  const settings = { ...confSettings(config), ...(isPatient && { timeout: daySeconds }) };
+  return `${formatDefines(settings)}Define MOD_TS_DIRECTORY "${directory}"
+Include "${confFile}"
+${poolLines(config)}
+# A development directory holds files that must not be served: .git, .env, editors' files.
+<DirectoryMatch "/\\.">
+    Require all denied
+</DirectoryMatch>
+<FilesMatch "^(\\.|apache\\.conf$)">
+    Require all denied
+</FilesMatch>
+<IfModule mod_cgid.c>
+    ScriptSock cgid.sock
+</IfModule>
+<VirtualHost *>
+${isPatient ? `    Timeout ${daySeconds}\n` : ""}${readable ? `    DocumentRoot "${documentRoot(directory)}"\n` : ""}    <Directory "${directory}">
+        Options FollowSymLinks
+        AllowOverride All
+        Require all granted
+    </Directory>
+    DirectoryIndex index.html index.tsp
+${hostCheck(hosts)}    # Errors are shown in the browser, with their source.
+    Use TsDebug On
+    # Pages reload when one of their files is saved.
+    <Location "/.mod-ts/refresh">
+        Use TsHandler mod_ts/refresh
+        Require all granted
+    </Location>
+${existsSync(own) ? `    Include "${own}"\n` : welcome}</VirtualHost>
+`;
+}
+
+/**
+ * Attack: DNS rebinding. A website lets its name point to this machine; to the browser, the pages
+ * here are its own then. A browser sends that name in `Host`, and an address is nobody's name.
+ */
+function hostCheck(hosts: readonly string[]): string {
+  const names = [".localhost", ...hosts].map((name) => {
+    const suffix = name.replace(/^\./, "").replaceAll(".", "\\.");
+    return name.startsWith(".") ? `([^:]+\\.)?${suffix}` : suffix;
+  });
+  const allowed = ["[0-9.]+", "\\[[0-9a-f:.]+\\]", ...names].join("|");
+  return `    <If "req_novary('Host') !~ m#^((${allowed})\\.?(:[0-9]+)?)?$#i">
+        ErrorDocument 403 "${refusedHost}"
+        Require all denied
+        # A Require line of another section may replace that one; nothing replaces this.
+        Redirect 403
+    </If>
+`;
+}
+
+const refusedHost =
+  "mod-ts dev: requests for this host name are refused, because any website can point its name " +
+  "to this machine (DNS rebinding). If the name is yours, start with: --allowed-host NAME";
+
+/** Without apache.conf. */
+const welcome = `    <Location "/">
+        Use TsHandler mod_ts/test-page
+    </Location>
+`;
+
+function documentRoot(directory: string): string {
+  const names = ["htdocs", "public"].map((name) => join(directory, name));
+  return names.find((name) => existsSync(name)) ?? directory;
+}

@@ -1,0 +1,28 @@
+/** `mod-ts upgrade`: a new process in place of a running sidecar. */
+import { loadConfig } from "../../config/config-file.ts";
+import { askUpgrade } from "../../supervisor/control.ts";
+import { parseCommand } from "./command.ts";
+
+export const usage = "upgrade [directory]";
+
+export const summary = `Replaces the running sidecar by a new process, without failing a request.
+
+For a new version of mod-ts or Node.js, and for changes that a reload does not apply.
+The new process gets the sockets of the old one, and takes over when its workers serve.
+Waits for it; exit code 1, with the reason, when it did not. Then the old one serves on.
+Only the sidecar of this directory is replaced.`;
+
+export const options = {} as const;
+
+/** Returns 0 when the successor serves. Throws like `loadConfig` and `askUpgrade`. */
+export async function run(argv: string[]): Promise<number> {
+  const { positionals } = parseCommand(options, argv);
+  const config = await loadConfig(positionals[0] ?? ".");
+  const outcome = await askUpgrade(config.run, config.directory);
+  if (!outcome.ok) {
+    process.stderr.write(`mod-ts: ${outcome.code}: ${outcome.message}\n`);
+    return 1;
+  }
+  process.stdout.write(`Upgraded: process ${outcome.pid} serves.\n`);
+  return 0;
+}

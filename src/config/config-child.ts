@@ -1,0 +1,39 @@
+/**
+ * Child process that evaluates one configuration file, sends its default export, and exits.
+ *
+ * The loader resolves `mod-ts/config`, even where mod-ts is not installed.
+ */
+import type { ConfigAnswer } from "./config-file.ts";
+import { findMistakes } from "./validate.ts";
+import * as face from "./config.ts";
+import { isModTsError } from "../base/errors.ts";
+import { createLoader } from "../loader/loader.ts";
+
+process.on("disconnect", () => process.exit(1));
+process.once("message", async (file: string) => {
+  const answer = await evaluate(file).catch((error: unknown): ConfigAnswer => ({
+    failure: explain(error),
+  }));
+  // Open timers and sockets of the file must not keep this process alive.
+  process.send!(answer, () => process.exit(0));
+});
+
+async function evaluate(file: string): Promise<ConfigAnswer> {
+  const loader = createLoader({
+    builtins: { "mod-ts": face, "mod-ts/config": face },
+    watch: false,
+    freshness: "manual",
+  });
+  const { exports } = await loader.load(file, "default");
+  if (!("default" in exports)) return { failure: "no default export" };
+  const input = exports["default"];
+  const mistakes = findMistakes(input);
+  return mistakes.length > 0 ? { mistakes } : { input: input as face.Config };
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = isModTsError(error) ? error.cause : undefined;
+  const text = isModTsError(error) ? error.message : (error.stack ?? error.message);
+  return cause === undefined ? text : `${text}\n${explain(cause)}`;
+}

@@ -1,0 +1,55 @@
+/** Listening sockets of a configuration. */
+import { join } from "node:path";
+
+export interface ConfigListener {
+  pool: string;
+  /** `gateway` is HTTP from mod_proxy, `authorizer` FastCGI from mod_authnz_fcgi, `decider` SCGI. */
+  transport: string;
+  address: { path: string } | { host: string; port: number };
+  /** Workers accept connections themselves. */
+  shared?: boolean;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One for each pool. */
+export function listeners(
+  pools: readonly string[],
+  listen: Address | undefined,
+  run: string,
+): ConfigListener[] {
+  const names = ["main", ...pools.filter((name) => name !== "main").toSorted()];
+  return names.map((pool, index) => ({
+    pool,
+    transport: "gateway",
+    address: listen
+      ? { host: listen.host, port: listen.port + index }
+      : { path: join(run, `${pool}.sock`) },
+  }));
+}
+
+export function authorizers(
+  authorizer: { host?: string; port: number } | undefined,
+  pool: string,
+  development = false,
+): ConfigListener[] {
+  if (!authorizer) return [];
+  const address = { host: authorizer.host ?? "127.0.0.1", port: authorizer.port };
+  // One connection per request, so workers accept themselves; in development, outdated ones do not.
+  return [{ pool, transport: "authorizer", address, shared: !development }];
+}
+
+/** Apache is sent on over a Unix socket only. */
+export function deciders(
+  listen: Address | undefined,
+  run: string,
+  pool: string,
+  development = false,
+): ConfigListener[] {
+  if (listen) return [];
+  const address = { path: join(run, "decide.sock") };
+  return [{ pool, transport: "decider", address, shared: !development }];
+}

@@ -1,0 +1,72 @@
+/** What the handlers of a request have changed, as fields of a decision. */
+import { ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import { HeaderTable } from "../request/headers.ts";
+import { internals } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+
+/** Variables and headers that `TsAcceptEnv` and `TsAcceptHeader` have not named; each is logged once. */
+const reported = new Set<string>();
+
+/**
+ * Fields of a decision; see `Decision`.
+ * @param accepted names of the fields `env.NAME` and `in.Name` that the section accepts
+ * @throws ModTsError `MODTS_BAD_HEADER` for a handler, type or user that cannot be passed on
+ */
+export function changesOf(req: ApacheRequest, accepted: ReadonlySet<string>): Map<string, string> {
+  const { context, response } = req[internals];
+  const fields = new Map<string, string>();
+  const set = (name: string, value: string | null | undefined, form: RegExp): void => {
+    if (value === null || value === undefined || value === "") return;
+    if (!form.test(value)) throw bad(name, value);
+    fields.set(name, value);
+  };
+  set("type", response.contentType, printable);
+  set("handler", req.handler, /^(?:[\w./+-]+|proxy:[\x21-\x7e]+)$/);
+  if (req.user !== (context.user || null)) set("user", req.user, printable);
+  for (const [name, value] of changedVariables(req)) set(name, value, printable);
+  for (const [name, value] of changedHeaders(req)) set(name, value, printable);
+  for (const name of fields.keys()) {
+    if (!/^(?:env|in)\./.test(name) || accepted.has(name.toLowerCase())) continue;
+    fields.delete(name);
+    report(name);
+  }
+  return fields;
+}
+
+const printable = /^[^\x00-\x1f\x7f]*$/;
+
+function* changedVariables(req: ApacheRequest): Iterable<[string, string]> {
+  const { environment } = req[internals].context;
+  for (const [name, value] of req.subprocessEnv.entries()) {
+    if (environment[name] !== value) yield [`env.${name}`, value];
+  }
+}
+
+function* changedHeaders(req: ApacheRequest): Iterable<[string, string]> {
+  const { rawHeaders } = req[internals].context;
+  const raw = req.headersIn.raw();
+  if (raw.length === rawHeaders.length && raw.every((text, at) => text === rawHeaders[at])) return;
+  const before = HeaderTable.fromRaw(rawHeaders);
+  for (const name of new Set(req.headersIn.keys())) {
+    const value = req.headersIn.getAll(name).join(", ");
+    if (value !== before.getAll(name).join(", ")) yield [`in.${name}`, value];
+  }
+}
+
+function report(field: string): void {
+  if (reported.has(field)) return;
+  reported.add(field);
+  const [kind, name] = field.split(/\.(.*)/s);
+  const macro = kind === "env" ? "TsAcceptEnv" : "TsAcceptHeader";
+  const { code, level, message } = new ModTsError("MODTS_NOT_ACCEPTED", {
+    name: name ?? "",
+    macro,
+  });
+  log(level, message, { code });
+}
+
+function bad(name: string, value: string): ModTsError {
+  const reason = `Apache cannot take ${JSON.stringify(value.slice(0, 40))}`;
+  return new ModTsError("MODTS_BAD_HEADER", { name, reason });
+}

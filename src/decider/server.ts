@@ -1,0 +1,242 @@
+/**
+ * Server of the decider: SCGI from mod_proxy_scgi, which asks what Apache does with a request for
+ * something of its own. The answer sends Apache on (`ProxySCGIInternalRedirect`), or is the response.
+ *
+ * Everything that goes wrong here is an error response: nothing is served undecided.
+ */
+import type { Socket } from "node:net";
+import { errorPage } from "../base/html.ts";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
+import { type Directives, DirectivesCache } from "../engine/directives.ts";
+import type { Engine } from "../engine/phases.ts";
+import { logFailure } from "../engine/respond.ts";
+import { formatAddress, requireLocal, translationOf } from "../engine/translation.ts";
+import { decodeBytes } from "../request/headers.ts";
+import { internals } from "../request/internals.ts";
+import { ApacheRequest } from "../request/request.ts";
+import { type Decision, Decisions, digest, type Subject } from "./decision.ts";
+import { type Params, ScgiReader } from "./netstring.ts";
+import { changesOf } from "./outcome.ts";
+import { endToEnd, formatHead, ScgiExchange } from "./scgi-exchange.ts";
+import { createTrustCheck, type Question, type TrustCheck } from "./trust.ts";
+
+export interface DeciderOptions {
+  engine: Engine;
+  /** Name of the pool that this process serves. */
+  interpreter: string;
+  /** Name of the sidecar where Apache has several. @default none */
+  sidecar?: string;
+  /** Shared with Apache; empty: the permissions of the Unix socket decide. */
+  secret: string;
+  /** Milliseconds for a decision, then 503; and for the question to arrive. @default 5_000 */
+  budget?: number;
+  /** Maximum size of the variables of a question, in bytes. @default 262_144 */
+  parameterBytes?: number;
+}
+
+/** Questions about one request, as many as Apache's own `LimitInternalRecursion`. */
+const maxDepth = 10;
+
+/** The server. It does not listen: the supervisor owns the socket. */
+export class Decider {
+  readonly #options: DeciderOptions;
+  readonly #budget: number;
+  readonly #trust: TrustCheck;
+  readonly #decisions: Decisions;
+  readonly #directives: DirectivesCache;
+  readonly #sockets = new Set<Socket>();
+  #drained: (() => void) | undefined;
+
+  constructor(options: DeciderOptions) {
+    this.#options = options;
+    this.#directives = new DirectivesCache(options.sidecar ?? "");
+    this.#budget = options.budget ?? 5_000;
+    this.#trust = createTrustCheck(options.secret);
+    this.#decisions = new Decisions(options.secret);
+  }
+
+  /** Serves a connection, which is one question. */
+  accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    const reader = new ScgiReader(this.#options.parameterBytes ?? 262_144);
+    // One timer for both: a question to arrive, and then its decision.
+    let expire = (): void => void socket.destroy();
+    const timer = setTimeout(() => expire(), this.#budget);
+    socket.on("data", (bytes: Buffer) => {
+      const event = reader.push(bytes);
+      if (event.type === "wait") return;
+      timer.refresh();
+      if (event.type === "malformed") return refuseProtocol(socket, event.reason);
+      const exchange = new ScgiExchange(socket);
+      expire = () => this.#refuseLate(socket, exchange);
+      void this.#answer(event.params, socket, exchange);
+    });
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#drained?.();
+    });
+  }
+
+  #refuseLate(socket: Socket, exchange: ScgiExchange): void {
+    refuse(socket, new ModTsError("MODTS_DECIDER_TIMEOUT", { limit: this.#budget }), exchange);
+  }
+
+  /** Resolves when every connection has had its answer. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#sockets.size === 0) resolve();
+    });
+  }
+
+  /** Never rejects. */
+  async #answer(params: Params, socket: Socket, exchange: ScgiExchange): Promise<void> {
+    let req: ApacheRequest | undefined;
+    try {
+      const question = this.#trust(params);
+      const plan = this.#plan(question);
+      const context = new ApacheContext(params.get("REQUEST_METHOD") ?? "", question.headers, {
+        directives: plan.directives,
+        interpreter: this.#options.interpreter,
+      });
+      req = new ApacheRequest(context, exchange);
+      if (await this.#options.engine.decide(req, plan.directives)) {
+        exchange.end(this.#goOn(req, plan), "latin1");
+      }
+    } catch (error) {
+      refuse(socket, error, exchange, req);
+    }
+  }
+
+  #plan({ headers, decision, isSubRequest }: Question): Plan {
+    const { fields, directives: lines } = headers;
+    const bytesOf = (name: "uri" | "requestLine"): Buffer =>
+      Buffer.from(fields[fieldIndex[name]] ?? "", "base64");
+    const subject: Subject = {
+      path: bytesOf("uri"),
+      requestLine: bytesOf("requestLine"),
+      remoteAddress: fields[fieldIndex.remoteAddress] ?? "",
+      remotePort: fields[fieldIndex.remotePort] ?? "",
+    };
+    const before = this.#decisions.read(decision, subject);
+    const isContinued = before?.path.equals(subject.path) ?? false;
+    const judged = isContinued ? (before?.judged ?? []) : [];
+    const left = lines.filter((line) => asked.test(line) && !judged.includes(digest(line)));
+    const depth = (before?.depth ?? 0) + 1;
+    // Whatever led here again, another answer of the same kind would lead here for ever.
+    if (left.length === 0 || depth > maxDepth) {
+      throw new ModTsError("MODTS_DECISION_LOOP", { path: decodeBytes(subject.path), depth });
+    }
+    const carried = isContinued ? (before?.fields ?? new Map<string, string>()) : new Map();
+    const directives = this.#directives.get(selectLines(lines, left));
+    return { lines, directives, subject, depth, judged, carried, before, isSubRequest };
+  }
+
+  /** The answer after which Apache goes on by itself. */
+  #goOn(req: ApacheRequest, plan: Plan): string {
+    const { lines, subject, depth, judged, carried, before, isSubRequest } = plan;
+    const translation = translationOf(req);
+    // The sections of another address have handlers of their own, which are asked next.
+    const phases = translation ? /^trans / : asked;
+    const now = lines.filter((line) => phases.test(line)).map(digest);
+    const fields = new Map([...carried, ...changesOf(req, acceptedOf(lines))]);
+    if (isSubRequest && fields.has("handler")) throw new ModTsError("MODTS_SUBREQUEST_HANDLER");
+    const path = translation ? Buffer.from(translation.path) : subject.path;
+    if (!translation) requireLocal(decodeBytes(path));
+    const { args } = translation ?? req;
+    const next = { depth, judged: [...new Set([...judged, ...now])], fields };
+    const headers = unsent(endToEnd(req[internals].response.rawHeaders()), before?.fields);
+    fields.set("sent", headers.digests);
+    return formatHead(200, undefined, [
+      "Mod-Ts-Location",
+      formatAddress(path, args),
+      "Server",
+      this.#decisions.write(next, { ...subject, path }),
+      ...headers.raw.map((text) => Buffer.from(text).toString("latin1")),
+    ]);
+  }
+}
+
+/** What is asked, and what was decided before. */
+interface Plan {
+  readonly lines: readonly string[];
+  readonly directives: Directives;
+  readonly subject: Subject;
+  readonly depth: number;
+  /** Digests of lines judged for this path. */
+  readonly judged: readonly string[];
+  /** Fields of the decision that led to this path. */
+  readonly carried: ReadonlyMap<string, string>;
+  /** The last decision about this request, for whatever path. */
+  readonly before: Decision | undefined;
+  readonly isSubRequest: boolean;
+}
+
+/** Lines of `TsDecide`. */
+const asked = /^(?:trans|init|headerparser|type|fixup) /;
+
+/**
+ * The lines that run here. Where the content is ours, the gateway runs all phases but the
+ * translation; where the authorizer has been asked, it has run type and fixup.
+ */
+function selectLines(lines: readonly string[], left: readonly string[]): string[] {
+  const isContentOurs = lines.some((line) => line.startsWith("handler "));
+  const isGuarded = lines.includes("guarded");
+  const isTranslated = !left.some((line) => line.startsWith("trans "));
+  return lines.filter((line) => {
+    if (/^(?:option|debug) /.test(line)) return true;
+    if (line.startsWith("trans ")) return !isTranslated;
+    if (isContentOurs || !asked.test(line)) return false;
+    return !isGuarded || !/^(?:type|fixup) /.test(line);
+  });
+}
+
+/**
+ * Headers that no answer about this request has sent: Apache adds up those of all answers, and a
+ * handler runs for a directory and for its index file.
+ */
+function unsent(
+  headers: readonly string[],
+  fields: ReadonlyMap<string, string> | undefined,
+): { raw: string[]; digests: string } {
+  const sent = new Set(fields?.get("sent")?.split(","));
+  const raw: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const [name = "", value = ""] = headers.slice(index, index + 2);
+    const key = digest(`${name}: ${value}`).slice(0, 16);
+    if (!sent.has(key)) raw.push(name, value);
+    sent.add(key);
+  }
+  return { raw, digests: [...sent].join(",") };
+}
+
+/** Names of fields that `TsAcceptEnv` and `TsAcceptHeader` name. */
+function acceptedOf(lines: readonly string[]): ReadonlySet<string> {
+  const names = lines.filter((line) => line.startsWith("accept "));
+  return new Set(names.map((line) => line.slice("accept ".length).toLowerCase()));
+}
+
+/** Responds with the status of the error. The reason is only logged; the peer does not learn it. */
+function refuse(
+  socket: Socket,
+  error: unknown,
+  exchange: ScgiExchange,
+  req?: ApacheRequest | undefined,
+): void {
+  if (exchange.ended) return;
+  logFailure(error, req);
+  if (exchange.begun) return void socket.destroy();
+  const status = isModTsError(error) && error.status >= 400 ? error.status : 500;
+  const head = formatHead(status, undefined, ["Content-Type", "text/html; charset=utf-8"]);
+  exchange.end(head + errorPage(status, req?.uniqueId ?? ""));
+}
+
+function refuseProtocol(socket: Socket, reason: string): void {
+  const { code, level, message } = new ModTsError("MODTS_SCGI_PROTOCOL", { reason });
+  log(level, message, { code });
+  socket.destroy();
+}

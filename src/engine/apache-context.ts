@@ -1,0 +1,280 @@
+/**
+ * Conversion of the headers set by `apache-conf/mod_ts.conf` to a {@link RequestContext}.
+ *
+ * Everything is in one header: a client that gets it removed loses all of it, and is rejected.
+ * Values with arbitrary bytes are base64, decoded on first use.
+ */
+import type { Directives } from "./directives.ts";
+import { ModTsError } from "../base/errors.ts";
+import { emptyDictionary } from "../base/options.ts";
+import { decodeBytes, decodeHeader, parseNotes } from "../request/headers.ts";
+import type { Dictionary, CallbackInfo, RequestContext } from "../request/exchange.ts";
+
+/** Fields of `Mod-Ts-Context` in the order in which the macro `TsTellHandler` writes them. */
+const fieldNames = [
+  "seal",
+  "version",
+  "time",
+  "scheme",
+  "serverPort",
+  "remoteAddress",
+  "remotePort",
+  "connectionAddress",
+  "uniqueId",
+  "protocol",
+  "requestLine",
+  "filename",
+  "pathInfo",
+  "uri",
+  "args",
+  "user",
+  "authType",
+  "serverName",
+  "documentRoot",
+  "contentType",
+  "connection",
+  "contextPrefix",
+  "contextDocumentRoot",
+  "serverAdmin",
+  "serverSoftware",
+  "notes",
+  "callback",
+] as const;
+
+type FieldName = (typeof fieldNames)[number];
+
+export const fieldIndex = Object.fromEntries(
+  fieldNames.map((name, index) => [name, index]),
+) as Readonly<Record<FieldName, number>>;
+
+/** Another number of fields was not written by our configuration. */
+export const fieldCount: number = fieldNames.length;
+
+export interface LocationFacts {
+  readonly directives: Pick<Directives, "options" | "debug">;
+  readonly interpreter: string;
+  readonly callback?: CallbackInfo | undefined;
+}
+
+/** The context of one request; fields are decoded on first use, as most handlers need few. */
+export class ApacheContext implements RequestContext {
+  readonly method: string;
+  readonly #raw: readonly string[];
+  readonly #facts: LocationFacts;
+  readonly #fields: readonly string[];
+  readonly #environmentLines: readonly string[];
+
+  constructor(method: string, headers: SplitHeaders, facts: LocationFacts) {
+    this.method = method;
+    this.#raw = headers.raw;
+    this.#fields = headers.fields;
+    this.#environmentLines = headers.environment;
+    this.#facts = facts;
+  }
+
+  get rawHeaders(): readonly string[] {
+    return clientHeaders(this.#raw);
+  }
+  get options(): Dictionary {
+    return this.#facts.directives.options;
+  }
+  get debug(): boolean {
+    return this.#facts.directives.debug;
+  }
+  get interpreter(): string {
+    return this.#facts.interpreter;
+  }
+  get scheme(): string {
+    return this.#plain("scheme");
+  }
+  get serverPort(): number {
+    return Number(this.#plain("serverPort"));
+  }
+  get remoteAddress(): string {
+    return this.#plain("remoteAddress");
+  }
+  get remotePort(): number {
+    return Number(this.#plain("remotePort"));
+  }
+  get connectionAddress(): string {
+    return this.#plain("connectionAddress");
+  }
+  get uniqueId(): string {
+    return this.#plain("uniqueId");
+  }
+  get protocol(): string {
+    return this.#plain("protocol");
+  }
+  get requestLine(): string {
+    return this.#decoded("requestLine");
+  }
+  get target(): string {
+    return targetOf(this.requestLine);
+  }
+  get filename(): string {
+    return this.#decoded("filename");
+  }
+  get pathInfo(): string {
+    return this.#decoded("pathInfo");
+  }
+  get uri(): string {
+    return this.#decoded("uri");
+  }
+  get args(): string {
+    return this.#decoded("args");
+  }
+  /** After an internal redirect the previous user is kept unless the new section authenticates. */
+  get user(): string {
+    const user = this.#decoded("user");
+    // What Apache calls nobody, see `DefaultUser` in `mod_ts.conf`.
+    return (user === "-" ? "" : user) || this.callback?.previous?.user || "";
+  }
+  get authType(): string {
+    return this.#decoded("authType");
+  }
+  get serverName(): string {
+    return this.#decoded("serverName");
+  }
+  get documentRoot(): string {
+    return this.#decoded("documentRoot");
+  }
+  get contentType(): string {
+    return this.#decoded("contentType");
+  }
+  get contextPrefix(): string {
+    return this.#decoded("contextPrefix");
+  }
+  get contextDocumentRoot(): string {
+    return this.#decoded("contextDocumentRoot");
+  }
+  get serverAdmin(): string {
+    return this.#decoded("serverAdmin");
+  }
+  get serverSoftware(): string {
+    return this.#decoded("serverSoftware");
+  }
+  get notes(): Dictionary {
+    const notes = parseNotes(this.#decoded("notes"));
+    const before = this.callback?.previous?.notes;
+    return before ? Object.assign(Object.create(null), before, notes) : notes;
+  }
+  get callback(): CallbackInfo | undefined {
+    return this.#facts.callback;
+  }
+  get environment(): Dictionary {
+    return this.#environmentLines.length === 0
+      ? emptyDictionary
+      : parseEnvironment(this.#environmentLines);
+  }
+
+  #plain(name: FieldName): string {
+    return this.#fields[fieldIndex[name]] ?? "";
+  }
+
+  #decoded(name: FieldName): string {
+    const field = this.#plain(name);
+    return field === "" ? "" : decodeBase64(field);
+  }
+}
+
+/** The headers of a request, split into ours and the client's. */
+export interface SplitHeaders {
+  /** Fields of `Mod-Ts-Context`; empty when the header is missing. */
+  readonly fields: readonly string[];
+  /** The text covered by the seal, which is the first field. */
+  readonly sealed: string;
+  readonly directives: readonly string[];
+  readonly environment: readonly string[];
+  /** All headers as they came, names and values alternating. */
+  readonly raw: readonly string[];
+}
+
+/** @throws ModTsError `MODTS_CONTEXT_INVALID` for two contexts: one of them is forged */
+export function splitHeaders(raw: readonly string[]): SplitHeaders {
+  const directives: string[] = [];
+  const environment: string[] = [];
+  let context: string | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = ownName(raw[index] as string);
+    if (name === undefined) continue;
+    const value = raw[index + 1] as string;
+    if (name === "mod-ts-config") directives.push(...splitLines(value));
+    else if (name === "mod-ts-env") environment.push(...value.split(", "));
+    else if (name !== "mod-ts-context") continue;
+    else if (context !== undefined) throw invalid("it stands there twice");
+    else context = value;
+  }
+  const fields = context?.split(";") ?? [];
+  const sealed = context?.slice(context.indexOf(";") + 1) ?? "";
+  return { fields, sealed, directives, environment, raw };
+}
+
+/**
+ * Lines of `Mod-Ts-Config`: each begins with a tab, and httpd joins them with a comma. No argument
+ * of a macro holds a tab.
+ */
+export function splitLines(value: string): string[] {
+  // Node.js has removed the first tab.
+  return value.replace(/^\t/, "").split(", \t").map(decodeHeader);
+}
+
+/** The client's headers: without ours, and without those of the connection from Apache. */
+export function clientHeaders(raw: readonly string[]): string[] {
+  const client: string[] = [];
+  let named: readonly string[] | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    if (name === "Connection" && !/^(?:keep-alive|close|upgrade)$/i.test(value)) {
+      named = value.toLowerCase().split(/[\s,]+/);
+    }
+    if (!isOurs(name) && !isHopByHop(name)) client.push(name, value);
+  }
+  return named ? withoutNames(client, named) : client;
+}
+
+/** Headers named by `Connection` end at this hop (RFC 9110, section 7.6.1), if Apache left them. */
+function withoutNames(headers: readonly string[], names: readonly string[]): string[] {
+  return headers.filter((_, index) => {
+    const name = headers[index - (index % 2)] as string;
+    return !names.includes(name.toLowerCase());
+  });
+}
+
+export function targetOf(requestLine: string): string {
+  const start = requestLine.indexOf(" ") + 1;
+  const end = requestLine.lastIndexOf(" ");
+  return end >= start ? requestLine.slice(start, end) : requestLine.slice(start);
+}
+
+export function decodeBase64(field: string): string {
+  return decodeBytes(Buffer.from(field, "base64"));
+}
+
+function isHopByHop(name: string): boolean {
+  return name === "Connection" || name === "Keep-Alive" || name === "Transfer-Encoding";
+}
+
+/** The name of a header of ours in lower case; free in the spelling of our configuration. */
+function ownName(name: string): string | undefined {
+  if (name === "Mod-Ts-Config") return "mod-ts-config";
+  if (name === "Mod-Ts-Context") return "mod-ts-context";
+  return isOurs(name) ? name.toLowerCase() : undefined;
+}
+
+function isOurs(name: string): boolean {
+  return (name.charCodeAt(0) | 0x20) === 0x6d && /^mod-ts-/i.test(name);
+}
+
+function parseEnvironment(lines: readonly string[]): Dictionary {
+  const variables: Record<string, string> = Object.create(null);
+  for (const line of lines) {
+    const equals = line.indexOf("=");
+    if (equals > 0) variables[line.slice(0, equals)] = decodeBase64(line.slice(equals + 1));
+  }
+  return variables;
+}
+
+function invalid(reason: string): ModTsError {
+  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
+}

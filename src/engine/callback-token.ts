@@ -1,0 +1,74 @@
+/**
+ * Callback tokens: proof for Apache that a request is a callback, and its context for the worker.
+ *
+ * `kind;depth;sealed;mac`, as in "Callbacks" of `apache-conf/mod_ts.conf`. Apache checks the
+ * mac, with what its expressions can do. The sealed part is for ourselves: encrypted and
+ * authenticated, as Apache hands it to CGI programs in an environment variable.
+ */
+import { createSeal, TokenSealer } from "../base/crypto.ts";
+import { badArgument, ModTsError } from "../base/errors.ts";
+import type { CallbackInfo, PreviousRequest } from "../request/exchange.ts";
+
+/** The callback as Apache will see it: the mac holds for nothing else. */
+export interface Call {
+  readonly method: string;
+  /** Path and query, as in the request line. */
+  readonly path: string;
+  readonly remoteAddress: string;
+  readonly scheme: string;
+}
+
+/** Limit of a sealed text. A header field may have 8190 bytes in Apache (LimitRequestFieldSize). */
+const sealedBytes = 6000;
+
+export class CallbackTokens {
+  readonly #hasSecret: boolean;
+  readonly #mac: (text: string) => string;
+  readonly #sealer: TokenSealer;
+
+  constructor(secret: string) {
+    this.#hasSecret = secret !== "";
+    this.#mac = createSeal(secret, "callback");
+    this.#sealer = new TokenSealer(secret, "callback token");
+  }
+
+  /** The header for a callback. Throws `MODTS_BAD_ARGUMENT` for too long notes of `previous`. */
+  issue({ kind, depth, previous }: CallbackInfo, call: Call): string {
+    const head = `${kind};${depth};${previous ? this.#seal(previous) : ""}`;
+    const { remoteAddress, scheme, method, path } = call;
+    const request = `${remoteAddress} ${scheme} ${method} ${path} HTTP/1.1`;
+    return `${head};${this.#mac(`${head} ${request}`)}`;
+  }
+
+  /** Reads a token whose mac Apache has checked and removed. Throws `MODTS_CONTEXT_INVALID`. */
+  read(text: string): CallbackInfo {
+    const [, kind, depth, sealed] = /^(pass|redirect);(\d{1,2});([\w-]*)$/.exec(text) ?? [];
+    // Attack: without a secret, anyone who may set a variable in .htaccess could seal a user of
+    // their choice.
+    if (kind === undefined || sealed === undefined || !this.#hasSecret) throw invalid();
+    return {
+      kind: kind as CallbackInfo["kind"],
+      depth: Number(depth),
+      previous: sealed === "" ? undefined : this.#open(sealed),
+    };
+  }
+
+  #seal(previous: PreviousRequest): string {
+    const sealed = this.#sealer.write(previous);
+    if (sealed.length <= sealedBytes) return sealed;
+    throw badArgument(
+      "internalRedirect",
+      `path, user and notes are too long: ${sealed.length} bytes, the limit is ${sealedBytes}`,
+    );
+  }
+
+  #open(sealed: string): PreviousRequest {
+    const previous = this.#sealer.read(sealed);
+    if (previous === undefined) throw invalid();
+    return previous as PreviousRequest;
+  }
+}
+
+function invalid(): ModTsError {
+  return new ModTsError("MODTS_CONTEXT_INVALID", { reason: "invalid callback token" });
+}

@@ -1,0 +1,107 @@
+/** The debug page for a failed handler (`Use TsDebug On`): HTML for browsers, JSON for programs. */
+import { attempt } from "../base/attempt.ts";
+import { isModTsError } from "../base/errors.ts";
+import type { HandlerModule } from "./handler.ts";
+import { escapeHtml, htmlPage, htmlTable } from "../base/html.ts";
+import { type SourceFrame, sourceFrame } from "../loader/stack.ts";
+import { errorDetails, textOf } from "../base/log.ts";
+import { internals } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+
+interface Failure {
+  code: string;
+  message: string;
+  /** Messages along `cause`, innermost last. */
+  causes: string[];
+  /** Own properties of these errors, and errors of an `AggregateError`. */
+  details: string[];
+  stack: string[];
+  phase: string;
+  handler: string;
+  /** Builds of the modules of this request, as `file #generation`. */
+  generations: string[];
+  frame: SourceFrame | undefined;
+}
+
+/** HTML; everything from outside is escaped. */
+export function debugPage(
+  error: unknown,
+  req: ApacheRequest,
+  held: readonly HandlerModule[],
+): string {
+  const failure = describe(error, req, held);
+  const [first = failure.message, ...rest] = failure.causes.toReversed();
+  const facts: [string, unknown][] = [
+    ["Phase", failure.phase],
+    ["Handler", failure.handler],
+    ["Generation", failure.generations.join(", ") || "none loaded"],
+    ["Request", req.theRequest],
+    ["Code", failure.code],
+    ["Reference", req.uniqueId],
+  ];
+  return htmlPage(
+    first,
+    [
+      `<p class=kicker>${escapeHtml(failure.message)}</p>`,
+      `<h1>${escapeHtml(first)}</h1>`,
+      ...rest.map((message) => `<p>${escapeHtml(message)}</p>`),
+      ...failure.details.map((line) => `<p><code>${escapeHtml(line)}</code></p>`),
+      failure.frame ? formatFrame(failure.frame) : "",
+      htmlTable(facts),
+      `<h2>Stack</h2>\n<pre>${escapeHtml(failure.stack.join("\n"))}</pre>`,
+      `<p class=soft>You see this page because this location has <code>Use TsDebug On</code>.</p>`,
+    ].join("\n"),
+  );
+}
+
+/** JSON, for `Accept: application/json`. */
+export function debugJson(
+  error: unknown,
+  req: ApacheRequest,
+  held: readonly HandlerModule[],
+): string {
+  return `${JSON.stringify({ error: { ...describe(error, req, held), uniqueId: req.uniqueId } }, null, 2)}\n`;
+}
+
+function describe(error: unknown, req: ApacheRequest, held: readonly HandlerModule[]): Failure {
+  const chain = causeChain(error);
+  const deepest = chain.at(-1);
+  const entry = req[internals].handlerEntry;
+  return {
+    code: isModTsError(error) ? error.code : "MODTS_HANDLER_FAILED",
+    message: textOf(error),
+    causes: chain.slice(1).map(textOf),
+    details: chain.flatMap(errorDetails),
+    stack: stackOf(deepest).split("\n"),
+    phase: entry?.phase ?? "none",
+    handler: entry?.handler ?? "none",
+    generations: held.map(({ file, generation }) => `${file} #${generation}`),
+    frame: chain.map(sourceFrame).findLast((frame) => frame !== undefined),
+  };
+}
+
+/** The error and its causes; bounded, as causes may be circular. */
+function causeChain(error: unknown): unknown[] {
+  const chain = [error];
+  while (chain.length < 10) {
+    const last = chain.at(-1);
+    if (!(last instanceof Error) || last.cause === undefined) break;
+    chain.push(last.cause);
+  }
+  return chain;
+}
+
+function stackOf(thrown: unknown): string {
+  const text = textOf(thrown);
+  return thrown instanceof Error ? attempt(() => String(thrown.stack ?? thrown), text) : text;
+}
+
+function formatFrame({ file, line, column, text }: SourceFrame): string {
+  const width = String(text.at(-1)?.line ?? 0).length;
+  const lines = text.map((row) => {
+    const number = String(row.line).padStart(width);
+    const code = `${number}  ${escapeHtml(row.text)}`;
+    return row.hit ? `<span class=hit>${code}</span>` : code;
+  });
+  return `<p class=soft>${escapeHtml(file)}:${line}:${column}</p>\n<pre>${lines.join("\n")}</pre>`;
+}

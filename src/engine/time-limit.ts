@@ -1,0 +1,70 @@
+/**
+ * Time limit of a handler. One that goes on after the 504 of its request cannot be stopped, so it is
+ * counted and named in the log.
+ */
+import { ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import { addToVital } from "../base/vitals.ts";
+import { internals } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+import type { CallLabel } from "./observe.ts";
+
+/**
+ * Rejects with `MODTS_HANDLER_TIMEOUT` if the response has not begun in time. A response that has
+ * begun may continue (server-sent events) until its client disconnects and the limit passes once
+ * more; so may a request body while some of it arrives within each limit (mod_reqtimeout limits
+ * slow clients).
+ */
+export function withinLimit<T>(
+  promise: Promise<T>,
+  req: ApacheRequest,
+  label: CallLabel,
+): Promise<T> {
+  const { response, exchange } = req[internals];
+  let timer: NodeJS.Timeout | undefined;
+  let received = exchange.received;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const isArriving = exchange.received !== received;
+      received = exchange.received;
+      if ((isArriving || response.begun) && !req.signal.aborted) return;
+      const { phase, handler, limit } = label;
+      clearInterval(timer);
+      trackOverdue(promise, label);
+      reject(new ModTsError("MODTS_HANDLER_TIMEOUT", { phase, handler, limit }));
+    }, label.limit);
+  });
+  return Promise.race([promise, expired]).finally(() => clearInterval(timer));
+}
+
+/** Milliseconds after the 504 in which a handler may clean up. */
+const graceMs = 5_000;
+
+const named = new Set<string>();
+
+/** Counts `work` until it ends. Its handler is logged once in the life of the process. */
+export function trackOverdue(
+  work: Promise<unknown>,
+  { phase, handler }: { phase: string; handler: string },
+): void {
+  addToVital("overdue", 1);
+  const timer = setTimeout(() => nameOnce(phase, handler), graceMs).unref();
+  const end = (): void => {
+    clearTimeout(timer);
+    addToVital("overdue", -1);
+  };
+  work.then(end, end);
+}
+
+function nameOnce(phase: string, handler: string): void {
+  const key = `${phase} ${handler}`;
+  if (named.has(key)) return;
+  named.add(key);
+  const seconds = graceMs / 1000;
+  const { level, message, code } = new ModTsError("MODTS_HANDLER_OVERDUE", {
+    handler,
+    phase,
+    seconds,
+  });
+  log(level, message, { code });
+}

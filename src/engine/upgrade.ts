@@ -1,0 +1,138 @@
+/** Upgraded connections: the handler of a WebSocket or a tunnel, and the life of the connection. */
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import { ModTsError } from "../base/errors.ts";
+import { reasonPhrase } from "../base/http-status.ts";
+import { DECLINED, OK, type Outcome } from "../base/outcome.ts";
+import { internals } from "../request/internals.ts";
+import type { ApacheRequest } from "../request/request.ts";
+import { type Directives, type HandlerReference, selectHandlers } from "./directives.ts";
+import type { HandlerModule, UpgradeHandler, WebSocketHandler } from "./handler.ts";
+import { type PhaseRunner, wrapHandlerError } from "./phase-runner.ts";
+import { logFailure } from "./respond.ts";
+
+export type SocketHandler =
+  | { readonly webSocket: WebSocketHandler }
+  | { readonly tunnel: UpgradeHandler };
+
+/** Serves an upgraded connection until it closes, then runs log and cleanup. Never rejects. */
+export type ServeSocket =
+  /** With the open WebSocket, or without one if the client has gone meanwhile. */
+  | { webSocket(socket: WebSocket | undefined): Promise<void> }
+  /** With the raw connection, to which no response was sent. */
+  | { tunnel(socket: Socket, head: Buffer): Promise<void> };
+
+const socketExport = "webSocketHandler";
+
+/** The first content handler that can serve a connection, or the final outcome before it. */
+export async function findSocketHandler(
+  phases: PhaseRunner,
+  req: ApacheRequest,
+  directives: Directives,
+): Promise<SocketHandler | { readonly refusal: Outcome | Response }> {
+  const references = selectHandlers(directives.handlers.get("handler"), req);
+  const state = req[internals];
+  state.phase = "handler";
+  if (references.length === 0) throw new ModTsError("MODTS_NO_HANDLER");
+  const at = await indexOfSocketHandler(phases, req, references);
+  const reference = references[at];
+  // The client's mistake: the handler serves requests, but no connections.
+  if (!reference) {
+    const handler = references.map(({ text }) => text).join(" ");
+    throw new ModTsError("MODTS_NO_WEBSOCKET", { handler });
+  }
+  // Attack: a client asks for an upgrade to bypass the access checks of earlier handlers.
+  for (const before of references.slice(0, at)) {
+    const outcome = await phases.call(before, "handler");
+    if (outcome !== OK && outcome !== DECLINED) return { refusal: outcome };
+  }
+  state.handlerEntry = { handler: reference.text, phase: "handler" };
+  const { exports } = await phases.load(reference.module, socketExport);
+  const tunnel = tunnelOf(reference, exports);
+  if (tunnel) return { tunnel };
+  const lookup = { names: [socketExport], method: socketExport, asked: socketExport };
+  const found = await phases.find(reference, lookup);
+  return { webSocket: found as unknown as WebSocketHandler };
+}
+
+/** -1 without a match. */
+async function indexOfSocketHandler(
+  phases: PhaseRunner,
+  req: ApacheRequest,
+  references: readonly HandlerReference[],
+): Promise<number> {
+  for (const [index, reference] of references.entries()) {
+    req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
+    const { exports } = await phases.load(reference.module, socketExport);
+    if (Object.hasOwn(exports, socketExport) || tunnelOf(reference, exports)) return index;
+  }
+  return -1;
+}
+
+/** Only a built-in may take over the raw connection. */
+function tunnelOf(
+  { module }: HandlerReference,
+  { upgradeHandler }: HandlerModule["exports"],
+): UpgradeHandler | undefined {
+  return module.startsWith("mod_ts/") ? (upgradeHandler as UpgradeHandler | undefined) : undefined;
+}
+
+/** `conclude` runs after the connection has closed. */
+export function serveSocket(
+  found: SocketHandler,
+  req: ApacheRequest,
+  conclude: () => Promise<void>,
+): ServeSocket {
+  if ("tunnel" in found) {
+    return {
+      tunnel: async (socket, head) => {
+        await serveTunnel(found.tunnel, req, socket, head);
+        await conclude();
+      },
+    };
+  }
+  return {
+    webSocket: async (socket) => {
+      if (socket) await serveWebSocket(found.webSocket, req, socket);
+      await conclude();
+    },
+  };
+}
+
+async function serveTunnel(
+  serve: UpgradeHandler,
+  req: ApacheRequest,
+  socket: Socket,
+  head: Buffer,
+): Promise<void> {
+  try {
+    await serve(req, socket, head);
+  } catch (error) {
+    logFailure(wrapHandlerError(error, "handler", "upgradeHandler"), req);
+    if (!socket.destroyed) socket.end(rawErrorResponse(error));
+  }
+  if (!socket.destroyed) await new Promise((resolve) => socket.once("close", resolve));
+}
+
+async function serveWebSocket(
+  serve: WebSocketHandler,
+  req: ApacheRequest,
+  socket: WebSocket,
+): Promise<void> {
+  try {
+    await serve(socket, req);
+  } catch (error) {
+    logFailure(wrapHandlerError(error, "handler", socketExport), req);
+    // RFC 6455, section 7.4.1: 1011, the server met an unexpected condition.
+    socket.close(1011);
+  }
+  if (socket.readyState !== socket.CLOSED) {
+    await new Promise((resolve) => socket.once("close", resolve));
+  }
+}
+
+/** A raw connection has no response object. */
+function rawErrorResponse(error: unknown): string {
+  const status = error instanceof ModTsError && error.status > 0 ? error.status : 500;
+  return `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+}

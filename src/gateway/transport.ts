@@ -1,0 +1,292 @@
+/** The HTTP transport: requests from Apache's mod_proxy, from the connection to the engine. */
+import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { createDirectives, type Directives, DirectivesCache } from "../engine/directives.ts";
+import { ModTsError } from "../base/errors.ts";
+import type { Engine } from "../engine/phases.ts";
+import { CallbackTokens } from "../engine/callback-token.ts";
+import type { CallbackInfo } from "../request/exchange.ts";
+import { ApacheRequest } from "../request/request.ts";
+import {
+  decodeBase64,
+  fieldIndex,
+  ApacheContext,
+  type LocationFacts,
+  type SplitHeaders,
+  splitHeaders,
+} from "../engine/apache-context.ts";
+import {
+  type AnswerQuestion,
+  type AuthEndpoints,
+  authPrefix,
+  createAuthEndpoints,
+} from "./auth-endpoint.ts";
+import { ownPrefix } from "./own-routes.ts";
+import { HttpExchange } from "./http-exchange.ts";
+import { type ParserError, refuse, refuseBroken, refuseSource } from "./refuse.ts";
+import { createTrustCheck, type TrustCheck } from "./trust.ts";
+import {
+  proposesWebSocket,
+  requireHandshake,
+  requireSameOrigin,
+  WebSockets,
+} from "./web-sockets.ts";
+
+export interface GatewayOptions {
+  engine: Engine;
+  /** Name of the pool that this process serves. */
+  interpreter: string;
+  /** Name of the sidecar where Apache has several. @default none */
+  sidecar?: string;
+  /** Shared with Apache; empty: the permissions of the Unix socket decide. */
+  secret: string;
+  /** Maximum size of a request's headers, ours included; more is 431. */
+  headerBytes: number;
+  /** Maximum size of a request body; reading more fails with 413. */
+  bodyBytes: number;
+  /** Maximum number of requests whose response has not begun; more are 503. */
+  waitingRequests: number;
+  /** Keep-alive timeout in milliseconds. Must exceed the `ttl` of Apache's `<Proxy>` block. */
+  keepAlive: number;
+  /** Closes each connection after its response: each request is dealt out anew. @default false */
+  oneRequest?: boolean;
+  /** Endpoints for other servers by name. @default none */
+  auth?: AuthEndpoints;
+  /** Serves the other addresses below `/.mod-ts/`. @default nothing */
+  ownRoutes?: RequestListener;
+}
+
+/** Maximum size of a WebSocket message, which is held in memory as a whole. */
+const maxMessageBytes = 16 * 1024 * 1024;
+
+/** Until the configuration of the location is known. */
+const nothing = createDirectives({});
+
+/** Filled in during admission, so that a failure is logged with everything known so far. */
+interface Facts extends LocationFacts {
+  directives: Directives;
+  callback?: CallbackInfo | undefined;
+}
+
+interface Upload {
+  readonly message: IncomingMessage;
+  readonly req: ApacheRequest;
+}
+
+interface Admitted {
+  readonly req: ApacheRequest;
+  readonly directives: Directives;
+}
+
+/** Checks whether the peer is trusted, builds the request, and passes it to the engine. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #trust: TrustCheck;
+  readonly #tokens: CallbackTokens;
+  readonly #directives: DirectivesCache;
+  readonly #connections = new Set<Socket>();
+  readonly #sockets: WebSockets;
+  /** Raw connections passed to handlers. */
+  readonly #tunnels = new Set<Socket>();
+  readonly #answerQuestion: AnswerQuestion;
+  /** The last request with a body of a connection. */
+  readonly #uploads = new WeakMap<Socket, Upload>();
+  readonly #running = new Set<ServerResponse>();
+  #server: Server | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#directives = new DirectivesCache(options.sidecar ?? "");
+    this.#trust = createTrustCheck(options.secret);
+    this.#tokens = new CallbackTokens(options.secret);
+    this.#answerQuestion = createAuthEndpoints(options);
+    this.#sockets = new WebSockets(Math.min(options.bodyBytes, maxMessageBytes));
+  }
+
+  attach(server: Server): this {
+    this.#server = server;
+    return this;
+  }
+
+  accept(socket: Socket): void {
+    this.#connections.add(socket);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained?.();
+    });
+    this.#server?.emit("connection", socket);
+  }
+
+  /**
+   * Closes each connection after its next response; after `linger` milliseconds also idle ones and
+   * WebSockets (1001). Resolves when all are closed.
+   */
+  drain(linger: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#connections.size === 0) return resolve();
+      setTimeout(() => this.#closeIdle(), linger);
+    });
+  }
+
+  /**
+   * `route` serves the auth endpoints; for Apache's requests it would cost as much as a small
+   * handler.
+   */
+  listener(route: RequestListener): RequestListener {
+    return (message, reply) => {
+      const { ownRoutes } = this.#options;
+      if (isAuthQuestion(message)) route(message, reply);
+      else if (ownRoutes && isOwn(message)) ownRoutes(message, reply);
+      else void this.serve(message, reply);
+    };
+  }
+
+  /** Whether a message is a WebSocket handshake of Apache. */
+  isUpgrade(message: IncomingMessage): boolean {
+    return proposesWebSocket(message) && !isAuthQuestion(message);
+  }
+
+  async serve(message: IncomingMessage, reply: ServerResponse): Promise<void> {
+    this.#begin(reply);
+    const admitted = this.#admit(message, reply, () => this.#requireRoom());
+    if (!admitted) return;
+    this.#running.add(reply);
+    await this.#options.engine.run(admitted.req, admitted.directives);
+    this.#running.delete(reply);
+  }
+
+  /**
+   * Attack: more requests than handlers can serve. Each one would wait longer than the one before
+   * and hold its memory; clients give up and repeat. A stream that has begun does not count.
+   */
+  #requireRoom(): void {
+    const { waitingRequests: limit } = this.#options;
+    if (this.#running.size < limit) return;
+    let waiting = 0;
+    for (const { headersSent } of this.#running) if (!headersSent) waiting += 1;
+    if (waiting >= limit) throw new ModTsError("MODTS_OVERLOADED", { limit });
+  }
+
+  async answer(message: IncomingMessage, reply: ServerResponse): Promise<void> {
+    this.#begin(reply);
+    await this.#answerQuestion(message, reply);
+  }
+
+  async upgrade(message: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // Attack: Node.js has removed its listeners, and a reset without one would end the process.
+    socket.on("error", () => {});
+    // Until the handshake is accepted this is a normal request, which a phase may reject.
+    const reply = new ServerResponse(message);
+    reply.assignSocket(socket);
+    reply.shouldKeepAlive = false;
+    reply.once("finish", () => socket.end());
+    this.#begin(reply);
+    const admitted = this.#admit(message, reply, (req) => {
+      this.#requireRoom();
+      requireHandshake(message);
+      requireSameOrigin(req);
+    });
+    if (!admitted) return;
+    this.#running.add(reply);
+    const serve = await this.#options.engine.upgrade(admitted.req, admitted.directives);
+    // An open socket waits for nothing.
+    this.#running.delete(reply);
+    if (!serve) return;
+    reply.detachSocket(socket);
+    if ("tunnel" in serve) {
+      this.#tunnels.add(socket);
+      socket.once("close", () => {
+        this.#tunnels.delete(socket);
+        reply.destroy().emit("close");
+      });
+      return serve.tunnel(socket, head);
+    }
+    const webSocket = this.#sockets.open(message, socket, head);
+    // Aborts `req.signal` when the socket closes.
+    webSocket?.once("close", () => reply.destroy().emit("close"));
+    await serve.webSocket(webSocket);
+  }
+
+  /** Responds to bytes that are not HTTP, or not all of a request. */
+  fail(error: ParserError, socket: Socket): void {
+    const upload = this.#uploads.get(socket);
+    refuseBroken(error, socket, upload?.message.complete === false ? upload.req : undefined);
+  }
+
+  #begin(reply: ServerResponse): void {
+    // Apache sends its own Date.
+    reply.sendDate = false;
+    if (this.#drained || this.#options.oneRequest) reply.shouldKeepAlive = false;
+    // Apache knows HTTP/1.1 and its `ttl`: both headers would only cost parsing. "close" is
+    // required: after a rejected upgrade, or a rejected body with "100 Continue", Apache would keep
+    // sending.
+    else if (reply.shouldKeepAlive && !reply.req.headers.expect) reply.removeHeader("Connection");
+  }
+
+  /** Admits a request of Apache; rejects any other and returns undefined. */
+  #admit(
+    message: IncomingMessage,
+    reply: ServerResponse,
+    require?: (req: ApacheRequest) => void,
+  ): Admitted | undefined {
+    let req: ApacheRequest | undefined;
+    try {
+      const headers = splitHeaders(message.rawHeaders);
+      if (headers.fields.length === 0) refuseSource(message);
+      this.#trust(headers);
+      const exchange = new HttpExchange(message, reply, this.#options);
+      const facts: Facts = { directives: nothing, interpreter: this.#options.interpreter };
+      const context = new ApacheContext(message.method ?? "GET", headers, facts);
+      req = new ApacheRequest(context, exchange);
+      if (exchange.hasBody) this.#uploads.set(message.socket, { message, req });
+      facts.callback = this.#callbackOf(headers);
+      facts.directives = this.#directivesOf(headers);
+      require?.(req);
+      return { req, directives: facts.directives };
+    } catch (error) {
+      refuse(reply, error, req);
+      return undefined;
+    }
+  }
+
+  #callbackOf({ fields }: SplitHeaders): CallbackInfo | undefined {
+    const field = fields[fieldIndex.callback];
+    if (!field) return undefined;
+    const callback = this.#tokens.read(decodeBase64(field));
+    if (callback.kind === "redirect") return callback;
+    // Apache was asked for what it has without us: `SetHandler` with a pool written out, say, leads back here for ever.
+    const reason = "it is a call back, and a SetHandler other than that of our macros led here";
+    throw new ModTsError("MODTS_ORIGIN_LOOP", { reason });
+  }
+
+  #directivesOf(headers: SplitHeaders): Directives {
+    const directives = this.#directives.get(headers.directives);
+    const { interpreter: asked } = directives;
+    const actual = this.#options.interpreter;
+    if (asked !== undefined && asked !== actual) {
+      throw new ModTsError("MODTS_WRONG_INTERPRETER", { asked, actual });
+    }
+    if (!directives.handlers.has("handler")) throw new ModTsError("MODTS_NO_HANDLER");
+    return directives;
+  }
+
+  /** Apache's `ttl` has passed, so it does not use idle connections again. */
+  #closeIdle(): void {
+    this.#server?.closeIdleConnections();
+    this.#sockets.close();
+    // A raw tunnel cannot be closed cleanly: the frame boundaries are unknown.
+    for (const socket of this.#tunnels) socket.destroy();
+  }
+}
+
+/** Whether a message asks the sidecar itself. Requests of Apache never do: they carry a context. */
+function isOwn({ url = "", headers }: IncomingMessage): boolean {
+  return url.startsWith(`${ownPrefix}/`) && headers["mod-ts-context"] === undefined;
+}
+
+/** Whether a message asks an auth endpoint. Requests of Apache never do: they carry a context. */
+function isAuthQuestion({ url = "", headers }: IncomingMessage): boolean {
+  return url.startsWith(authPrefix) && headers["mod-ts-context"] === undefined;
+}

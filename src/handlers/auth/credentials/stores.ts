@@ -1,0 +1,76 @@
+/** Stores of users in the Apache configuration, each opened once in a process. */
+import { resolve } from "node:path";
+import { getOrCreate } from "../../../base/cache.ts";
+import { type Dictionary, SectionOptions } from "../../../base/options.ts";
+import { GroupFile } from "./files.ts";
+import { HtpasswdStore } from "./htpasswd-store.ts";
+import { createSqlStore } from "./sql-store.ts";
+import { PasswordGuard } from "./password-guard.ts";
+import { type UserStore, Verifier } from "./verifier.ts";
+
+/** Kinds of stores; each reads the options `mod_ts.<kind>.*`. */
+export type StoreKind = "htpasswd" | "sql";
+
+/** Stores at the same time. Only a configuration that changes with every request has more. */
+const limit = 200;
+
+export class Stores {
+  readonly #folder: string;
+  /** By the options object, which the requests of a location share, then by its content. */
+  readonly #byOptions = new WeakMap<Dictionary, Map<StoreKind, PasswordGuard>>();
+  readonly #guards = new Map<string, PasswordGuard>();
+  readonly #groups = new Map<string, GroupFile>();
+
+  /** @param folder absolute base of relative file names */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The store of this kind in the options. Throws `MODTS_BAD_OPTION`. */
+  guard(kind: StoreKind, options: Dictionary): PasswordGuard {
+    const known = this.#byOptions.get(options)?.get(kind);
+    if (known) return known;
+    const relevant = Object.entries(options).filter(([name]) => name.startsWith(`mod_ts.${kind}.`));
+    const key = JSON.stringify([kind, relevant.toSorted()]);
+    const guard = getOrCreate(this.#guards, key, () => {
+      this.#trim();
+      return this.#open(kind, options);
+    });
+    const kinds = this.#byOptions.get(options) ?? new Map<StoreKind, PasswordGuard>();
+    this.#byOptions.set(options, kinds.set(kind, guard));
+    return guard;
+  }
+
+  groups(name: string): GroupFile {
+    const path = resolve(this.#folder, name);
+    return getOrCreate(this.#groups, path, () => new GroupFile(path));
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.#guards.values()];
+    this.#guards.clear();
+    await Promise.all(open.map(({ verifier }) => verifier.store.close()));
+  }
+
+  #open(kind: StoreKind, values: Dictionary): PasswordGuard {
+    const options = new SectionOptions(values, kind);
+    const store = kind === "sql" ? createSqlStore(values, this.#folder) : this.#htpasswd(options);
+    const verifier = new Verifier(store, options.number("cache", 60, [0, 86_400]));
+    return new PasswordGuard(verifier, options.number("attempts", 10, [0, 1000]));
+  }
+
+  #htpasswd(options: SectionOptions): UserStore {
+    options.allowOnly("file", "cache", "attempts", "groups", "require_group");
+    const names = options.words("file");
+    if (names.length === 0) options.fail("file", "missing; name an htpasswd file");
+    return new HtpasswdStore(names.map((name) => resolve(this.#folder, name)));
+  }
+
+  #trim(): void {
+    if (this.#guards.size < limit) return;
+    for (const [key, { verifier }] of this.#guards) {
+      this.#guards.delete(key);
+      return void verifier.store.close();
+    }
+  }
+}

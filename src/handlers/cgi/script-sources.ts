@@ -1,0 +1,230 @@
+/**
+ * TypeScript of scripts, resolved and compiled by the worker for their processes: the worker has
+ * the compiler in memory, and keeps the code of a file until it changes.
+ *
+ * A script runs as one build: its text, and that of the TypeScript that it imports statically, are
+ * read before it starts. If one of them cannot be compiled or found, the last good build runs, the
+ * same in all workers.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { compileFunction } from "node:vm";
+import { setBounded } from "../../base/cache.ts";
+import { attempt } from "../../base/attempt.ts";
+import { ModTsError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import type { BrokenModule, VersionStore } from "../../base/version-store.ts";
+import { BuildError, locateImport } from "../../loader/build-error.ts";
+import { compile } from "../../loader/compile.ts";
+import { staticImports } from "../../loader/own-exports.ts";
+import { isLocal, resolveLocal } from "../../loader/resolve.ts";
+
+/** An import that Node cannot resolve, or a TypeScript file to compile. */
+export type SourceRequest =
+  | { readonly specifier: string; readonly parent: string | undefined }
+  | { readonly url: string; readonly format: string | null | undefined };
+
+/** URL of the file found, or code, or the reason why there is neither. */
+export interface SourceResult {
+  readonly url?: string | undefined;
+  readonly format?: "module" | "commonjs";
+  readonly source?: string;
+  readonly error?: unknown;
+}
+
+/** Texts of a script and of what it imports statically, by path. Others are those on disk. */
+export type ScriptBuild = Readonly<Record<string, ScriptFile>>;
+
+interface ScriptFile {
+  readonly text: string;
+  /** Paths of imported TypeScript by specifier. */
+  readonly imports: Readonly<Record<string, string>>;
+}
+
+interface KnownBuild {
+  readonly build: ScriptBuild;
+  /** Of each file, undefined if it is too young to tell. */
+  readonly signatures: ReadonlyMap<string, string | undefined>;
+}
+
+const keptFiles = 500;
+
+/** By path and format. */
+const compiled = new Map<string, { readonly text: string; readonly result: SourceResult }>();
+
+/** Resolves or compiles; never throws. */
+export function provideSource(request: SourceRequest, build: ScriptBuild = {}): SourceResult {
+  try {
+    if ("specifier" in request)
+      return { url: findSource(request.specifier, request.parent, build) };
+    const file = fileURLToPath(request.url);
+    return compileOnce(file, build[file]?.text ?? readFileSync(file, "utf8"), request.format);
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Builds of all scripts of a worker. */
+export class ScriptSources {
+  readonly #versions: VersionStore | undefined;
+  readonly #known = new Map<string, KnownBuild>();
+  readonly #failures = new Map<string, ModTsError>();
+
+  constructor(versions: VersionStore | undefined) {
+    this.#versions = versions;
+  }
+
+  /** The build to run; an empty one, whose process meets the mistake itself, if none was good. */
+  prepare(file: string): ScriptBuild {
+    if (!isTypeScript(file)) return {};
+    const known = this.#known.get(file);
+    if (known && isUnchanged(known)) return known.build;
+    const name = { kind: "script", file } as const;
+    const since = this.#versions?.number(name) ?? 0;
+    try {
+      const next = readBuild(file);
+      setBounded(this.#known, file, next, keptFiles);
+      this.#failures.delete(file);
+      const content = JSON.stringify(next.build);
+      const id = createHash("sha256").update(content).digest("hex");
+      const isCurrent = (): boolean =>
+        attempt(() => JSON.stringify(readBuild(file).build), "") === content;
+      this.#versions?.record(name, id, () => content, since, isCurrent);
+      return next.build;
+    } catch (error) {
+      return this.#fallBack(file, error as Error);
+    }
+  }
+
+  /** A script that was deleted must not come back with a mistake in it. */
+  forget(file: string): void {
+    if (!isTypeScript(file)) return;
+    this.#known.delete(file);
+    this.#failures.delete(file);
+    const name = { kind: "script", file } as const;
+    const since = this.#versions?.number(name) ?? 0;
+    if (since > 0) this.#versions?.bury(name, since, () => !isFile(file));
+  }
+
+  /** The scripts in use whose newest save is broken. */
+  verify(): BrokenModule[] {
+    const files = this.#versions?.list("script") ?? [];
+    return files.filter(isFile).flatMap((file) => {
+      const isServed = Object.keys(this.prepare(file)).length > 0;
+      const failure = this.#failures.get(file);
+      return failure ? [{ code: failure.code, message: failure.message, isServed }] : [];
+    });
+  }
+
+  #fallBack(file: string, cause: Error): ScriptBuild {
+    const version = this.#versions?.read({ kind: "script", file });
+    const isGood = version !== undefined && version.head.id !== "";
+    const build = isGood ? (JSON.parse(version.content) as ScriptBuild) : {};
+    const failure = new ModTsError("MODTS_BUILD_FAILED", { file, reason: cause.message });
+    const { code, message } = failure;
+    // Once, not at each request.
+    if (this.#failures.get(file)?.message !== message) {
+      log("error", isGood ? `${message}; the last good version serves` : message, { code });
+    }
+    setBounded(this.#failures, file, failure, keptFiles);
+    return build;
+  }
+}
+
+function isTypeScript(file: string): boolean {
+  return /\.[cm]?tsx?$/.test(file);
+}
+
+/** Throws a {@link BuildError}. */
+function readBuild(file: string): KnownBuild {
+  const build: Record<string, ScriptFile> = {};
+  const signatures = new Map<string, string | undefined>();
+  const visit = (path: string): void => {
+    if (Object.hasOwn(build, path)) return;
+    // Before the text: a write in between must not bind its stamp to the old text.
+    signatures.set(path, signatureOf(path));
+    const text = readFileSync(path, "utf8");
+    const imports: Record<string, string> = {};
+    build[path] = { text, imports };
+    for (const specifier of importsIn(path, text)) {
+      const { file: found } = resolveLocal(specifier, path, isFile);
+      // Node.js resolves URLs.
+      if (found === undefined && /[?#%]/.test(specifier)) continue;
+      if (found === undefined) {
+        const place = { file: path, ...locateImport(text, specifier) };
+        throw new BuildError(`cannot resolve "${specifier}"`, place, { source: text });
+      }
+      if (!isTypeScript(found)) continue;
+      imports[specifier] = found;
+      visit(found);
+    }
+  };
+  visit(file);
+  return { build, signatures };
+}
+
+function importsIn(file: string, text: string): string[] {
+  const { source = "", format } = compileOnce(file, text, undefined);
+  if (format !== "module") return [];
+  return attempt(() => staticImports(source), []).filter(isLocal);
+}
+
+function isUnchanged({ signatures }: KnownBuild): boolean {
+  for (const [path, signature] of signatures) {
+    if (signature === undefined || signature !== signatureOf(path)) return false;
+  }
+  return true;
+}
+
+/** Undefined for a young file: two saves within one tick of the clock look the same. */
+function signatureOf(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) return undefined;
+  const { mtimeMs, ctimeMs, size, ino } = stats;
+  const isOld = Date.now() - Math.max(mtimeMs, ctimeMs) > 1000;
+  return isOld ? [mtimeMs, ctimeMs, size, ino].join() : undefined;
+}
+
+/** Imports that only TypeScript resolves: `./a.js` for `a.ts`, `./a`, a directory with an index. */
+function findSource(
+  specifier: string,
+  parent: string | undefined,
+  build: ScriptBuild,
+): string | undefined {
+  if (!isLocal(specifier) || !parent?.startsWith("file:")) return undefined;
+  const importer = fileURLToPath(parent);
+  const known = build[importer]?.imports[specifier];
+  const file = known ?? resolveLocal(specifier, importer, isFile).file;
+  return file === undefined ? undefined : pathToFileURL(file).href;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function compileOnce(file: string, text: string, named: string | null | undefined): SourceResult {
+  const key = `${named} ${file}`;
+  const before = compiled.get(key);
+  if (before?.text === text) return before.result;
+  const result = compileModule(file, text, named);
+  setBounded(compiled, key, { text, result }, keptFiles);
+  return result;
+}
+
+function compileModule(file: string, text: string, named: string | null | undefined): SourceResult {
+  const { code, map } = compile(file, text);
+  const said = /^(module|commonjs)\b/.exec(named ?? "")?.[1];
+  const isModule = said ? said === "module" : /\.mtsx?$/.test(file) || !isCommonJs(code);
+  const format = isModule ? "module" : "commonjs";
+  if (!map) return { format, source: code };
+  const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
+  const comment = `\n//# sourceMappingURL=data:application/json;base64,${encoded}`;
+  return { format, source: code + comment };
+}
+
+/** Node's rule for JavaScript: code that a CommonJS function cannot hold is a module. */
+function isCommonJs(code: string): boolean {
+  const body = code.replace(/^#!.*/, "");
+  return attempt(() => compileFunction(body, ["exports", "require", "module"]), null) !== null;
+}

@@ -1,0 +1,201 @@
+/**
+ * Connections to origins: content through `node:http`, where every byte is ours, and WebSockets
+ * through `http-proxy` (httpxy), which pipes the real upgrade.
+ *
+ * A request with a body is always framed by its headers, see `outgoing.ts`. Attack: without
+ * `Content-Length` and `Transfer-Encoding`, the body of a GET is read as the next request.
+ */
+import * as http from "node:http";
+import * as https from "node:https";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { createProxyServer } from "http-proxy";
+import { ModTsError } from "../../base/errors.ts";
+import type { OutgoingHeaders } from "./outgoing.ts";
+import type { Target } from "./origin-options.ts";
+
+export interface Peer {
+  /** Name in messages. */
+  readonly name: string;
+  readonly target: Target;
+  /** Until the response begins, or more of the request body is sent. */
+  readonly timeout: number;
+  readonly keepAlive: boolean;
+  /** Host for the TLS handshake, if not that of the target. */
+  readonly servername?: string | undefined;
+  /** Accepts unverified certificates: on the loopback interface they would prove nothing. */
+  readonly unverified?: boolean;
+}
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  /** Framing included: `content-length` or `transfer-encoding: chunked` with a body. */
+  readonly headers: OutgoingHeaders;
+  /** Opened once connected, so that "100 Continue" is not sent in vain. */
+  readonly body?: (() => Readable) | undefined;
+  /** Receives interim responses (RFC 9110, section 15.2). */
+  readonly inform?: ((status: number, headers: OutgoingHeaders) => void) | undefined;
+}
+
+export class Proxy {
+  readonly #agents = {
+    "http:": new http.Agent({ keepAlive: true, maxFreeSockets: 64 }),
+    "https:": new https.Agent({ keepAlive: true, maxFreeSockets: 64 }),
+  };
+
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  /**
+   * Resolves with the head of the response; `signal` aborts the rest. Rejects with
+   * `MODTS_ORIGIN_DOWN` or `MODTS_ORIGIN_TIMEOUT`, or with the error of the request body.
+   */
+  async send(
+    peer: Peer,
+    request: UpstreamRequest,
+    signal: AbortSignal,
+  ): Promise<http.IncomingMessage> {
+    // The other side may close a kept connection just when it is reused. Idempotent requests (RFC
+    // 9110, section 9.2.2) are sent again on a new one; others use a new one in the first place.
+    const repeatable = !request.body && repeatableMethods.has(request.method);
+    if (!repeatable || !peer.keepAlive) return this.#sendOnce(peer, request, signal, false);
+    try {
+      return await this.#sendOnce(peer, request, signal, true);
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+      return this.#sendOnce(peer, request, signal, false);
+    }
+  }
+
+  #sendOnce(
+    peer: Peer,
+    request: UpstreamRequest,
+    signal: AbortSignal,
+    keep: boolean,
+  ): Promise<http.IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) throw new ModTsError("MODTS_CLIENT_GONE");
+      const message = this.#open(peer, request, keep);
+      let response: http.IncomingMessage | undefined;
+      const fail = (error: unknown): void => {
+        reject(explain(error, peer));
+        message.destroy();
+      };
+      const gone = (): void => fail(new ModTsError("MODTS_CLIENT_GONE"));
+      const { name: origin, timeout: limit } = peer;
+      const late = (): void => fail(new ModTsError("MODTS_ORIGIN_TIMEOUT", { origin, limit }));
+      const timer = setTimeout(late, limit);
+      signal.addEventListener("abort", gone, { once: true });
+      message.once("close", () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", gone);
+      });
+      message.on("error", (error) => {
+        // Trap: on a reset, Node marks a body without length as complete; the error comes first.
+        if (response?.complete === false) response.destroy(error);
+        if (keep && message.reusedSocket) reject(new StaleConnection());
+        else reject(explain(error, peer));
+      });
+      message.once("upgrade", (_response, socket) => {
+        socket.destroy();
+        fail(new Error("unrequested protocol upgrade"));
+      });
+      message.on("information", ({ statusCode, headers }) =>
+        request.inform?.(statusCode, headers as OutgoingHeaders),
+      );
+      message.once("response", (head) => {
+        clearTimeout(timer);
+        if (!isFinalResponse(head)) return fail(new Error("invalid HTTP status line"));
+        response = head;
+        resolve(head);
+      });
+      // Slow uploads are no time-out. refresh() would restart a cleared timer.
+      sendBody(message, request, { moved: () => response ?? timer.refresh(), fail });
+    });
+  }
+
+  #open(peer: Peer, { method, path, headers }: UpstreamRequest, keep: boolean): http.ClientRequest {
+    const { target, servername, unverified } = peer;
+    const { request } = target.protocol === "https:" ? https : http;
+    return request({
+      ...target,
+      method,
+      path,
+      headers,
+      servername,
+      rejectUnauthorized: !unverified,
+      agent: keep && this.#agents[target.protocol],
+    });
+  }
+
+  /**
+   * Connects a WebSocket client with an origin, handshake included. Resolves when both sides are
+   * closed; either closes the other. Rejects with `MODTS_ORIGIN_DOWN` when the handshake got no
+   * response; then nothing was sent to the client.
+   */
+  tunnel(
+    peer: Peer,
+    { path: url, headers }: Pick<UpstreamRequest, "path" | "headers">,
+    socket: Socket,
+    head: Buffer,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const upgrade = { connection: "Upgrade", upgrade: "websocket" };
+      const message = Object.assign(new http.IncomingMessage(socket), { method: "GET", url });
+      message.headers = { ...headers, ...upgrade } as http.IncomingHttpHeaders;
+      const server = createProxyServer({ upgradeTimeout: peer.timeout });
+      socket.once("close", () => resolve());
+      server.on("proxyReqWs", (request) => {
+        socket.once("close", () => request.destroy());
+        request.once("upgrade", (_response, upstream: Socket) => {
+          socket.once("close", () => upstream.destroy());
+          upstream.once("close", () => socket.destroy());
+        });
+      });
+      server.once("error", (error) => reject(explain(error, peer)));
+      void server.ws(message, socket, { target: peer.target, agent: false }, head);
+    });
+  }
+}
+
+const repeatableMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);
+
+class StaleConnection extends Error {}
+
+interface BodyEvents {
+  moved(): void;
+  fail(error: unknown): void;
+}
+
+function sendBody(
+  message: http.ClientRequest,
+  { body }: UpstreamRequest,
+  { moved, fail }: BodyEvents,
+): void {
+  if (!body) return void message.end();
+  message.once("socket", () => {
+    try {
+      body().on("data", moved).once("error", fail).pipe(message);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+/** RFC 9110, section 15, and RFC 9112, section 4. Node accepts any three digits and any bytes. */
+function isFinalResponse({ statusCode = 0, statusMessage = "" }: http.IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 600 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusMessage);
+}
+
+function explain(error: unknown, { name, timeout }: Peer): unknown {
+  if (error instanceof ModTsError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ERR_UPSTREAM_UPGRADE_TIMEOUT") {
+    return new ModTsError("MODTS_ORIGIN_TIMEOUT", { origin: name, limit: timeout });
+  }
+  const reason = message || code || "unknown reason";
+  return new ModTsError("MODTS_ORIGIN_DOWN", { origin: name, reason });
+}

@@ -1,0 +1,31 @@
+/** Program of the thread that compiles a large file; `aside.ts` starts it. */
+import { extname } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { attempt } from "../base/attempt.ts";
+import type { CompileJob, CompileResult } from "./aside.ts";
+import { BuildError } from "./build-error.ts";
+import { compile, type Languages } from "./compile.ts";
+import { ownExports } from "./own-exports.ts";
+
+const job = workerData as CompileJob;
+
+parentPort?.postMessage(await run(job));
+
+async function run({ file, source, language }: CompileJob): Promise<CompileResult> {
+  try {
+    const compiled = compile(file, source, await languagesOf(file, language));
+    // The parser may be older than the code: then the worker reports it, where exports matter.
+    const names = attempt(() => [...ownExports(compiled.code)], undefined);
+    return { compiled: { ...compiled, ...(names && { ownExports: names }) } };
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    const { reason, line, column, source: shown } = error;
+    return { failure: { reason, position: { file: error.file, line, column }, source: shown } };
+  }
+}
+
+async function languagesOf(file: string, language: CompileJob["language"]): Promise<Languages> {
+  if (!language) return {};
+  const module = (await import(language.module)) as Record<string, Languages[string]>;
+  return { [extname(file)]: module[language.name] as Languages[string] };
+}

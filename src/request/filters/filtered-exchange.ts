@@ -1,0 +1,378 @@
+/**
+ * An exchange whose response, or request body, goes through filters. Whatever the producer, a
+ * handler, a `Response`, a file or the origin, it writes here.
+ *
+ * - A changed body has another length, other bytes to take ranges of, and a weak `ETag` of its own
+ *   (RFC 9110, sections 8.8.1 and 14.2).
+ * - Attack: a filter that hides data fails midway, or does not understand the coding of the body.
+ *   Then nothing unfiltered is sent: the response is an error, or is cut off.
+ */
+import { createHash } from "node:crypto";
+import { type Duplex, Readable } from "node:stream";
+import {
+  createBrotliCompress,
+  createBrotliDecompress,
+  createDeflate,
+  createGunzip,
+  createGzip,
+  createInflate,
+} from "node:zlib";
+import { badArgument, ModTsError } from "../../base/errors.ts";
+import type { Exchange } from "../exchange.ts";
+import { HeaderTable } from "../headers.ts";
+import { internals, type RequestInternals } from "../internals.ts";
+import type { RequestFacts } from "../request-facts.ts";
+import { ResponseBuffer } from "../response/response.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
+import { type Filter, type FilteredMessage, runFilters, toFilter } from "./filter.ts";
+
+/** A filter where it applies. */
+export interface AppliedFilter {
+  readonly filter: Filter;
+  /** Media types in lower case, `text/*` and similar; empty: every type. */
+  readonly types: readonly string[];
+  /** Changes with the code of the filter. */
+  readonly version: string;
+}
+
+export class FilteredExchange implements Exchange {
+  readonly #inner: Exchange;
+  readonly #req: RequestFacts;
+  readonly #output: AppliedFilter[];
+  readonly #input: readonly AppliedFilter[];
+  #mode: "waiting" | "direct" | "filtered" | "bodiless" = "waiting";
+  #queue: ChunkQueue | undefined;
+  #hasEnded = false;
+  #failure: { error: unknown } | undefined;
+  #work: Promise<void> | undefined;
+  #body: Readable | undefined;
+
+  constructor(
+    inner: Exchange,
+    req: RequestFacts,
+    { output, input }: { output: readonly AppliedFilter[]; input: readonly AppliedFilter[] },
+  ) {
+    this.#inner = inner;
+    this.#req = req;
+    this.#output = [...output];
+    const type = req.headersIn.get("content-type") ?? "";
+    this.#input = input.filter((each) => matches(each, type));
+  }
+
+  add(filter: AppliedFilter): void {
+    this.#output.push(filter);
+  }
+
+  /** Error pages of mod_ts are sent as they are. No effect once the response has begun. */
+  bypass(): void {
+    if (this.#mode === "waiting") this.#output.length = 0;
+  }
+
+  /** Resolves when all was sent, or with the error of a filter; see {@link canReplace}. */
+  async settled(): Promise<{ error: unknown } | undefined> {
+    await this.#work;
+    return this.#failure;
+  }
+
+  /** Whether nothing was sent, so that another response can be. */
+  get canReplace(): boolean {
+    return !this.#inner.begun && !this.#inner.ended;
+  }
+
+  get inner(): Exchange {
+    return this.#inner;
+  }
+
+  /**
+   * Runs filters of the request body that need all of it, so that they refuse it before anybody
+   * works with it. Rejects with what a filter throws.
+   */
+  async prepareBody(): Promise<void> {
+    if (this.#input.length === 0 || !this.#inner.hasBody) return;
+    if (!this.#input.every(({ filter }) => filter.isWhole)) return;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.#filterBody()) chunks.push(chunk);
+    this.#body = Readable.from(chunks, { objectMode: false });
+  }
+
+  body(): Readable {
+    if (this.#input.length === 0) return this.#inner.body();
+    return (this.#body ??= Readable.from(this.#filterBody(), { objectMode: false }));
+  }
+
+  get isFiltered(): boolean {
+    return true;
+  }
+  get hasBody(): boolean {
+    return this.#inner.hasBody;
+  }
+  /** Whether the body has another length than the client announced. */
+  get changesBody(): boolean {
+    return this.#input.length > 0;
+  }
+  get signal(): AbortSignal {
+    return this.#inner.signal;
+  }
+  get received(): number {
+    return this.#inner.received ?? 0;
+  }
+  get hasErrorDocuments(): boolean {
+    return this.#inner.hasErrorDocuments ?? false;
+  }
+  get begun(): boolean {
+    return this.#mode !== "waiting";
+  }
+  get ended(): boolean {
+    return this.#hasEnded || this.#inner.ended;
+  }
+  hint(headers: Readonly<Record<string, string | string[]>>): void {
+    this.#inner.hint?.(headers);
+  }
+
+  begin(status: number, reason: string | undefined, headers: string[]): void {
+    const table = HeaderTable.fromRaw(headers);
+    const chosen = this.#choose(status, table.get("content-type") ?? "");
+    if (chosen.length === 0) {
+      this.#mode = "direct";
+      return this.#inner.begin(status, reason, headers);
+    }
+    const head = table.copy();
+    describeChange(head, chosen);
+    const isBodiless = status === 204 || status === 304 || this.#req.method === "HEAD";
+    this.#mode = isBodiless ? "bodiless" : "filtered";
+    if (isBodiless) return this.#inner.begin(status, reason, rawOf(head));
+    this.#queue = new ChunkQueue();
+    const message = new Message(this.#req, head, status);
+    const begin = (): void => {
+      const ownReason = message.status === status ? reason : undefined;
+      this.#inner.begin(message.status, ownReason, rawOf(message.headers));
+    };
+    this.#work = this.#send(message, chosen, begin);
+  }
+
+  write(chunk: Uint8Array | string, left?: () => void): boolean {
+    if (this.#mode === "direct") return this.#inner.write(chunk, left);
+    if (!this.#queue || this.ended) return true;
+    // A filter may keep the bytes, which the producer uses again.
+    const isEmpty = chunk.length === 0;
+    const bytes = typeof chunk === "string" || left ? Buffer.from(chunk as string) : chunk;
+    left?.();
+    return isEmpty || this.#queue.push(bytes);
+  }
+
+  drain(): Promise<void> {
+    return this.#mode === "direct"
+      ? this.#inner.drain()
+      : (this.#queue?.drained() ?? Promise.resolve());
+  }
+
+  end(chunk?: Uint8Array | string, encoding?: "utf8" | "latin1"): void {
+    if (this.#mode !== "filtered") return this.#inner.end(chunk, encoding);
+    if (this.#hasEnded) return;
+    if (typeof chunk === "string") this.write(Buffer.from(chunk, encoding));
+    else if (chunk) this.write(chunk);
+    this.#hasEnded = true;
+    this.#queue?.close();
+  }
+
+  abort(): void {
+    this.#hasEnded = true;
+    this.#queue?.close(new ModTsError("MODTS_CLIENT_GONE"));
+    this.#inner.abort();
+  }
+
+  #choose(status: number, type: string): readonly AppliedFilter[] {
+    // A 304 has no type: its ETag says whether it is about filtered content.
+    return status === 304 ? this.#output : this.#output.filter((each) => matches(each, type));
+  }
+
+  /** Never rejects. */
+  async #send(
+    message: Message,
+    chosen: readonly AppliedFilter[],
+    begin: () => void,
+  ): Promise<void> {
+    const inner = this.#inner;
+    try {
+      if (message.status === 206) throw unreadable("part of a body (206)");
+      const codings = codingsOf(message.headers);
+      const filters = chosen.map(({ filter }) => filter);
+      const plain = through(this.#queue!, codings.map(({ decode }) => decode).toReversed());
+      const changed = runFilters(plain, filters, message);
+      for await (const chunk of through(
+        changed,
+        codings.map(({ encode }) => encode),
+      )) {
+        if (inner.ended) return;
+        if (!inner.begun) begin();
+        if (!inner.write(chunk)) await inner.drain();
+      }
+      if (!inner.begun) begin();
+      inner.end();
+    } catch (error) {
+      this.#failure = { error };
+      if (inner.begun) inner.abort();
+    } finally {
+      this.#hasEnded = true;
+      this.#queue?.close();
+    }
+  }
+
+  #filterBody(): AsyncGenerator<Uint8Array> {
+    const { headersIn } = this.#req;
+    const coding = headersIn.get("content-encoding") ?? "identity";
+    if (coding.toLowerCase() !== "identity") throw unreadable(`content coding ${coding}`);
+    const filters = this.#input.map(({ filter }) => filter);
+    return runFilters(this.#inner.body(), filters, new Message(this.#req, this.#req.headersIn));
+  }
+}
+
+type Request = RequestFacts & { readonly [internals]: RequestInternals };
+
+/** Sends the response of a request, and its body, through filters from now on. */
+export function attachFilters(
+  req: Request,
+  filters: { output: readonly AppliedFilter[]; input: readonly AppliedFilter[] },
+): FilteredExchange {
+  const state = req[internals];
+  const exchange = new FilteredExchange(state.exchange, req, filters);
+  state.exchange = exchange;
+  state.response.exchange = exchange;
+  // Not read yet: the phases before content have used it otherwise.
+  if (state.body?.used !== true) state.body = undefined;
+  return exchange;
+}
+
+/** A response in place of one that filters could not send. */
+export function replaceResponse(req: Request, exchange: Exchange): void {
+  const state = req[internals];
+  const { headOnly, errorStatus, errHeadersOut } = state.response;
+  state.exchange = exchange;
+  state.response = new ResponseBuffer(exchange, headOnly, errorStatus);
+  for (const [name, value] of errHeadersOut) state.response.errHeadersOut.add(name, value);
+}
+
+/** See `req.addOutputFilter`. */
+export function addOutputFilter(req: Request, value: unknown): void {
+  const filter = toFilter(value);
+  if (!filter) throw badArgument("addOutputFilter", "it takes a filter or a function");
+  const { exchange } = req[internals];
+  if (exchange.begun) throw new ModTsError("MODTS_HEADERS_SENT", { name: "addOutputFilter" });
+  const applied = { filter, types: [], version: "" };
+  if (exchange instanceof FilteredExchange) return exchange.add(applied);
+  attachFilters(req, { output: [applied], input: [] });
+}
+
+/** Makes a request one for the whole original, and its conditions ones about that. */
+export function prepareHeaders(req: Request, output: readonly AppliedFilter[]): void {
+  // Apache knows the type of files; what PHP, CGI and others send is known later.
+  const type = req[internals].context.contentType;
+  const chosen = output.filter((each) => type === "" || matches(each, type));
+  if (chosen.length === 0) return;
+  const { headersIn } = req;
+  for (const name of ["Range", "If-Range", "If-Modified-Since"]) headersIn.delete(name);
+  headersIn.set("Accept-Encoding", "identity");
+  const suffix = `-${versionOf(chosen)}"`;
+  const tags =
+    headersIn
+      .getAll("If-None-Match")
+      .join(",")
+      .match(/(?:W\/)?"[^"]*"/g) ?? [];
+  const ours = tags.filter((tag) => tag.endsWith(suffix));
+  headersIn.delete("If-None-Match");
+  // Apache compares weakly, so the original is not modified either (RFC 9110, section 13.1.2).
+  const originals = ours.map((tag) => `${tag.slice(0, -suffix.length)}"`);
+  if (originals.length > 0) headersIn.set("If-None-Match", originals.join(", "));
+}
+
+class Message implements FilteredMessage {
+  readonly req: RequestFacts;
+  readonly headers: HeaderTable;
+  status: number;
+
+  constructor(req: RequestFacts, headers: HeaderTable, status = 0) {
+    this.req = req;
+    this.headers = headers;
+    this.status = status;
+  }
+
+  get contentType(): string | null {
+    return this.headers.get("Content-Type") ?? null;
+  }
+  set contentType(type: string | null) {
+    if (type === null) this.headers.delete("Content-Type");
+    else this.headers.set("Content-Type", type);
+  }
+}
+
+/** Headers that speak of the bytes before the change. */
+function describeChange(headers: HeaderTable, chosen: readonly AppliedFilter[]): void {
+  for (const name of ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest"]) {
+    headers.delete(name);
+  }
+  for (const name of ["Content-Digest", "Repr-Digest"]) headers.delete(name);
+  const tag = /"([^"]*)"$/.exec(headers.get("ETag") ?? "")?.[1];
+  if (tag !== undefined) headers.set("ETag", `W/"${tag}-${versionOf(chosen)}"`);
+}
+
+function versionOf(chosen: readonly AppliedFilter[]): string {
+  const versions = chosen.map(({ version }) => version).join(" ");
+  return createHash("sha256").update(versions).digest("base64url").slice(0, 8);
+}
+
+function matches({ types }: AppliedFilter, contentType: string): boolean {
+  if (types.length === 0) return true;
+  const type = (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  return types.some((each) =>
+    each.endsWith("/*") ? type.startsWith(each.slice(0, -1)) : each === type,
+  );
+}
+
+/**
+ * Content codings of a body, in the order applied (RFC 9110, section 8.4). They stay: Apache names
+ * that of a file, such as `.gz`, whatever the answer says.
+ */
+function codingsOf(headers: HeaderTable): readonly Coding[] {
+  const names = headers
+    .getAll("Content-Encoding")
+    .join(",")
+    .toLowerCase()
+    .split(/[\s,]+/);
+  return names
+    .filter((name) => name !== "" && name !== "identity")
+    .map((name) => {
+      const coding = codings.get(name);
+      if (!coding) throw unreadable(`content coding ${name}`);
+      return coding;
+    });
+}
+
+interface Coding {
+  readonly decode: () => Duplex;
+  readonly encode: () => Duplex;
+}
+
+const gzip: Coding = { decode: createGunzip, encode: createGzip };
+const codings: ReadonlyMap<string, Coding> = new Map([
+  ["gzip", gzip],
+  ["x-gzip", gzip],
+  ["deflate", { decode: createInflate, encode: createDeflate }],
+  ["br", { decode: createBrotliDecompress, encode: createBrotliCompress }],
+]);
+
+function through(
+  chunks: AsyncIterable<Uint8Array>,
+  steps: readonly (() => Duplex)[],
+): AsyncIterable<Uint8Array> {
+  if (steps.length === 0) return chunks;
+  const source = Readable.from(chunks, { objectMode: false });
+  return steps.reduce<Readable>((stream, step) => stream.compose(step()), source);
+}
+
+function unreadable(what: string): ModTsError {
+  return new ModTsError("MODTS_FILTER_UNREADABLE", { what });
+}
+
+function rawOf(table: HeaderTable): string[] {
+  return [...table].flat();
+}

@@ -1,0 +1,71 @@
+/** Responses of Apache, or of the server behind it: `fetchOrigin` and `req.internalRedirect`. */
+import { ModTsError, badArgument } from "../base/errors.ts";
+import { OK } from "../base/outcome.ts";
+import { internals, type OriginAccess, type RequestInternals } from "./internals.ts";
+import type { RequestFacts } from "./request-facts.ts";
+
+export const originUnavailableHint =
+  "set origin and secret in mod-ts.config.ts and run mod-ts conf, or name a server with Use TsOption mod_ts.origin.url";
+
+type Request = RequestFacts & { readonly [internals]: RequestInternals };
+
+/**
+ * The original resource as a web-standard `Response`. The request is forwarded, with changes of
+ * `req.headersIn`, to `mod_ts.origin.url`, by default to this Apache, bypassing handlers.
+ *
+ * Returned unchanged, the response streams to the client. Its body may be transformed: the coding is
+ * `identity`, and there is no `Content-Length`.
+ * @throws ModTsError `MODTS_ORIGIN_…`
+ *
+ * @example
+ * ```ts
+ * export async function handler(req: ApacheRequest) {
+ *   const response = await fetchOrigin(req);
+ *   response.headers.set("X-Frame-Options", "DENY");
+ *   return response;
+ * }
+ * ```
+ */
+export function fetchOrigin(req: Request): Promise<Response> {
+  return originOf(req).fetch(req);
+}
+
+/** Options of an internal redirect. */
+export interface InternalRedirectOptions {
+  /** Other than GET and HEAD with the body. @default GET, HEAD for a HEAD */
+  method?: string;
+}
+
+/**
+ * Responds with another address of this Apache, like `req.internal_redirect` of mod_python.
+ * Resolves with `OK` when the response is on its way.
+ */
+export async function internalRedirect(
+  req: Request,
+  uri: string,
+  options: InternalRedirectOptions = {},
+): Promise<number> {
+  const { response, finalizer } = req[internals];
+  if (response.begun) throw new ModTsError("MODTS_HEADERS_SENT", { name: "internalRedirect" });
+  const path = uri.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
+  // Attack: "//host/path" or "http://host/path" of a client would choose another server.
+  if (!/^\/(?!\/)/.test(path) || path.includes("#")) {
+    throw badArgument(
+      "internalRedirect",
+      "it takes a path that begins with one /, and no fragment",
+    );
+  }
+  const method = options.method ?? (req.headerOnly ? "HEAD" : "GET");
+  const origin = originOf(req);
+  response.discard();
+  // Deadlock: a handler there may open the same session, locked by this request.
+  await finalizer?.settle(true);
+  await origin.redirect(req, { path, method });
+  return OK;
+}
+
+function originOf(req: Request): OriginAccess {
+  const origin = req[internals].toolkit?.origin;
+  if (origin) return origin;
+  throw new ModTsError("MODTS_ORIGIN_UNSET", originUnavailableHint);
+}

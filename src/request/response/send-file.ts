@@ -1,0 +1,82 @@
+/** Sends a file, or a part of it, as the response. */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { ModTsError } from "../../base/errors.ts";
+import type { ResponseBuffer } from "./response.ts";
+
+/** In bytes; a negative length means the rest. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+const blockSize = 65536;
+
+/**
+ * Sends a range of a file, following symbolic links; resolves with the number of bytes. If nothing
+ * was written, the length is announced; call `flush()` before, if more is to follow.
+ */
+export async function sendFile(
+  response: ResponseBuffer,
+  path: string,
+  range: FileRange,
+): Promise<number> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const length = clampLength(path, range, size);
+    const wanted = response.announceFile(length);
+    if (wanted) await copyRange(response, file, { offset: range.offset, length }, path);
+    return length;
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  let file: FileHandle | undefined;
+  try {
+    // Opening a pipe without writer would block forever.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) throw new Error("it is not a regular file");
+    return file;
+  } catch (cause) {
+    await file?.close();
+    throw unreadable(path, (cause as Error).message, cause);
+  }
+}
+
+function clampLength(path: string, { offset, length }: FileRange, size: number): number {
+  if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0) {
+    throw unreadable(path, "offset and length must be whole numbers, the offset not negative");
+  }
+  const left = Math.max(0, size - offset);
+  return length < 0 ? left : Math.min(left, length);
+}
+
+async function copyRange(
+  response: ResponseBuffer,
+  file: FileHandle,
+  range: FileRange,
+  path: string,
+): Promise<void> {
+  // A short range is copied, and can be sent together with other output.
+  const isShort = range.length <= blockSize;
+  // Blocks are reused after sending: new ones would accumulate faster than the collector frees
+  // them.
+  const free: Buffer[] = [];
+  for (let done = 0; done < range.length;) {
+    const block = free.pop() ?? Buffer.allocUnsafe(Math.min(blockSize, range.length));
+    const wanted = Math.min(block.length, range.length - done);
+    const { bytesRead } = await file.read(block, 0, wanted, range.offset + done);
+    if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
+    done += bytesRead;
+    const part = block.subarray(0, bytesRead);
+    const isTaken = isShort ? response.write(part) : response.give(part, () => free.push(block));
+    if (!isTaken) await response.flush();
+  }
+}
+
+function unreadable(file: string, reason: string, cause?: unknown): ModTsError {
+  return new ModTsError("MODTS_FILE_UNREADABLE", { file, reason }, { cause });
+}

@@ -1,0 +1,108 @@
+/**
+ * Control socket of a run directory, for `mod-ts reload`, `upgrade` and `status`: one line of JSON each way.
+ *
+ * Attack: a peer that may connect can replace the workers at will. So the socket belongs to the
+ * owner of the sidecar only, from the moment it exists.
+ */
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import type { BrokenModule } from "../base/version-store.ts";
+import { findSupervisor } from "./run-directory.ts";
+import type { SidecarStatus } from "./status.ts";
+
+export interface ReloadSuccess {
+  ok: true;
+  generation: number;
+  /** Settings that need a restart. */
+  restart: readonly string[];
+  /** What was in use before, and cannot be loaded as it is now; missing in earlier versions. */
+  broken?: readonly BrokenModule[];
+}
+
+export type ReloadOutcome =
+  /** The new generation serves. */
+  | ReloadSuccess
+  /** At least one pool kept its old workers, or nothing was changed. */
+  | { ok: false; code: string; message: string };
+
+export type UpgradeOutcome =
+  /** The successor serves. */
+  { ok: true; pid: number } | Extract<ReloadOutcome, { ok: false }>;
+
+export type ControlRequest =
+  /** `directory` of the configuration. */
+  { command: "reload" | "upgrade"; directory: string } | { command: "status" };
+
+/** Bytes of a reply. */
+const longestReply = 16 * 1024 ** 2;
+
+/** Path of the control socket. No pool can have this name, and it is no longer than `main.sock`. */
+export function controlSocket(run: string): string {
+  return join(run, ".control");
+}
+
+/**
+ * Asks the supervisor of a run directory for a reload; resolves when it is over.
+ * Throws `MODTS_NOT_RUNNING` or `MODTS_RELOAD_FAILED`.
+ */
+export async function askReload(run: string, directory: string): Promise<ReloadOutcome> {
+  return (await askForDirectory(run, { command: "reload", directory })) as ReloadOutcome;
+}
+
+/** Asks the supervisor of a run directory to start its successor; otherwise as {@link askReload}. */
+export async function askUpgrade(run: string, directory: string): Promise<UpgradeOutcome> {
+  return (await askForDirectory(run, { command: "upgrade", directory })) as UpgradeOutcome;
+}
+
+async function askForDirectory(run: string, request: ControlRequest): Promise<unknown> {
+  try {
+    return await ask(run, request);
+  } catch (error) {
+    if (isModTsError(error)) throw error;
+    const { message: reason } = error as Error;
+    throw new ModTsError("MODTS_RELOAD_FAILED", { run, reason }, { cause: error });
+  }
+}
+
+/**
+ * Asks the supervisor of a run directory for its status.
+ * Throws `MODTS_NOT_RUNNING`, or an error of the connection.
+ */
+export async function askStatus(run: string): Promise<SidecarStatus> {
+  return (await ask(run, { command: "status" }, statusTimeoutMs)) as SidecarStatus;
+}
+
+/** A supervisor answers at once: it waits for nobody. */
+const statusTimeoutMs = 5000;
+
+async function ask(run: string, request: ControlRequest, timeoutMs = 0): Promise<unknown> {
+  if (findSupervisor(run) === undefined)
+    throw new ModTsError("MODTS_NOT_RUNNING", { directory: run });
+  const socket = connect(controlSocket(run));
+  socket.setTimeout(timeoutMs, () => {
+    socket.destroy(new Error(`the sidecar did not answer within ${timeoutMs} ms`));
+  });
+  try {
+    socket.write(`${JSON.stringify(request)}\n`);
+    return JSON.parse(await readLine(socket, longestReply));
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The first line of a connection. */
+export function readLine(socket: Socket, longest: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    socket.setEncoding("utf8").on("data", (part: string) => {
+      // Only the new part: to search all of a long line for each part takes minutes.
+      const end = part.indexOf("\n");
+      if (end >= 0) resolve(text + part.slice(0, end));
+      text += part;
+      if (text.length > longest) socket.destroy();
+    });
+    socket.on("error", reject);
+    socket.once("close", () => reject(new Error("the sidecar closed the connection")));
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * Handover of a supervisor to its successor: a new process, started from the files as they are now,
+ * which inherits the listening sockets and takes over when its workers serve.
+ *
+ * ```
+ * old:  start successor ────────────────────────────> close sockets, drain workers, exit
+ * new:                    start workers, accept, pid file, "serving" ───────────────────>
+ * ```
+ *
+ * Both accept for a moment, so that no connection is refused.
+ */
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { attempt } from "../base/attempt.ts";
+import type { Listener, ListenerOptions } from "./listener.ts";
+
+/** A listening socket of the predecessor. */
+export interface PassedSocket {
+  /** What it was opened for; it serves only the same. */
+  options: ListenerOptions;
+  descriptor: number;
+  /** Whether the file of a Unix socket is to be removed in the end: not that of systemd. */
+  isOwned: boolean;
+}
+
+/** What a supervisor tells its successor. */
+export interface Predecessor {
+  pid: number;
+  sockets: PassedSocket[];
+}
+
+const variable = "MOD_TS_PREDECESSOR";
+
+/** Descriptors before are standard input, output and error. */
+const firstDescriptor = 3;
+
+/**
+ * The predecessor of this process, if it has one. Workers and other children inherit the variable;
+ * the predecessor is the parent of the successor only.
+ */
+export function readPredecessor(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Predecessor | undefined {
+  const text = environment[variable];
+  if (text === undefined) return undefined;
+  const predecessor = JSON.parse(text) as Predecessor;
+  return predecessor.pid === process.ppid ? predecessor : undefined;
+}
+
+/** What decides whether the service goes on when this process ends. */
+export interface ProcessPlace {
+  pid: number;
+  ppid: number;
+  /** Name of process 1. */
+  init: string;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Programs that end with their only child, as process 1 of containers. */
+const containerInits: ReadonlySet<string> = new Set([
+  "tini",
+  "docker-init",
+  "dumb-init",
+  "catatonit",
+]);
+
+/** Why no successor can take over, as everything ends with this process; undefined if one can. */
+export function whyIrreplaceable(place: ProcessPlace = ownPlace()): string | undefined {
+  const { pid, ppid, init, environment } = place;
+  if (pid === 1 || (ppid === 1 && containerInits.has(init))) {
+    return "this is the main process of a container, which ends with it; start a new container";
+  }
+  const isMain = environment["SYSTEMD_EXEC_PID"] === String(pid);
+  if (isMain && environment["NOTIFY_SOCKET"] === undefined) {
+    return "systemd stops the service with its main process; set Type=notify, or use systemctl restart";
+  }
+  return undefined;
+}
+
+function ownPlace(): ProcessPlace {
+  const init = attempt(() => readFileSync("/proc/1/comm", "utf8").trim(), "");
+  return { pid: process.pid, ppid: process.ppid, init, environment: process.env };
+}
+
+/** Takes the socket that serves the same out of the list; undefined if there is none. */
+export function takeSocket(
+  sockets: PassedSocket[],
+  options: ListenerOptions,
+): PassedSocket | undefined {
+  const key = JSON.stringify(keyOf(options));
+  const index = sockets.findIndex((socket) => JSON.stringify(keyOf(socket.options)) === key);
+  return index < 0 ? undefined : sockets.splice(index, 1)[0];
+}
+
+/** The order of members must not matter. */
+function keyOf({ pool, transport, address, shared = false }: ListenerOptions): unknown[] {
+  const where = "path" in address ? [address.path] : [address.host, address.port];
+  return [pool, transport, ...where, shared];
+}
+
+/** Starts this program again, with the sockets; it says `serving` when it has taken over. */
+export function spawnSuccessor(listeners: readonly Listener[]): ChildProcess {
+  const stdio: StdioOptions = ["ignore", "inherit", "inherit"];
+  const passed = listeners.map(({ descriptor, isOwned, ...options }, index): PassedSocket => {
+    const { pool, transport, address, shared = false } = options;
+    stdio.push(descriptor);
+    const served = { pool, transport, address, shared };
+    return { options: served, descriptor: firstDescriptor + index, isOwned };
+  });
+  stdio.push("ipc");
+  const predecessor: Predecessor = { pid: process.pid, sockets: passed };
+  const env: NodeJS.ProcessEnv = { ...process.env, [variable]: JSON.stringify(predecessor) };
+  // They name this process.
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"]) {
+    delete env[name];
+  }
+  const argv = [...process.execArgv, ...process.argv.slice(1)];
+  return spawn(process.execPath, argv, { stdio, env, detached: false });
+}
+
+/**
+ * Resolves with undefined when the successor serves, else with the reason, when it has ended: with
+ * SIGTERM, or SIGKILL after `graceMs`.
+ */
+export async function untilServing(
+  child: ChildProcess,
+  limitMs: number,
+  graceMs = 10_000,
+): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const ended = new Promise<void>((end) => {
+    child.on("exit", () => end());
+    // It never began.
+    child.on("error", () => child.pid === undefined && end());
+  });
+  const timer = setTimeout(() => resolve(`not serving within ${limitMs} ms`), limitMs);
+  child.on("error", ({ message }) => resolve(message));
+  child.on("exit", (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
+  child.on("message", (message) => {
+    if (message === serving) resolve(undefined);
+  });
+  const reason = await promise;
+  clearTimeout(timer);
+  if (reason === undefined) return undefined;
+  child.kill("SIGTERM");
+  // A second process that serves the same sockets with other code must not go on.
+  const force = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  await ended;
+  clearTimeout(force);
+  return reason;
+}
+
+const serving = "serving";
+
+/** Tells the predecessor that this process has taken over. */
+export function reportServing(): void {
+  process.send?.(serving, () => process.disconnect?.());
+}

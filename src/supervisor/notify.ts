@@ -1,0 +1,43 @@
+/**
+ * Notifications to systemd (sd_notify(3)), for units with `Type=notify`: ready, reloading, stopping,
+ * watchdog.
+ *
+ * Node.js has no Unix datagram sockets, so systemd's own program `systemd-notify` sends them.
+ */
+import { execFile } from "node:child_process";
+import { log } from "../base/log.ts";
+
+let isMissing = false;
+
+/** Sends assignments such as `READY=1`; without systemd nothing happens. Never throws. */
+export function notifySystemd(...assignments: string[]): Promise<void> {
+  if (!process.env["NOTIFY_SOCKET"] || isMissing) return Promise.resolve();
+  return new Promise((resolve) => {
+    execFile("systemd-notify", assignments, (error) => {
+      if (error) warnOnce(error.message);
+      resolve();
+    });
+  });
+}
+
+/** systemd compares the time with that of its own signals. */
+export function monotonicTime(): string {
+  return `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`;
+}
+
+/**
+ * Sends `WATCHDOG=1` twice in each period that the unit demands (`WatchdogSec=`). Returns the
+ * function that stops it.
+ */
+export function startSystemdWatchdog(): () => void {
+  const { WATCHDOG_USEC: period, WATCHDOG_PID: pid } = process.env;
+  const periodMs = Number(period) / 1000;
+  if (!(periodMs > 0) || (pid && Number(pid) !== process.pid)) return () => {};
+  const timer = setInterval(() => void notifySystemd("WATCHDOG=1"), periodMs / 2).unref();
+  return () => clearInterval(timer);
+}
+
+function warnOnce(reason: string): void {
+  isMissing = true;
+  log("warn", `systemd is not notified: ${reason}`);
+}

@@ -1,0 +1,375 @@
+/**
+ * A pool of workers ("interpreter"): keeps them alive, replaces generations, deals out connections.
+ *
+ * ```
+ * connection ─> waiting ─> free worker with the fewest ─> accepted
+ *                  ^                 │
+ *                  └── returned <── died before it accepted
+ * ```
+ */
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ModTsError } from "../base/errors.ts";
+import type { BrokenModule } from "../base/version-store.ts";
+import type { Listener } from "./listener.ts";
+import { ExitLog, report } from "./exit-log.ts";
+import type { WorkerReport } from "./report.ts";
+import type { PoolStatus, WorkerStatus } from "./status.ts";
+import { type DrainOptions, Successors } from "./successors.ts";
+import type { WorkerLimits } from "./worker-limits.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+export type { DrainOptions } from "./successors.ts";
+
+export interface PoolOptions {
+  name: string;
+  /** Program that the workers run. */
+  program: URL;
+  /** Connections queued while no worker is free; more are closed. */
+  backlog: number;
+  /** Milliseconds that a new worker has until `ready`; doubled when one took longer, up to 16 times. */
+  readyTimeout: number;
+  /** Workers of all pools that are not ready yet. @default a set of this pool */
+  starting?: Set<WorkerProcess>;
+  /** Pauses before a worker that died is replaced. */
+  backoff: Backoff;
+  /** Receives what workers have counted; undefined when one has ended. @default nobody */
+  observe?: (pid: number, report: WorkerReport | undefined) => void;
+  /** Listeners; workers accept on the shared ones themselves. @default none */
+  shared?: () => readonly Listener[];
+  /** Lets a debugger attach to the one worker of the pool. @default none can */
+  inspect?: { port: number; waits: boolean } | undefined;
+  /** Called when a worker has died. */
+  onDeath?: () => void;
+}
+
+/** Milliseconds: `first`, doubled at each exit up to `most`; `first` again after `reset` of uptime. */
+export interface Backoff {
+  first: number;
+  most: number;
+  reset: number;
+}
+
+export interface GenerationOptions {
+  /** Number of the generation, from 1. */
+  generation: number;
+  workers: number;
+  /** Plain data for the workers. */
+  config: unknown;
+  /** Limits after which a worker is replaced. @default none */
+  limits?: WorkerLimits;
+  /** For workers that are replaced within the generation. @default at once, 90 s */
+  drain?: DrainOptions;
+}
+
+interface Generation {
+  options: GenerationOptions;
+  workers: Set<WorkerProcess>;
+  /** Aborted when the generation is replaced or the pool stops: no more workers are started. */
+  retired: AbortController;
+  /** Of workers that are blocked or at a limit. */
+  successors: Successors;
+}
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #firstReady = Promise.withResolvers<void>();
+  readonly #hopeless = Promise.withResolvers<string>();
+  #failedStarts = 0;
+  readonly #waiting: { transport: string; socket: Socket }[] = [];
+  readonly #draining = new Set<Generation>();
+  readonly #exits: ExitLog;
+  #current: Generation | undefined;
+  #next: Generation | undefined;
+  readonly #starting: Set<WorkerProcess>;
+  #readyTimeout: number;
+  #stopping = false;
+  #full = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#exits = new ExitLog(options.name, options.backoff.reset);
+    this.#starting = options.starting ?? new Set();
+    this.#readyTimeout = options.readyTimeout;
+  }
+
+  /** Resolves when the first worker is ready. */
+  get ready(): Promise<void> {
+    return this.#firstReady.promise;
+  }
+
+  /** Resolves with the reason when workers have ended three times before one was ever ready. */
+  get hopeless(): Promise<string> {
+    return this.#hopeless.promise;
+  }
+
+  /** What the workers of the last reload could not load. */
+  get broken(): BrokenModule[] {
+    return [...(this.#current?.workers ?? [])].flatMap((worker) => worker.broken);
+  }
+
+  /** Process ids of the workers that serve or are starting. */
+  get pids(): number[] {
+    return [...(this.#current?.workers ?? [])].map(({ pid }) => pid);
+  }
+
+  get status(): Omit<PoolStatus, "counts"> {
+    const workers = this.#generations().flatMap((generation) =>
+      [...generation.workers].map(({ status }) => status),
+    );
+    return {
+      name: this.#options.name,
+      wanted: this.#current?.options.workers ?? 0,
+      queued: this.#waiting.length,
+      workers: workers.filter((status): status is WorkerStatus => status !== undefined),
+    };
+  }
+
+  /** Starts the first generation without waiting for it. */
+  start(options: GenerationOptions): void {
+    this.#current = this.#newGeneration(options);
+    for (let slot = 1; slot <= options.workers; slot += 1) {
+      void this.#keepAlive(this.#current, this.#spawn(this.#current, slot));
+    }
+  }
+
+  /** Passes a connection to a worker as soon as one is free. */
+  accept(transport: string, socket: Socket): void {
+    // A connection reset by the peer must not end the supervisor.
+    socket.on("error", () => {});
+    if (this.#waiting.length >= this.#options.backlog) return this.#refuse(socket);
+    this.#waiting.push({ transport, socket });
+    this.#deal();
+  }
+
+  /**
+   * Replaces every worker: all new ones are ready before the first old one is drained. Does not
+   * wait for the old ones to end. Resolves with the reason when nothing was changed, as one of the
+   * new ones did not get ready.
+   */
+  async replace(options: GenerationOptions, drain: DrainOptions): Promise<ModTsError | undefined> {
+    const next = this.#newGeneration(options);
+    this.#next = next;
+    const started = Array.from({ length: options.workers }, (_, index) =>
+      this.#spawn(next, index + 1),
+    );
+    try {
+      await Promise.all(started.map((worker) => worker.ready));
+    } catch (error) {
+      return await this.#discard(next, error);
+    } finally {
+      this.#next = undefined;
+    }
+    if (this.#stopping) return this.#notReady("the sidecar is stopping");
+    const old = this.#current;
+    this.#current = next;
+    for (const worker of started) {
+      this.#share(worker);
+      void this.#keepAlive(next, worker);
+    }
+    this.#deal();
+    if (old) void this.#retire(old, drain);
+    return undefined;
+  }
+
+  /** Drains every worker; queued connections go to a worker if one is free. */
+  async stop(deadline: number): Promise<void> {
+    this.#stopping = true;
+    this.#deal();
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
+    const all = this.#generations();
+    await Promise.all(all.map((generation) => this.#retire(generation, { linger: 0, deadline })));
+  }
+
+  /** Drains every worker when all queued connections have one; the successor accepts new ones. */
+  async handOver(drain: DrainOptions): Promise<void> {
+    const limit = performance.now() + drain.deadline;
+    while (this.#waiting.length > 0 && performance.now() < limit) await sleep(20);
+    this.#stopping = true;
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
+    await Promise.all(this.#generations().map((generation) => this.#retire(generation, drain)));
+  }
+
+  /** Ends every worker at once. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    const workers = this.#generations().flatMap((generation) => {
+      generation.retired.abort();
+      return [...generation.workers];
+    });
+    await Promise.all(workers.map((worker) => worker.kill("stopped at once by a second signal")));
+  }
+
+  /** Lets every worker open its log file again. */
+  reopenLogs(): void {
+    for (const { workers } of this.#generations()) {
+      for (const worker of workers) worker.reopenLog();
+    }
+  }
+
+  #newGeneration(options: GenerationOptions): Generation {
+    const { name: pool, backoff } = this.#options;
+    const retired = new AbortController();
+    const { limits = {}, drain = { linger: 0, deadline: 90_000 } } = options;
+    const settings = { pool, pause: backoff.most, limits, drain, retired: retired.signal };
+    const successors = new Successors(settings, (slot) => this.#spawn(generation, slot));
+    const generation: Generation = { options, workers: new Set(), retired, successors };
+    return generation;
+  }
+
+  #generations(): Generation[] {
+    return [this.#next, this.#current, ...this.#draining].filter((one) => one !== undefined);
+  }
+
+  #spawn(generation: Generation, slot: number): WorkerProcess {
+    const { name, program, inspect } = this.#options;
+    const readyTimeout = this.#readyTimeout;
+    const worker: WorkerProcess = new WorkerProcess({
+      ...generation.options,
+      pool: name,
+      slot,
+      inspect,
+      // One for the pool: the others load at the first request.
+      verifies: generation === this.#next && slot === 1,
+      program,
+      readyTimeout,
+      onReport: (told) => generation.successors.hear(worker, told),
+      onOutdated: (file) => void generation.successors.renew(worker, file),
+      onLate: () => this.#allowMore(readyTimeout),
+      onFree: () => this.#deal(),
+      onObserved: (observed) => this.#options.observe?.(worker.pid, observed),
+      onReturned: (transport, socket) => this.#takeBack(transport, socket),
+    });
+    generation.workers.add(worker);
+    void worker.exited.then(() => {
+      generation.workers.delete(worker);
+      this.#options.observe?.(worker.pid, undefined);
+    });
+    this.#starting.add(worker);
+    const started = (): void => void this.#starting.delete(worker);
+    const isReady = (): void => {
+      this.#firstReady.resolve();
+      if (this.#current === generation) this.#share(worker);
+    };
+    worker.ready.then(isReady, () => {}).then(started);
+    return worker;
+  }
+
+  /** Attack: a machine too busy to start a worker in time would start it again and again. */
+  #allowMore(readyTimeout: number): void {
+    const most = this.#options.readyTimeout * 16;
+    this.#readyTimeout = Math.max(this.#readyTimeout, Math.min(readyTimeout * 2, most));
+  }
+
+  /** Resolves when no worker is starting: several at once keep a busy machine busy. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    while (this.#starting.size > 0 && !signal.aborted) {
+      await Promise.race([...this.#starting].map(({ ready }) => ready.catch(() => {})));
+    }
+  }
+
+  /** Replaces the worker whenever it exits, until its generation is retired. */
+  async #keepAlive(generation: Generation, first: WorkerProcess): Promise<void> {
+    const { backoff } = this.#options;
+    const { signal } = generation.retired;
+    let pause = backoff.first;
+    let worker = first;
+    for (;;) {
+      const reason = await this.#watchUptime(worker);
+      if (signal.aborted) return;
+      this.#options.onDeath?.();
+      const spare = generation.successors.take(worker);
+      if (!worker.isDraining) this.#exits.note({ pid: worker.pid, reason, age: worker.age });
+      if (worker.age < 0 && ++this.#failedStarts >= 3) this.#hopeless.resolve(reason);
+      if (worker.age >= backoff.reset) pause = backoff.first;
+      if (spare) {
+        worker = spare;
+        continue;
+      }
+      await sleep(pause, undefined, { signal }).catch(() => {});
+      if (worker.age < 0) await this.#turn(signal);
+      if (signal.aborted) return;
+      pause = Math.min(pause * 2, backoff.most);
+      worker = this.#spawn(generation, worker.slot);
+    }
+  }
+
+  /** Resolves with the reason of the exit. */
+  async #watchUptime(worker: WorkerProcess): Promise<string> {
+    let timer: NodeJS.Timeout | undefined;
+    const isReady = (): void => {
+      const { reset } = this.#options.backoff;
+      timer = setTimeout(() => this.#exits.recover(), Math.max(0, reset - worker.age)).unref();
+    };
+    worker.ready.then(isReady, () => {});
+    const reason = await worker.exited;
+    clearTimeout(timer);
+    return reason;
+  }
+
+  #share(worker: WorkerProcess): void {
+    for (const { transport, handle } of this.#options.shared?.() ?? []) {
+      if (handle) worker.listen(transport, handle);
+    }
+  }
+
+  async #discard(next: Generation, error: unknown): Promise<ModTsError> {
+    next.retired.abort();
+    const reason = error instanceof Error ? error.message : String(error);
+    await Promise.all([...next.workers].map((worker) => worker.kill("the reload failed")));
+    const failure = this.#notReady(this.#stopping ? "the sidecar is stopping" : reason);
+    if (!this.#stopping) report(failure);
+    return failure;
+  }
+
+  #notReady(reason: string): ModTsError {
+    return new ModTsError("MODTS_WORKER_NOT_READY", { pool: this.#options.name, reason });
+  }
+
+  async #retire(generation: Generation, { linger, deadline }: DrainOptions): Promise<void> {
+    generation.retired.abort();
+    this.#draining.add(generation);
+    const drained = [...generation.workers].map((worker) => worker.drain(linger, deadline));
+    await Promise.all(drained);
+    this.#draining.delete(generation);
+  }
+
+  #deal(): void {
+    while (this.#waiting.length > 0) {
+      const worker = this.#pickWorker();
+      if (!worker) return;
+      const { transport, socket } = this.#waiting.shift()!;
+      worker.offer(transport, socket);
+    }
+    this.#full = false;
+  }
+
+  /** The free worker with the fewest connections, in turn among equals. */
+  #pickWorker(): WorkerProcess | undefined {
+    const workers = this.#current?.workers ?? new Set();
+    let best: WorkerProcess | undefined;
+    for (const worker of workers) {
+      if (worker.free && (!best || worker.connections < best.connections)) best = worker;
+    }
+    if (best) {
+      workers.delete(best);
+      workers.add(best);
+    }
+    return best;
+  }
+
+  #takeBack(transport: string, socket: Socket): void {
+    if (this.#stopping) return void socket.destroy();
+    this.#waiting.unshift({ transport, socket });
+    this.#deal();
+  }
+
+  #refuse(socket: Socket): void {
+    socket.destroy();
+    // Logged once per overload, so that a flood of connections is not a flood of lines.
+    if (this.#full) return;
+    this.#full = true;
+    const { name: pool, backlog } = this.#options;
+    report(new ModTsError("MODTS_BACKLOG_FULL", { pool, limit: backlog }));
+  }
+}

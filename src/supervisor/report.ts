@@ -1,0 +1,147 @@
+/**
+ * Reports of a worker to the supervisor: what it has counted, how it is, and its latest errors.
+ *
+ * Once a second, and before it ends, so that no count is lost in a reload.
+ */
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { logChannel, reloadChannel, type ReloadRecord } from "../base/channels.ts";
+import { type Counter, type Counts } from "../base/counts.ts";
+import { type LogLevel, logLevels, type LogRecord } from "../base/log.ts";
+import { redact } from "../base/redact.ts";
+
+export interface WorkerReport {
+  counts?: Counts;
+  gauges: WorkerGauges;
+  /** Logged since the last report, newest last. */
+  errors?: ErrorNote[];
+  /** Handler modules built since the last report. */
+  builds?: BuildNote[];
+}
+
+/** State of a worker. */
+export interface WorkerGauges {
+  /** Requests that are being served. */
+  active: number;
+  /** Resident memory in bytes. */
+  rss: number;
+  /** Used JavaScript heap in bytes. */
+  heap: number;
+  /** Longest delay of the event loop since the last report, in milliseconds. */
+  lag: number;
+  /** Share of the time since the last report in which the event loop was busy, 0 to 1. */
+  utilization: number;
+}
+
+export interface ErrorNote {
+  /** Milliseconds since 1970. */
+  at: number;
+  level: LogLevel;
+  message: string;
+  code?: string;
+  uniqueId?: string;
+  /** First line of a handler in the stack, e.g. `/srv/a.ts:3:9`. */
+  place?: string;
+  /** Text of that line. */
+  source?: string;
+}
+
+export interface BuildNote {
+  /** Milliseconds since 1970. */
+  at: number;
+  file: string;
+  /** Of the module, from 1. */
+  version: number;
+  /** Milliseconds. */
+  duration: number;
+  error?: string;
+}
+
+/** Finds the line of a handler that an error comes from. */
+export type Locate = (error: unknown) => { place: string; source: string } | undefined;
+
+export interface ReporterOptions {
+  counter: Counter;
+  locate: Locate;
+  send: (report: WorkerReport) => void;
+  /** @default 1_000 */
+  intervalMs?: number;
+}
+
+/** Errors kept between two reports: a flood of errors is not a flood of messages. */
+const maxNotes = 20;
+
+/** Reports until the process ends; the returned function reports at once. */
+export function startReports({
+  counter,
+  locate,
+  send,
+  intervalMs = 1000,
+}: ReporterOptions): () => void {
+  const delay = monitorEventLoopDelay({ resolution: 50 });
+  delay.enable();
+  let utilization = performance.eventLoopUtilization();
+  let errors: ErrorNote[] = [];
+  let builds: BuildNote[] = [];
+  onError(locate, (note) => {
+    counter.addEvent("errors");
+    if (errors.length < maxNotes) errors.push(note);
+  });
+  reloadChannel.subscribe((message) => {
+    if (builds.length < maxNotes) builds.push(buildOf(message as ReloadRecord));
+  });
+  const report = (): void => {
+    const now = performance.eventLoopUtilization();
+    const { rss, heapUsed: heap } = process.memoryUsage();
+    const counts = counter.take();
+    send({
+      gauges: {
+        active: counter.active,
+        rss,
+        heap,
+        lag: Math.max(0, delay.max / 1e6 - 50),
+        utilization: performance.eventLoopUtilization(now, utilization).utilization,
+      },
+      ...(counts && { counts }),
+      ...(errors.length > 0 && { errors }),
+      ...(builds.length > 0 && { builds }),
+    });
+    delay.reset();
+    utilization = now;
+    errors = [];
+    builds = [];
+  };
+  setInterval(report, intervalMs).unref();
+  return report;
+}
+
+/** Calls `act` for each line of level error or more severe of this process. */
+export function onError(locate: Locate, act: (note: ErrorNote) => void): () => void {
+  const listener = (message: unknown): void => {
+    const record = message as LogRecord;
+    const isError = logLevels.indexOf(record.level) <= logLevels.indexOf("error");
+    if (isError) act(noteOf(record, locate));
+  };
+  logChannel.subscribe(listener);
+  return () => logChannel.unsubscribe(listener);
+}
+
+function noteOf({ level, message, code, uniqueId, error }: LogRecord, locate: Locate): ErrorNote {
+  return {
+    at: Date.now(),
+    level,
+    message: redact(message).slice(0, 1000),
+    ...(code !== undefined && { code }),
+    ...(uniqueId && { uniqueId }),
+    ...locate(error),
+  };
+}
+
+function buildOf({ entry, generation, duration, error }: ReloadRecord): BuildNote {
+  return {
+    at: Date.now(),
+    file: entry,
+    version: generation,
+    duration,
+    ...(error && { error: redact(error.message).slice(0, 1000) }),
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Run directory of a supervisor, and the pid file that reserves it.
+ *
+ * `mod-ts.pid` has two lines: the process id and the start time of the process. After a restart,
+ * especially of a container, another process may have the same id; it must not block a start.
+ */
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { ModTsError } from "../base/errors.ts";
+import { isReplaceable } from "../base/private-directory.ts";
+import { isAlive, startTime } from "../base/process-identity.ts";
+import { prepareTickets, removeTickets } from "../base/ticket-store.ts";
+import { prepareVersions, removeVersions } from "../base/version-store.ts";
+
+export interface RunDirectory {
+  /** Absolute path. */
+  readonly pidFile: string;
+  /** Puts this process into the pid file of its predecessor. */
+  takeOver(): void;
+  /** Removes the pid file, unless a successor has taken over. */
+  release(): void;
+}
+
+/**
+ * Claims a directory, created if missing; that of a predecessor stays with it until `takeOver`.
+ * Throws `MODTS_ALREADY_RUNNING` or `MODTS_RUN_DIRECTORY`.
+ */
+export function claimRunDirectory(directory: string, predecessor?: number): RunDirectory {
+  const pidFile = join(directory, "mod-ts.pid");
+  const own = `${process.pid}\n${startTime(process.pid)}\n`;
+  try {
+    prepare(directory);
+    if (predecessor === undefined || findSupervisor(directory) !== predecessor) {
+      removeStale(directory, pidFile);
+      // Exclusive: of two concurrent starts one fails here.
+      writeFileSync(pidFile, own, { flag: "wx" });
+    }
+  } catch (error) {
+    throw explain(error, directory);
+  }
+  return {
+    pidFile,
+    takeOver() {
+      const draft = `${pidFile}.${process.pid}`;
+      writeFileSync(draft, own);
+      renameSync(draft, pidFile);
+    },
+    release() {
+      if (read(pidFile) === own) rmSync(pidFile, { force: true });
+    },
+  };
+}
+
+/** Process id of the supervisor that uses the directory; undefined if none does. */
+export function findSupervisor(directory: string): number | undefined {
+  return owner(read(join(directory, "mod-ts.pid")));
+}
+
+/**
+ * Empties what workers share in the directory. Attack: tickets and versions of an earlier run, whose
+ * handlers may have been stricter since.
+ */
+export function prepareStores(directory: string, group: number | undefined): void {
+  prepareTickets(directory, group);
+  prepareVersions(directory);
+}
+
+export function removeStores(directory: string): void {
+  removeTickets(directory);
+  removeVersions(directory);
+}
+
+function prepare(directory: string): void {
+  // With a strict umask httpd could not reach the sockets, which have modes of their own.
+  const mask = process.umask(0o022);
+  try {
+    mkdirSync(directory, { recursive: true });
+  } finally {
+    process.umask(mask);
+  }
+  // Attack: a user who may rename here replaces our socket and reads every request.
+  if (isReplaceable(statSync(directory), 0o002)) throw new Error("everyone may write to it");
+}
+
+function removeStale(directory: string, pidFile: string): void {
+  const text = read(pidFile);
+  if (text === undefined) return;
+  const pid = owner(text);
+  if (pid !== undefined) throw new ModTsError("MODTS_ALREADY_RUNNING", { pid, directory });
+  // Renamed, compared, then removed: another starter may have replaced the file since it was read.
+  const aside = `${pidFile}.${process.pid}`;
+  renameSync(pidFile, aside);
+  if (read(aside) !== text) linkSync(aside, pidFile);
+  rmSync(aside, { force: true });
+}
+
+/** Process of a pid file, if it is still running. */
+function owner(text: string | undefined): number | undefined {
+  const [first = "", started = ""] = (text ?? "").split("\n");
+  const pid = Number(first);
+  if (!Number.isSafeInteger(pid) || pid < 1 || pid === process.pid) return undefined;
+  return isAlive(pid) && startTime(pid) === started ? pid : undefined;
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function explain(error: unknown, directory: string): unknown {
+  if (error instanceof ModTsError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EEXIST") return claimedMeanwhile(directory);
+  return new ModTsError("MODTS_RUN_DIRECTORY", { directory, reason: message }, { cause: error });
+}
+
+function claimedMeanwhile(directory: string): ModTsError {
+  const pid = findSupervisor(directory);
+  if (pid !== undefined) return new ModTsError("MODTS_ALREADY_RUNNING", { pid, directory });
+  return new ModTsError("MODTS_RUN_DIRECTORY", { directory, reason: "another process changes it" });
+}

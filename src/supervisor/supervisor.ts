@@ -1,0 +1,396 @@
+/**
+ * Parent process: owns the listening sockets, spawns and replaces workers, handles signals.
+ *
+ * It loads no fastify, no compiler and no user code, so that only a bug in this directory can end
+ * it. When a worker crashes or is replaced, new connections wait in the queue of the pool.
+ */
+import type { Socket } from "node:net";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import type { ReloadOutcome, UpgradeOutcome } from "./control.ts";
+import { openControl } from "./control-server.ts";
+import {
+  readPredecessor,
+  reportServing,
+  spawnSuccessor,
+  takeSocket,
+  untilServing,
+  whyIrreplaceable,
+} from "./handover.ts";
+import {
+  defaults,
+  inspectOf,
+  type Supervisor,
+  type SupervisorOptions,
+  type SupervisorSettings,
+} from "./supervisor-options.ts";
+import { monotonicTime, notifySystemd, startSystemdWatchdog } from "./notify.ts";
+import {
+  formatAddress,
+  openListener,
+  requireTrust,
+  type Listener,
+  type ListenerOptions,
+} from "./listener.ts";
+import { log } from "../base/log.ts";
+import { revokeTickets } from "../base/ticket-store.ts";
+import { Observations } from "./observations.ts";
+import { type DrainOptions, type GenerationOptions, Pool } from "./pool.ts";
+import { composeStatus, type ReloadNote, type SidecarStatus } from "./status.ts";
+import type { WorkerReport } from "./report.ts";
+import type { WorkerProcess } from "./worker-process.ts";
+import {
+  claimRunDirectory,
+  prepareStores,
+  removeStores,
+  type RunDirectory,
+} from "./run-directory.ts";
+
+export type { ListenAddress, Listener, ListenerOptions } from "./listener.ts";
+export type { Supervisor, SupervisorOptions, SupervisorSettings } from "./supervisor-options.ts";
+export type { ReloadOutcome, UpgradeOutcome } from "./control.ts";
+export type { Backoff } from "./pool.ts";
+export type { WorkerLimits } from "./worker-limits.ts";
+export type {
+  ConnectionMessage,
+  DrainMessage,
+  FromWorker,
+  InitMessage,
+  ToWorker,
+} from "./worker-process.ts";
+
+/** Creates a supervisor; nothing happens before `start` or `run`. */
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  return new SupervisorProcess(options);
+}
+
+class SupervisorProcess implements Supervisor {
+  readonly #options: SupervisorOptions & typeof defaults;
+  readonly #pools = new Map<string, Pool>();
+  readonly #starting = new Set<WorkerProcess>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #settings: SupervisorSettings;
+  #runDirectory: RunDirectory | undefined;
+  #listeners: Listener[] = [];
+  #control: Listener | undefined;
+  readonly #observations = new Observations();
+  readonly #startedAt = Date.now();
+  #lastOutcome: ReloadNote | null = null;
+  #generation = 1;
+  #stopping = false;
+  readonly #predecessor = readPredecessor();
+  #hasTakenOver = false;
+  #isUpgrading = false;
+  #stopWatchdog = (): void => {};
+  /** Reload that has not read the configuration yet. */
+  #nextReload: Promise<ReloadOutcome> | undefined;
+  /** Last reload that began, finished or not. */
+  #lastReload: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = { ...defaults, ...options } as SupervisorOptions & typeof defaults;
+    this.#settings = options;
+    for (const name of Object.keys(options.pools)) this.#pools.set(name, this.#newPool(name));
+  }
+
+  get ready(): Promise<void> {
+    return Promise.all([...this.#pools.values()].map((pool) => pool.ready)).then(() => {});
+  }
+
+  get listeners(): readonly Listener[] {
+    return this.#listeners;
+  }
+
+  pids(pool: string): number[] {
+    return this.#pools.get(pool)?.pids ?? [];
+  }
+
+  status(): SidecarStatus {
+    return composeStatus({
+      pools: [...this.#pools.values()].map((pool) => pool.status),
+      observations: this.#observations,
+      listeners: this.#listeners.map(({ pool, transport, address }) => ({
+        pool,
+        transport,
+        address: formatAddress(address),
+      })),
+      generation: this.#generation,
+      lastReload: this.#lastOutcome,
+      startedAt: this.#startedAt,
+    });
+  }
+
+  async start(): Promise<void> {
+    requireTrust(this.#settings.secured ?? false, this.#options.listeners);
+    const predecessor = this.#predecessor;
+    this.#runDirectory = claimRunDirectory(this.#options.run, predecessor?.pid);
+    const { listeners } = this.#options;
+    try {
+      if (!predecessor) prepareStores(this.#options.run, this.#options.group);
+      // A successor accepts when its workers serve: until then its predecessor does.
+      await this.#openAll(predecessor ? listeners.filter(({ shared }) => shared) : listeners);
+      if (!predecessor) await this.#openControl();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    if (this.#stopping) return;
+    if (predecessor) process.once("disconnect", () => this.#losePredecessor());
+    for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
+    this.#observations.watch();
+    this.#stopWatchdog = startSystemdWatchdog();
+    void this.ready.then(() => this.#announce());
+    if (predecessor) await this.#succeed();
+  }
+
+  #announce(): void {
+    if (this.#stopping) return;
+    log("notice", "ready");
+    if (!this.#predecessor) void notifySystemd("READY=1");
+  }
+
+  async #succeed(): Promise<void> {
+    try {
+      const hopeless = [...this.#pools.values()].map(({ hopeless: failing }) => failing);
+      const reason = await Promise.race([this.ready, this.#stopped.promise, ...hopeless]);
+      // The predecessor serves well: this process gives up at once.
+      if (reason !== undefined) throw new Error(`workers cannot start: ${reason}`);
+      await this.#takeOver();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** The predecessor has ended, or has given this successor up. */
+  #losePredecessor(): void {
+    if (this.#hasTakenOver) revokeTickets(this.#options.run);
+    else if (!this.#stopping) void this.stop();
+  }
+
+  async #takeOver(): Promise<void> {
+    if (this.#stopping) return;
+    await this.#openAll(this.#options.listeners.filter(({ shared }) => !shared));
+    if (this.#stopping) return;
+    this.#runDirectory?.takeOver();
+    this.#hasTakenOver = true;
+    revokeTickets(this.#options.run);
+    await this.#openControl();
+    await notifySystemd(`MAINPID=${process.pid}`, "READY=1");
+    reportServing();
+    log("notice", `took over from process ${this.#predecessor?.pid}`);
+  }
+
+  reload(): Promise<ReloadOutcome> {
+    this.#nextReload ??= this.#reloadAfter(this.#lastReload);
+    return this.#nextReload;
+  }
+
+  async upgrade(): Promise<UpgradeOutcome> {
+    if (this.#stopping) return this.#stoppingOutcome();
+    if (this.#isUpgrading) return this.#failed("an upgrade is running");
+    const main = whyIrreplaceable();
+    if (main) return this.#refuse(new ModTsError("MODTS_UPGRADE_REFUSED", { reason: main }));
+    this.#isUpgrading = true;
+    log("notice", "starting the successor");
+    const child = spawnSuccessor(this.#listeners);
+    const reason = await untilServing(child, this.#options.readyTimeout * 4);
+    this.#isUpgrading = false;
+    if (reason) return this.#refuse(new ModTsError("MODTS_UPGRADE_FAILED", { reason }));
+    child.unref();
+    void this.#leave();
+    return { ok: true, pid: child.pid ?? 0 };
+  }
+
+  #refuse(error: ModTsError): UpgradeOutcome {
+    log(error.level, error.message, { code: error.code });
+    return this.#failed(error);
+  }
+
+  /** The successor serves: no connection comes any more. */
+  async #leave(): Promise<void> {
+    this.#stopping = true;
+    this.#stopWatchdog();
+    log("notice", "the successor serves; finishing the open requests");
+    // The answer of the control socket is sent first.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#release({ keepFile: true });
+    await Promise.all([...this.#pools.values()].map((pool) => pool.handOver(this.#drainOptions)));
+    this.#finish();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return this.#kill();
+    this.#stopping = true;
+    this.#stopWatchdog();
+    log("notice", "stopping");
+    void notifySystemd("STOPPING=1");
+    this.#release();
+    const { stopTimeout } = this.#options;
+    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(stopTimeout)));
+    this.#finish();
+  }
+
+  async run(): Promise<void> {
+    // Before the start: a signal during it must not leave a pid file and sockets behind.
+    const obey = (signal: NodeJS.Signals): void => {
+      log("notice", `got ${signal}`);
+      if (signal === "SIGHUP") void this.reload();
+      else if (signal === "SIGUSR2") void this.upgrade();
+      else void this.stop();
+    };
+    const signals = ["SIGHUP", "SIGUSR2", "SIGTERM", "SIGINT"] as const;
+    for (const signal of signals) process.on(signal, obey);
+    const reopen = (): void => this.#reopenLogs();
+    process.on("SIGUSR1", reopen);
+    try {
+      await this.start();
+      await this.#stopped.promise;
+    } finally {
+      for (const signal of signals) process.off(signal, obey);
+      process.off("SIGUSR1", reopen);
+    }
+  }
+
+  /** After logrotate has renamed the file. */
+  #reopenLogs(): void {
+    this.#options.reopenLog?.();
+    for (const pool of this.#pools.values()) pool.reopenLogs();
+  }
+
+  async #reloadAfter(before: Promise<unknown>): Promise<ReloadOutcome> {
+    await before;
+    // Signals that arrive in the same turn of the event loop are one reload.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#lastReload = this.#nextReload!;
+    this.#nextReload = undefined;
+    void notifySystemd("RELOADING=1", monotonicTime());
+    const outcome = this.#stopping ? this.#stoppingOutcome() : await this.#replaceAll();
+    if (!this.#stopping) void notifySystemd("READY=1");
+    const at = Date.now();
+    this.#lastOutcome = outcome.ok ? { at, ok: true } : { at, ok: false, message: outcome.message };
+    return outcome;
+  }
+
+  async #replaceAll(): Promise<ReloadOutcome> {
+    try {
+      const settings = await (this.#options.reread?.() ?? this.#settings);
+      // Attack: an edit that removes the secret leaves a network port open without protection.
+      requireTrust(settings.secured ?? false, this.#options.listeners);
+      this.#settings = settings;
+    } catch (error) {
+      const details = isModTsError(error) ? { code: error.code } : { error };
+      log("error", `not reloaded, the old configuration stays: ${String(error)}`, details);
+      return this.#failed(error);
+    }
+    revokeTickets(this.#options.run);
+    this.#generation += 1;
+    const failures: ModTsError[] = [];
+    // One after the other: at most one pool needs twice its memory.
+    for (const [name, pool] of this.#pools) {
+      if (this.#stopping) return this.#stoppingOutcome();
+      const failure = await pool.replace(this.#generationOptions(name), this.#drainOptions);
+      if (failure) failures.push(failure);
+    }
+    revokeTickets(this.#options.run);
+    if (failures.length > 0) return this.#failed(failures[0]);
+    const { restart = [] } = this.#settings;
+    log("notice", `reloaded, generation ${this.#generation}`);
+    if (restart.length > 0) {
+      const { code, level, message } = new ModTsError("MODTS_RESTART_NEEDED", {
+        settings: restart.join(", "),
+      });
+      log(level, message, { code });
+    }
+    const broken = [...this.#pools.values()].flatMap((pool) => pool.broken);
+    return { ok: true, generation: this.#generation, restart, broken };
+  }
+
+  #stoppingOutcome(): Extract<ReloadOutcome, { ok: false }> {
+    return this.#failed("the sidecar is stopping");
+  }
+
+  #failed(reason: unknown): Extract<ReloadOutcome, { ok: false }> {
+    const { run } = this.#options;
+    const { code, message } = isModTsError(reason)
+      ? reason
+      : new ModTsError("MODTS_RELOAD_FAILED", { run, reason: String(reason) });
+    return { ok: false, code, message };
+  }
+
+  #generationOptions(name: string): GenerationOptions {
+    const { pools, config } = this.#settings;
+    const { workers = 1, ...limits } = pools[name] ?? {};
+    return { generation: this.#generation, workers, config, limits, drain: this.#drainOptions };
+  }
+
+  get #drainOptions(): DrainOptions {
+    const { linger = defaults.linger, drainTimeout = defaults.drainTimeout } = this.#settings;
+    return { linger, deadline: drainTimeout };
+  }
+
+  #newPool(name: string): Pool {
+    const { backlog, readyTimeout, backoff, program = workerProgram() } = this.#options;
+    const shared = (): Listener[] => this.#listeners.filter(({ pool }) => pool === name);
+    const observe = (pid: number, report: WorkerReport | undefined): void =>
+      report ? this.#observations.add(name, pid, report) : this.#observations.forget(pid);
+    const onDeath = (): void => revokeTickets(this.#options.run);
+    const own = { name, program, backlog, backoff, readyTimeout, starting: this.#starting };
+    return new Pool({ ...own, shared, observe, onDeath, inspect: inspectOf(this.#options, name) });
+  }
+
+  async #openAll(listeners: readonly ListenerOptions[]): Promise<void> {
+    for (const options of listeners) await this.#open(options);
+  }
+
+  async #open(options: ListenerOptions): Promise<void> {
+    const pool = this.#pools.get(options.pool);
+    if (!pool) throw new Error(`listener for unknown pool ${options.pool}`);
+    const passed = takeSocket(this.#predecessor?.sockets ?? [], options);
+    const accept = (socket: Socket): void => pool.accept(options.transport, socket);
+    const listener = await openListener(options, this.#options.group, accept, passed);
+    // A signal may have arrived meanwhile.
+    if (this.#stopping) return listener.close();
+    this.#listeners.push(listener);
+    log("notice", `${options.pool}: listening on ${formatAddress(listener.address)}`);
+  }
+
+  async #openControl(): Promise<void> {
+    const { run, directory } = this.#options;
+    const control = await openControl(
+      { run, directory, replaces: this.#predecessor !== undefined },
+      {
+        reload: () => this.reload(),
+        upgrade: () => this.upgrade(),
+        status: () => this.status(),
+      },
+    );
+    // A signal may have arrived meanwhile.
+    if (this.#stopping) control?.close();
+    else this.#control = control;
+  }
+
+  #release({ keepFile } = { keepFile: false }): void {
+    this.#control?.close();
+    // The files of a successor that gives up are still those of its predecessor.
+    const isOwner = this.#runDirectory && (!this.#predecessor || this.#hasTakenOver);
+    const keepsFile = keepFile || !isOwner;
+    for (const each of this.#listeners.splice(0)) each.close({ keepFile: keepsFile });
+    if (!keepsFile) removeStores(this.#options.run);
+    this.#runDirectory?.release();
+  }
+
+  async #kill(): Promise<void> {
+    await Promise.all(Array.from(this.#pools.values(), (pool) => pool.kill()));
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#observations.close();
+    this.#stopped.resolve();
+  }
+}
+
+function workerProgram(): URL {
+  const name = import.meta.url.endsWith(".ts") ? "../worker.ts" : "../worker.js";
+  return new URL(name, import.meta.url);
+}

@@ -1,0 +1,61 @@
+/** More requests than handlers can serve: some wait, the rest is told to come back. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { handlerFile } from "../fixtures/handler-file.ts";
+import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
+
+const limit = 4;
+
+const apache = await startApache(t, {
+  conf: `
+    <Location /slow>
+      Use TsHandler gate.ts::slow
+      Use TsOption gate "\${FOLDER}/open"
+    </Location>
+    <Location /stream>
+      Use TsHandler gate.ts::stream
+      Use TsOption gate "\${FOLDER}/open"
+    </Location>
+    <Location /quick>
+      Use TsHandler gate.ts::quick
+    </Location>
+  `,
+  handlers: {
+    "gate.ts": handlerFile("overload-gate.ts"),
+  },
+  config: { limits: { waitingRequests: limit }, pools: { main: { workers: 1 } } },
+});
+const gate = join(apache.folder, "open");
+
+const count = (words: string): number => apache.sidecarLog().split(words).length - 1;
+const begun = (words: string, times: number) =>
+  until(() => String(count(words)), new RegExp(`^${times}$`));
+
+t.test("beyond the limit the response is a 503 at once, and the rest is served", async (t) => {
+  const waiting = Array.from({ length: limit }, () => apache.request("/slow"));
+  await begun("slow has begun", limit);
+  const refused = await Promise.all(Array.from({ length: 20 }, () => apache.request("/slow")));
+  for (const { status, headers } of refused) {
+    t.equal(status, 503, "rejected while the first ones wait");
+    t.equal(headers["retry-after"], "1", "clients are told when to try again");
+  }
+  await until(apache.sidecarLog, "MODTS_OVERLOADED: request rejected: 4 requests are waiting");
+  t.equal(count("slow has begun"), limit, "no handler ran for a rejected request");
+  writeFileSync(gate, "");
+  for (const { body } of await Promise.all(waiting)) t.equal(body, "done");
+  t.equal((await apache.request("/quick")).body, "quick", "the worker serves on");
+  rmSync(gate);
+});
+
+t.test("a stream whose response has begun takes no place", async (t) => {
+  const streams: ReturnType<typeof apache.request>[] = [];
+  while (streams.length < 2 * limit) {
+    streams.push(apache.request("/stream"));
+    await begun("stream has begun", streams.length);
+  }
+  t.equal((await apache.request("/quick")).body, "quick");
+  writeFileSync(gate, "");
+  for (const { body } of await Promise.all(streams)) t.equal(body, "first,last");
+});

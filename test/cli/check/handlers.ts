@@ -1,0 +1,83 @@
+/** Handlers and options that Apache names and the sidecar does not have. */
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { checkHandlers } from "../../../src/cli/check/handlers.ts";
+import { resolveConfig } from "../../../src/config/config.ts";
+import { readMergedConfig } from "../../../src/httpd/merged-config.ts";
+import { defaultModules, writeServerRoot } from "../../../src/httpd/server-root.ts";
+import { confFile, requireHttpd, temporaryFolder } from "../../fixtures/httpd.ts";
+
+const lines = `Use TsHandler hello.ts
+Use TsHandler "hello.ts sub/page.ts::view.show | .html"
+Use TsLogHandler /FOLDER/handlers/hello.ts
+Use TsHandler mod_ts/publisher
+Use TsHandler helo.ts
+Use TsHandler mod_ts/publsher
+Use TsHandler mod_ts/nothing-like-it
+Use TsHandler ../outside.ts
+Use TsHandler link.ts
+Use TsHandler hello.ts::
+Use TsOption greeting hello
+Use TsOption mod_ts.htpasswd.file users
+Use TsOption mod_ts.htpasswd.fil users
+Use TsNoOption mod_ts.sql.dns
+Use TsOption mod_ts.fetch.application hello.ts
+Use TsOption mod_ts.fetch.application app.ts
+Use TsAccessHandler hello.ts
+Use TsAccessHandler guard.ts
+Use TsHandler secret.ts`.split("\n");
+
+const folder = temporaryFolder(t);
+const httpd = await requireHttpd();
+const sections = lines
+  .map((line) => line.replace("/FOLDER", folder))
+  .join("\n</Location>\n<Location />\n");
+writeServerRoot({
+  directory: folder,
+  httpd,
+  host: "127.0.0.1",
+  port: 1,
+  modules: defaultModules,
+  user: undefined,
+  conf: `Define MOD_TS_AUTHORIZER 127.0.0.1:9\nInclude "${confFile}"\nInclude "${folder}/own.conf"`,
+});
+writeFileSync(join(folder, "own.conf"), `<Location />\n${sections}\n</Location>\n`);
+writeFileSync(join(folder, "outside.ts"), "");
+const { mkdirSync } = await import("node:fs");
+mkdirSync(join(folder, "handlers/sub"), { recursive: true });
+for (const name of ["hello.ts", "sub/page.ts", "secret.ts"]) {
+  writeFileSync(join(folder, "handlers", name), "");
+}
+symlinkSync("../outside.ts", join(folder, "handlers/link.ts"));
+chmodSync(join(folder, "handlers/secret.ts"), 0o600);
+const config = resolveConfig({ handlers: ["handlers"] }, join(folder, "mod-ts.config.ts"));
+
+t.test("each at its line, and nothing else", async (t) => {
+  const merged = await readMergedConfig(httpd, join(folder, "httpd.conf"));
+  if (!merged) return t.fail("httpd prints its configuration");
+  const isRoot = process.geteuid?.() === 0;
+  const user = isRoot ? { user: 65_534, group: 65_534 } : undefined;
+  const findings = await checkHandlers(merged, config, user);
+  const found = findings.map(({ rule, where = "", todo }) => {
+    const number = Number(/:(\d+)$/.exec(where)?.[1]);
+    return [lines[(number - 2) / 3], rule, /did you mean .*\?/.exec(todo ?? "")?.[0] ?? ""];
+  });
+  t.strictSame(found, [
+    ["Use TsHandler helo.ts", "handler-missing", "did you mean hello.ts?"],
+    ["Use TsHandler mod_ts/publsher", "handler-missing", "did you mean mod_ts/publisher?"],
+    ["Use TsHandler mod_ts/nothing-like-it", "handler-missing", ""],
+    ["Use TsHandler ../outside.ts", "handler-missing", ""],
+    ["Use TsHandler link.ts", "handler-missing", ""],
+    ["Use TsHandler hello.ts::", "handler-missing", ""],
+    ["Use TsOption mod_ts.fetch.application app.ts", "handler-missing", ""],
+    ["Use TsAccessHandler guard.ts", "handler-missing", ""],
+    [
+      "Use TsOption mod_ts.htpasswd.fil users",
+      "option-unknown",
+      "did you mean mod_ts.htpasswd.file?",
+    ],
+    ["Use TsNoOption mod_ts.sql.dns", "option-unknown", "did you mean mod_ts.sql.dsn?"],
+    ...(isRoot ? [["Use TsHandler secret.ts", "handler-unreadable", ""]] : []),
+  ]);
+});

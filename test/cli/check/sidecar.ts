@@ -1,0 +1,67 @@
+/** A running sidecar, and what is wrong about it. */
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { join } from "node:path";
+import t from "tap";
+import { checkSidecar, sidecarIdentity } from "../../../src/cli/check/sidecar.ts";
+import { loadConfig } from "../../../src/config/config-file.ts";
+import type { Config } from "../../../src/config/config.ts";
+import { readMergedConfig } from "../../../src/httpd/merged-config.ts";
+import { requireHttpd, startApache } from "../../fixtures/httpd.ts";
+
+const isRoot = process.geteuid?.() === 0;
+const apache = await startApache(t, { authorizer: true, conf: "" });
+const { folder, sidecar } = apache;
+const file = join(folder, "mod-ts.config.json");
+const written = JSON.parse(readFileSync(file, "utf8")) as Config;
+const started = apache.sidecarLog();
+const merged = await readMergedConfig(await requireHttpd(), join(folder, "httpd.conf"));
+
+/** Rules and places of the findings, with a changed configuration. */
+async function check(change: Config = {}): Promise<string[]> {
+  writeFileSync(file, JSON.stringify({ ...written, ...change }));
+  const findings = await checkSidecar(await loadConfig(folder), merged);
+  return findings.map(({ level, rule, where, todo }) => {
+    t.equal(todo === undefined, level === "ok");
+    return `${rule ?? level} ${where}`;
+  });
+}
+
+t.test("it runs", async (t) => {
+  t.same(await check(), [`ok ${folder}/run`]);
+  t.match(sidecarIdentity(join(folder, "run")), { user: process.geteuid?.() });
+});
+
+t.test("connections that send nothing leave no line in its log", (t) => {
+  t.equal(apache.sidecarLog(), started);
+  t.end();
+});
+
+t.test("a pool or a port that a restart would open", async (t) => {
+  const pools = { ...written.pools, reports: { workers: 1 } };
+  t.same(await check({ pools }), [`not-listening ${file}`]);
+  t.same(await check({ authorizer: { port: 1 } }), [`not-listening ${file}`]);
+});
+
+t.test("a socket that httpd may not open", { skip: !isRoot && "needs root" }, async (t) => {
+  const socket = join(folder, "run/main.sock");
+  chmodSync(socket, 0o600);
+  t.same(await check(), [`ok ${folder}/run`, `socket-closed ${socket}`]);
+  chmodSync(socket, 0o660);
+  chmodSync(join(folder, "run"), 0o700);
+  t.ok((await check()).includes(`socket-closed ${socket}`));
+  chmodSync(join(folder, "run"), 0o755);
+  t.same(await check(), [`ok ${folder}/run`]);
+});
+
+t.test("it does not run", async (t) => {
+  t.same(await check({ run: "elsewhere", authorizer: { port: 1 } }), [
+    `sidecar-down ${folder}/elsewhere`,
+  ]);
+  sidecar.kill("SIGTERM");
+  await once(sidecar, "exit");
+  t.same(await check(), [`sidecar-down ${folder}/run`]);
+  rmSync(join(folder, "run"), { recursive: true });
+  t.same(await check(), [`sidecar-down ${folder}/run`]);
+  t.equal(sidecarIdentity(join(folder, "run")), undefined);
+});

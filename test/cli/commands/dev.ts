@@ -1,0 +1,90 @@
+import { writeFileSync, mkdtempSync, chmodSync, rmSync } from "node:fs";
+import { get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { Running, modTs } from "../../fixtures/mod-ts.ts";
+
+/** Short, and open to Apache's user. */
+function folderOf(t: Test, files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), "mod-ts-dev-test-"));
+  chmodSync(folder, 0o755);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+const allowed = ["--allowed-host", "my.test", "--allowed-host", ".sub.test"];
+
+/** With a `Host` of its own, which fetch() does not allow. */
+function askAs(host: string, url: URL): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { headers: { host } }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
+      response.once("end", () => resolve({ status: response.statusCode, body }));
+    });
+    request.once("error", reject);
+  });
+}
+
+t.test("Apache and sidecar, reload included, until a signal", async (t) => {
+  const folder = folderOf(t, {
+    "hello.ts": "export function handler(req: { write(text: string): void }) { req.write('one'); }",
+    "apache.conf":
+      "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n<Location /around>\n  Use TsAroundHandler mod_ts/origin\n</Location>\n",
+    "index.html": "static",
+    "around.txt": "of Apache",
+    ".env": "PASSWORD",
+  });
+  const running = new Running("dev", folder, "--port", "0", ...allowed);
+  t.teardown(() => running.child.kill("SIGKILL"));
+  const line = await running.logged("mod_ts is ready: ");
+  const url = /http:\S+/.exec(line)?.[0] ?? "";
+  const text = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
+  const status = async (path: string): Promise<number> => (await fetch(new URL(path, url))).status;
+  t.match(await text("hello"), /^one/);
+  writeFileSync(
+    join(folder, "hello.ts"),
+    "export function handler(req: { write(text: string): void }) { req.write('two'); }",
+  );
+  t.match(await text("hello"), /^two/, "the request after the save");
+  t.equal(await text(""), "static");
+  t.equal(await text("around.txt"), "of Apache", "Apache can be called back");
+  for (const path of ["hello.ts", ".env", "apache.conf", ".mod-ts/httpd/httpd.conf"]) {
+    t.equal(await status(path), 403, path);
+  }
+  const host = async (name: string, path: string) =>
+    await askAs(`${name}:${new URL(url).port}`, new URL(path, url));
+  for (const path of ["hello", "", "around.txt", ".mod-ts/refresh", "none"]) {
+    t.match(await host("evil.example", path), { status: 403, body: /--allowed-host/ }, path);
+  }
+  for (const name of ["127.0.0.1", "localhost", "site.localhost", "my.test", "a.sub.test"]) {
+    t.match(await host(name, "hello"), { status: 200, body: /^two/ }, name);
+  }
+  const events = await fetch(new URL(".mod-ts/refresh", url));
+  t.equal(events.headers.get("content-type")?.split(";")[0], "text/event-stream");
+  await events.body?.cancel();
+  const ended = new Promise((resolve) => running.child.once("exit", resolve));
+  running.child.kill("SIGTERM");
+  t.equal(await ended, 0);
+  await t.rejects(fetch(url), "Apache has ended, too");
+});
+
+t.test("a mistake in apache.conf ends it with httpd's words", async (t) => {
+  const folder = folderOf(t, { "apache.conf": "Use TsHandlr hello.ts\n" });
+  const { code, stderr } = await modTs("dev", folder);
+  t.equal(code, 1);
+  t.match(stderr, /MODTS_HTTPD_FAILED[^]*apache\.conf[^]*tshandlr/i);
+});
+
+t.test("wrong arguments", async (t) => {
+  for (const argv of [
+    ["/no/such/folder"],
+    [".", "--port", "x"],
+    [".", "--port", "65536"],
+    [".", "--allowed-host", "a b"],
+  ]) {
+    t.equal((await modTs("dev", ...argv)).code, 2, argv.join(" "));
+  }
+});

@@ -1,0 +1,44 @@
+import { PassThrough } from "node:stream";
+import type { Socket } from "node:net";
+import t from "tap";
+import { endToEnd, formatHead, ScgiExchange } from "../../src/decider/scgi-exchange.ts";
+
+t.test("a response as CGI programs write it", async (t) => {
+  const socket = new PassThrough();
+  const exchange = new ScgiExchange(socket as unknown as Socket);
+  t.throws(() => exchange.body(), { code: "MODTS_NO_BODY" });
+  t.notOk(exchange.begun);
+  exchange.begin(404, undefined, ["X-A", "1", "Mod-Ts-Location", "/x", "Connection", "close"]);
+  t.ok(exchange.begun);
+  exchange.write("text, ");
+  exchange.end("more");
+  exchange.end("never");
+  t.ok(exchange.ended);
+  t.equal((await socket.toArray()).join(""), "Status: 404 Not Found\r\nX-A: 1\r\n\r\ntext, more");
+});
+
+t.test("a peer that leaves aborts", async (t) => {
+  const socket = new PassThrough();
+  const exchange = new ScgiExchange(socket as unknown as Socket);
+  socket.destroy();
+  await new Promise((resolve) => exchange.signal.addEventListener("abort", resolve));
+  t.ok(exchange.ended);
+});
+
+t.test("headers that are commands to Apache do not come from handlers", (t) => {
+  const raw = [
+    "Status",
+    "200",
+    "mod-ts-decision",
+    "x",
+    "Date",
+    "y",
+    "Vary",
+    "z",
+    "Content-Length",
+    "1",
+  ];
+  t.strictSame(endToEnd(raw), ["Vary", "z"]);
+  t.throws(() => formatHead(200, undefined, ["X", "x".repeat(9000)]), { code: "MODTS_BAD_HEADER" });
+  t.end();
+});

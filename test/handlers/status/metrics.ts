@@ -1,0 +1,66 @@
+import t from "tap";
+import { formatMetrics, metricsOf } from "../../../src/handlers/status/metrics.ts";
+import { hasPackage } from "../../fixtures/packages.ts";
+import { sampleStatus } from "../../fixtures/status-sample.ts";
+
+const withoutPackage = hasPackage("prom-client") ? false : "npm install prom-client";
+
+t.test("labels are pools, phases, handlers and classes: no process, no client", async (t) => {
+  const names = metricsOf(sampleStatus()).flatMap(({ values }) =>
+    values.flatMap(({ labels }) => Object.keys(labels)),
+  );
+  t.same([...new Set(names)].toSorted(), [
+    "class",
+    "decision",
+    "handler",
+    "kind",
+    "le",
+    "node",
+    "phase",
+    "pool",
+    "reason",
+    "state",
+    "version",
+  ]);
+});
+
+t.test("OpenMetrics, as Prometheus reads it", { skip: withoutPackage }, async (t) => {
+  const { text, contentType } = await formatMetrics(sampleStatus());
+  t.match(contentType, "application/openmetrics-text");
+  const labels = `pool="main",phase="handler",handler="<b>.ts"`;
+  for (const line of [
+    `mod_ts_handler_duration_seconds_bucket{${labels},le="0.005"} 1`,
+    `mod_ts_handler_duration_seconds_bucket{${labels},le="60"} 1`,
+    `mod_ts_handler_duration_seconds_bucket{${labels},le="+Inf"} 2`,
+    `mod_ts_handler_duration_seconds_count{${labels}} 2`,
+    `mod_ts_handler_errors_total{${labels}} 1`,
+    `mod_ts_responses_total{pool="main",class="2xx"} 1234`,
+    `mod_ts_access_decisions_total{pool="main",decision="denied"} 5`,
+    `mod_ts_refusals_total{pool="main",reason="authz"} 4`,
+    `mod_ts_workers{pool="main",state="ready"} 1`,
+    `mod_ts_event_loop_lag_seconds{pool="main"} 0.012`,
+    `mod_ts_last_reload_successful 0`,
+    "# EOF",
+  ]) {
+    t.ok(text.split("\n").includes(line), line);
+  }
+});
+
+t.test(
+  "before the first request and the first reload there are no values, and no errors",
+  async (t) => {
+    const status = { ...sampleStatus(), pools: [], lastReload: null };
+    const names = metricsOf(status).filter(({ values }) => values.length > 0);
+    t.same(
+      names.map(({ name }) => name),
+      [
+        "mod_ts_build_info",
+        "mod_ts_ready",
+        "mod_ts_generation",
+        "mod_ts_start_time_seconds",
+        "mod_ts_supervisor_resident_memory_bytes",
+      ],
+      "the process is all that is known",
+    );
+  },
+);

@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { claimRunDirectory, findSupervisor } from "../../src/supervisor/run-directory.ts";
+
+const base = mkdtempSync(join(tmpdir(), "mod-ts-"));
+t.teardown(() => rmSync(base, { recursive: true }));
+
+/** A live process that is not this one, and its pid file as it would have written it. */
+const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+t.teardown(() => other.kill("SIGKILL"));
+const stat = readFileSync(`/proc/${other.pid}/stat`, "utf8");
+const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+
+t.test("a folder is made, claimed, released", async (t) => {
+  const folder = join(base, "a", "b");
+  const mask = process.umask(0o077);
+  const claimed = claimRunDirectory(folder);
+  process.umask(mask);
+  t.equal(statSync(folder).mode & 0o777, 0o755, "httpd can get through, whatever the umask");
+  t.equal(statSync(join(base, "a")).mode & 0o777, 0o755);
+  t.match(readFileSync(claimed.pidFile, "utf8"), new RegExp(`^${process.pid}\n\\d+\n$`));
+  claimed.release();
+  t.notOk(existsSync(claimed.pidFile));
+});
+
+t.test("one at a time", async (t) => {
+  const folder = join(base, "busy");
+  claimRunDirectory(folder).release();
+  writeFileSync(join(folder, "mod-ts.pid"), `${other.pid}\n${started}\n`);
+  t.equal(findSupervisor(folder), other.pid);
+  t.throws(() => claimRunDirectory(folder), {
+    code: "MODTS_ALREADY_RUNNING",
+    message: new RegExp(String(other.pid)),
+  });
+});
+
+t.test("what a dead supervisor left is taken over", async (t) => {
+  const folder = join(base, "stale");
+  claimRunDirectory(folder).release();
+  const stale = {
+    "a number that is free": "99999999\n1\n",
+    "a number that another process has now": `${other.pid}\n${Number(started) - 1}\n`,
+    "our own number, as in a container": `${process.pid}\n1\n`,
+    nonsense: "hello",
+    nothing: "",
+    "a process group": "-1\n",
+  };
+  for (const [name, text] of Object.entries(stale)) {
+    writeFileSync(join(folder, "mod-ts.pid"), text);
+    t.equal(findSupervisor(folder), undefined, name);
+    t.doesNotThrow(() => claimRunDirectory(folder), name);
+  }
+});
+
+t.test("no supervisor, no folder", async (t) => {
+  t.equal(findSupervisor(join(base, "none")), undefined);
+});
+
+t.test("folders that cannot be used", async (t) => {
+  const open = join(base, "open");
+  claimRunDirectory(open).release();
+  chmodSync(open, 0o777);
+  t.throws(() => claimRunDirectory(open), {
+    code: "MODTS_RUN_DIRECTORY",
+    message: /everyone may write/,
+  });
+  chmodSync(open, 0o1777);
+  t.doesNotThrow(() => claimRunDirectory(open).release(), "sticky: only the owner renames");
+  writeFileSync(join(base, "file"), "");
+  t.throws(() => claimRunDirectory(join(base, "file")), { code: "MODTS_RUN_DIRECTORY" });
+});

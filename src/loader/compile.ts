@@ -1,8 +1,10 @@
 /** Compilation of TypeScript. The API of the compiler is 0.x, so its version is pinned. */
 import { extname } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { SourceMapPayload } from "node:module";
 import { type OxcError, type TransformOptions, transformSync } from "oxc-transform";
 import { BuildError, positionAt } from "./build-error.ts";
+import { isCommonJs, toEsModule } from "./common-js.ts";
 import { compileDecorators, hasDecorator } from "./standard-decorators.ts";
 import { emitSettings } from "./tsconfig.ts";
 
@@ -76,10 +78,19 @@ function compileScript(file: string, texts: Texts, lang: Lang): CompiledCode {
   // Errors may come with runnable code ("return" outside of a function).
   const error = result.errors.find(({ severity }) => severity === "Error");
   if (error) throw toBuildError(error, file, { ...texts, script });
-  if (!texts.columns && hasDecorator(script, result.code)) {
-    return compileDecorators(file, script, lang);
-  }
-  return { code: result.code, map: toPayload(result.map, file) };
+  if (texts.columns) return { code: result.code, map: toPayload(result.map, file) };
+  const compiled = hasDecorator(script, result.code)
+    ? compileDecorators(file, script, lang)
+    : { code: result.code, map: toPayload(result.map, file) };
+  return isCommonJs(file, script) ? toEsModule(compiled) : compiled;
+}
+
+/** Code with its map, for programs other than our stack traces. */
+export function withInlineMap({ code, map }: CompiledCode): string {
+  if (!map) return code;
+  const sources = map.sources.map((source) => pathToFileURL(source).href);
+  const text = Buffer.from(JSON.stringify({ ...map, sources })).toString("base64");
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${text}`;
 }
 
 function toPayload(

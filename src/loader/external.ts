@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import vm, { type SyntheticModule } from "node:vm";
 import { getOrCreate } from "../base/cache.ts";
 import { BuildError, locate, withoutFrames } from "./build-error.ts";
+import { findOwnSource } from "./packages.ts";
 
 export interface ExternalRequest {
   /** A package, `node:` name, `#import` or URL. */
@@ -29,6 +30,8 @@ export class ExternalModules {
   readonly #afterInstall: string;
   readonly #imports = new Map<string, Import>();
   readonly #modules = new Map<string, SyntheticModule>();
+  /** By directory and specifier; Node keeps where packages lie as long. */
+  readonly #ownSources = new Map<string, string>();
 
   /**
    * `builtins` are provided by the host, whatever is installed; `renewsPackages` of the process
@@ -37,6 +40,16 @@ export class ExternalModules {
   constructor(builtins: Readonly<Record<string, object>>, renewsPackages = false) {
     this.#builtins = builtins;
     this.#afterInstall = renewsPackages ? "" : ", then mod-ts reload";
+  }
+
+  /** Path of an import that is no affair of Node's, see {@link findOwnSource}. */
+  ownSource(specifier: string, importer: string): string | undefined {
+    if (Object.hasOwn(this.#builtins, specifier)) return undefined;
+    const key = `${dirname(importer)}\0${specifier}`;
+    if (this.#modules.has(key)) return undefined;
+    const file = this.#ownSources.get(key) ?? findOwnSource(specifier, importer);
+    if (file !== undefined) this.#ownSources.set(key, file);
+    return file;
   }
 
   /** Result of `import()`: Node's namespace object, or the module for a builtin. */

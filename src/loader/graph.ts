@@ -158,15 +158,15 @@ export class Graph implements Workshop {
 
   #importerOf(past: Past | undefined): DynamicImport {
     return async (record, specifier, attributes) => {
-      if (!isLocal(specifier)) {
-        const { file: importer, text: source } = record;
-        const request = { specifier, importer, attributes, source };
-        return this.#outside(() => during("builds", () => this.externals.imported(request)));
-      }
       const target = record.edges.get(specifier)?.target;
       if (target) {
         await target.module.evaluate();
         return target.module;
+      }
+      if (!this.#isOwn(specifier, record.file)) {
+        const { file: importer, text: source } = record;
+        const request = { specifier, importer, attributes, source };
+        return this.#outside(() => during("builds", () => this.externals.imported(request)));
       }
       const active = this.#active;
       // Deadlock: the running build waits for this import, which waits behind it in the queue.
@@ -181,6 +181,10 @@ export class Graph implements Workshop {
         }
       }, past);
     };
+  }
+
+  #isOwn(specifier: string, importer: string): boolean {
+    return isLocal(specifier) || this.externals.ownSource(specifier, importer) !== undefined;
   }
 
   readonly #fillMeta = (meta: object, record: ModuleRecord): void => {

@@ -1,7 +1,8 @@
 /** `import.meta` of user modules. */
-import { createRequire, isBuiltin, registerHooks } from "node:module";
+import { isBuiltin } from "node:module";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
+import { resolvePackage } from "./packages.ts";
 import { isLocal, resolveLocal } from "./resolve.ts";
 
 declare global {
@@ -47,17 +48,4 @@ function resolveUrl(specifier: string, file: string, exists: (path: string) => b
   const resolved = resolveLocal(specifier, file, exists).file;
   // As in Node, the file need not exist: code may be about to write it.
   return resolved ? pathToFileURL(resolved).href : new URL(specifier, pathToFileURL(file)).href;
-}
-
-/** With the conditions of `import`: only a hook can give them to `require.resolve`. */
-function resolvePackage(specifier: string, file: string): string {
-  const conditions = ["node", "import", "module-sync", "node-addons"];
-  const hooks = registerHooks({
-    resolve: (name, context, next) => next(name, { ...context, conditions }),
-  });
-  try {
-    return createRequire(file).resolve(specifier);
-  } finally {
-    hooks.deregister();
-  }
 }

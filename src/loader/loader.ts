@@ -20,6 +20,7 @@ import { Entry, type Version } from "./entry.ts";
 import { Graph } from "./graph.ts";
 import type { Pasts } from "./past.ts";
 import { installStackTraces } from "./stack.ts";
+import { threadModules } from "./threads.ts";
 import { Watch } from "./watch.ts";
 
 export interface LoaderOptions {
@@ -99,7 +100,8 @@ export class Loader {
     const limits = { evaluateTimeout, disposeTimeout };
     const compilation = { languages, languageModules, cache };
     const { pasts } = options;
-    const shared = { builtins, renewsPackages, approve, pasts };
+    const provided = { ...threadModules, ...builtins };
+    const shared = { builtins: provided, renewsPackages, approve, pasts };
     this.#graph = new Graph({ ...limits, ...compilation, ...shared });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import vm, { type SourceTextModule, type SyntheticModule } from "node:vm";
 import { BuildError, escapePattern, locate, positionAt, withoutFrames } from "./build-error.ts";
-import { compile, type CompiledCode } from "./compile.ts";
+import { compile, type CompiledCode, withInlineMap } from "./compile.ts";
 import { DeadlineError, withinTime } from "../base/attempt.ts";
 import { isDebugged } from "./debugger.ts";
 import type { Input } from "./disk.ts";
@@ -160,7 +160,9 @@ function createCode(options: RecordOptions, compiled: CompiledCode): SourceTextM
   try {
     // With the cache on, V8 keeps every version: 62 KB per reload, out of memory in small heaps.
     if (!cacheIsOff) setFlagsFromString("--no-compilation-cache");
-    const module = new vm.SourceTextModule(withMap(compiled), {
+    // An attached debugger shows the author's lines; without one, the map would only take memory.
+    const code = isDebugged() ? withInlineMap(compiled) : compiled.code;
+    const module = new vm.SourceTextModule(code, {
       identifier,
       // Hooks look the record up: a closure would keep everything it reaches.
       initializeImportMeta: (meta, self) => fillMeta(meta, records.get(self) as ModuleRecord),
@@ -173,14 +175,6 @@ function createCode(options: RecordOptions, compiled: CompiledCode): SourceTextM
   } finally {
     if (!cacheIsOff) setFlagsFromString("--compilation-cache");
   }
-}
-
-/** An attached debugger shows the author's lines; without one, the map would only take memory. */
-function withMap({ code, map }: CompiledCode): string {
-  if (!map || !isDebugged()) return code;
-  const sources = map.sources.map((source) => pathToFileURL(source).href);
-  const text = Buffer.from(JSON.stringify({ ...map, sources })).toString("base64");
-  return `${code}\n//# sourceMappingURL=data:application/json;base64,${text}`;
 }
 
 async function importDynamically(

@@ -8,6 +8,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attempt } from "../base/attempt.ts";
 import { packageDirectories } from "./external.ts";
+import { isOnlyAsked } from "./packages.ts";
 import { isLocal } from "./resolve.ts";
 
 /** Of more files, those inside packages are compared once a second only: 3 µs each. */
@@ -66,7 +67,7 @@ export class NodeFiles {
     const file = toPath(url);
     if (file === undefined) return;
     const states = file.includes("/node_modules/") ? this.#inPackages : this.#decisive;
-    note(states, file);
+    if (!isOnlyAsked()) note(states, file);
     if (!isPackage(specifier)) return;
     for (const manifest of packageDirectories(specifier, importer)) {
       if (note(this.#decisive, manifest) !== undefined) return;

@@ -8,6 +8,9 @@ import {
   type Pattern,
 } from "acorn";
 
+/** Exports that stand for a module as a whole; the second is that of CommonJS. */
+const unnamed: ReadonlySet<string> = new Set(["default", "module.exports"]);
+
 /**
  * Names declared and exported by compiled code: no `export … from`, `export *`, imported binding or
  * `default`. Throws a `SyntaxError` for code newer than the parser.
@@ -20,7 +23,9 @@ export function ownExports(code: string): ReadonlySet<string> {
     if (node.type === "ImportDeclaration") for (const name of bindings(node)) imported.add(name);
     else if (node.type === "ExportNamedDeclaration" && !node.source) collect(node, own);
   }
-  const names = [...own].filter(([name, local]) => name !== "default" && !imported.has(local));
+  const isOwn = (name: string, local: string): boolean =>
+    !unnamed.has(name) && !imported.has(local);
+  const names = [...own].filter(([name, local]) => isOwn(name, local));
   return new Set(names.map(([name]) => name));
 }
 

@@ -134,8 +134,8 @@ export class Transaction {
   ): Promise<object> {
     const { externals } = this.#workshop;
     const request = { importer: importer.file, attributes, source: importer.text };
-    if (!isLocal(specifier)) return externals.imported({ ...request, specifier });
     const { file } = this.#resolve(specifier, importer.file);
+    if (!file && !isLocal(specifier)) return externals.imported({ ...request, specifier });
     if (file && isNative(file)) {
       return externals.imported({ ...request, specifier: pathToFileURL(file).href });
     }
@@ -214,8 +214,9 @@ export class Transaction {
   #connect(record: ModuleRecord, request: ImportRequest): void {
     const { specifier } = request;
     if (record.edges.has(specifier)) return;
-    if (!isLocal(specifier)) return this.#connectExternal(record, request);
-    const file = this.#resolve(specifier, record.file).file ?? this.#missing(specifier, record);
+    const found = this.#resolve(specifier, record.file).file;
+    if (!found && !isLocal(specifier)) return this.#connectExternal(record, request);
+    const file = found ?? this.#missing(specifier, record);
     if (isNative(file)) return this.#connectExternal(record, request, pathToFileURL(file).href);
     this.#approve(specifier, file, record);
     record.edges.set(specifier, { file, target: this.#visit(file) });
@@ -284,10 +285,14 @@ export class Transaction {
     return this.past?.files[file]?.text ?? this.#note(file, file).snapshot.text;
   }
 
+  /** Without a file: missing, or Node's affair. */
   #resolve(specifier: string, importer: string): LocalResolution {
     const edges = this.past?.files[importer]?.edges;
     if (edges && Object.hasOwn(edges, specifier)) {
       return { file: edges[specifier] ?? undefined, tried: [] };
+    }
+    if (!isLocal(specifier)) {
+      return { file: this.#workshop.externals.ownSource(specifier, importer), tried: [] };
     }
     const found = resolveLocal(specifier, importer, (path) => this.#exists(path));
     const last = found.tried.length - 1;

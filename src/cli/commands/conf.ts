@@ -95,8 +95,10 @@ function readSite(config: ResolvedConfig): string | undefined {
   const directory = dirname(config.file);
   const file = join(directory, "apache.conf");
   if (!existsSync(file)) return undefined;
-  // The copy is elsewhere.
-  return readFileSync(file, "utf8").replaceAll("${MOD_TS_DIRECTORY}", directory);
+  // The copy is elsewhere. Without a newline at the end, httpd finds its last section unclosed.
+  return readFileSync(file, "utf8")
+    .replaceAll("${MOD_TS_DIRECTORY}", directory)
+    .replace(/(?<=[^\n])$/, "\n");
 }
 
 /** Those that the configuration needs; all of these if httpd cannot read its configuration. */

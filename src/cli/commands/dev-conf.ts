@@ -1,6 +1,7 @@
 /** Configuration of the private Apache of `mod-ts dev`. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { attempt } from "../../base/attempt.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
 import { confFile, formatDefines } from "../../httpd/render.ts";
 import { confSettings, poolLines } from "./apache-settings.ts";
@@ -56,7 +57,7 @@ ${hostCheck(hosts)}    # Errors are shown in the browser, with their source.
         Use TsHandler mod_ts/refresh
         Require all granted
     </Location>
-${existsSync(own) ? `    Include "${own}"\n` : welcome}</VirtualHost>
+${includeOf(own) ?? welcome}</VirtualHost>
 `;
 }
 
@@ -82,6 +83,16 @@ function hostCheck(hosts: readonly string[]): string {
 const refusedHost =
   "mod-ts dev: requests for this host name are refused, because any website can point its name " +
   "to this machine (DNS rebinding). If the name is yours, start with: --allowed-host NAME";
+
+/**
+ * httpd takes a section that uses a macro for unclosed if no newline ends its last line. The text
+ * itself is included then, so that the file may end as its author likes.
+ */
+function includeOf(file: string): string | undefined {
+  const text = attempt(() => readFileSync(file, "utf8"), undefined);
+  if (text === undefined) return undefined;
+  return /[^\n]$/.test(text) ? `${text}\n` : `    Include "${file}"\n`;
+}
 
 /** Without apache.conf. */
 const welcome = `    <Location "/">

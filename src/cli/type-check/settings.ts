@@ -112,7 +112,11 @@ function absolute(paths: Record<string, string[]>, directory: string): Record<st
 
 /** `mod-ts` is this package, whatever is installed beside the handlers. */
 function facePaths(): Record<string, string[]> {
-  return { "mod-ts": [typesOf("index")], "mod-ts/config": [typesOf("config/config")] };
+  return {
+    "mod-ts": [typesOf("index")],
+    "mod-ts/config": [typesOf("config/config")],
+    "mod-ts/testing": [typesOf("testing/testing")],
+  };
 }
 
 /** Declarations in the package, the source in a checkout. */

@@ -15,6 +15,13 @@ t.test("what the private Apache is told", async (t) => {
   t.notMatch(formatDevConf(folder, config, { readable: false }), "DocumentRoot");
 });
 
+t.test("an apache.conf without a newline at its end", async (t) => {
+  const own = '<FilesMatch "x$">\n  Use TsHandler a.ts\n</FilesMatch>';
+  const folder = t.testdir({ "apache.conf": own });
+  const text = formatDevConf(folder, resolveConfig({ run: "/r" }, join(folder, "x.json")));
+  t.match(text, `${own}\n</VirtualHost>`);
+});
+
 t.test("without an apache.conf there is the test page", async (t) => {
   const folder = t.testdir({});
   const text = formatDevConf(folder, resolveConfig({ run: "/r" }, join(folder, "x.json")));

@@ -15,7 +15,11 @@ t.test("strict ones where there are none", async (t) => {
     rootDirs: [root, "/mirror"],
     types: ["node"],
   });
-  t.match(compilerOptions["paths"], { "mod-ts": [/src\/index\.ts$/] });
+  t.match(compilerOptions["paths"], {
+    "mod-ts": [/src\/index\.ts$/],
+    "mod-ts/config": [/src\/config\/config\.ts$/],
+    "mod-ts/testing": [/src\/testing\/testing\.ts$/],
+  });
   t.same(files, [join(root, "a.ts"), "/mirror/b.tsp.ts"]);
 });
 

@@ -8,6 +8,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
+import { createSeal } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Refusal } from "../engine/refusals.ts";
@@ -15,7 +16,7 @@ import { formatNotes } from "../request/headers.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import type { Passed } from "./trust.ts";
+import { type Passed, spellings } from "./trust.ts";
 
 /** Bytes of a deny body that reach the client. */
 const bodyLimit = 8_000;
@@ -78,7 +79,7 @@ export class DenyExchange implements Exchange {
 
   /**
    * The answer, once it is complete.
-   * @param proofs header lines, see `proof.ts`
+   * @param proofs header lines, see {@link Proofs}
    */
   toBytes(proofs: readonly string[]): Buffer {
     // 200 means "let it pass" here: a page that a phase wrote itself must not become a permission.
@@ -187,6 +188,52 @@ export function answerRefusal(token: string): Buffer {
 /** An answer that is a status and nothing else: that of `TsStatus`, or a fault of ours or of the peer. */
 export function answerStatus(status: number, proofs: readonly string[] = []): Buffer {
   return formatHead(status, proofs);
+}
+
+/** What tells the request of a question from all others. */
+export interface Asked {
+  /** `MOD_TS:SEAL` of Apache: the MAC of the question, or a ticket with the time of the request. */
+  readonly seal: string;
+  readonly file: string;
+}
+
+/**
+ * Proofs that an answer is the sidecar's, which Apache verifies by `TsRequireProof` of `mod_ts.conf`.
+ *
+ * Attack: while nothing listens on the port, any local user can listen there and let everybody in. What
+ * Apache has sent them, and answers that they have seen before, are of no use: a MAC holds for one
+ * request and one file.
+ */
+export class Proofs {
+  readonly #mac: (text: string | Buffer) => string;
+
+  /** @param secret shared with Apache; without one, anybody can write a proof */
+  constructor(secret: string) {
+    this.#mac = createSeal(secret, "answer");
+  }
+
+  /** The value of `MOD_TS_PROOF`: digests of `MOD_TS_JUDGED` passed in this request, and for this file. */
+  passed({ seal, file }: Asked, judged: string): string {
+    const inRequest = this.#mac(`judged ${seal} ${judged}`);
+    return [inRequest, this.#forEach("passed ", file, ` ${seal} ${judged}`)].join(",");
+  }
+
+  /** The value of `Mod-Ts-Declined`: that the decision is left to other Require lines. */
+  declined({ seal, file }: Asked, lines: readonly string[]): string {
+    return lines.map((line) => this.#forEach(`declined ${seal} `, file, ` ${line}`)).join(",");
+  }
+
+  /** The value of `Mod-Ts-Proof`: that the sidecar has answered in a request of this time. */
+  answered(time: string): string {
+    return this.#mac(`answered ${time}`);
+  }
+
+  #forEach(before: string, file: string, after: string): string {
+    const macs = spellings(file).map((bytes) =>
+      this.#mac(Buffer.concat([Buffer.from(before), bytes, Buffer.from(after)])),
+    );
+    return macs.join(",");
+  }
 }
 
 function formatHead(status: number, headers: readonly string[]): Buffer {

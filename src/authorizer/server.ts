@@ -17,7 +17,15 @@ import { Refusals } from "../engine/refusals.ts";
 import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
 import { logFailure } from "../engine/respond.ts";
-import { allow, answerRefusal, answerStatus, DenyExchange, keepPrivate } from "./answer.ts";
+import {
+  allow,
+  answerRefusal,
+  answerStatus,
+  type Asked,
+  DenyExchange,
+  keepPrivate,
+  Proofs,
+} from "./answer.ts";
 import {
   type ConnectionEvent,
   type ConnectionLimits,
@@ -38,7 +46,6 @@ import {
   selectPolicy,
 } from "./context.ts";
 import { ObservedRequest } from "./observed-request.ts";
-import { type Asked, Proofs } from "./proof.ts";
 import { type TicketDraft, Tickets } from "./tickets.ts";
 import { type AccessQuestion, createTrustCheck, Grants, type TrustCheck } from "./trust.ts";
 
@@ -173,7 +180,8 @@ export class Authorizer {
       const { lines, judged } = selectPolicy(question);
       const directives = this.#directives.get(lines);
       const exchange = new DenyExchange();
-      const draft = this.#tickets?.begin(question);
+      const isTicketed = question.policy.some((line) => line.startsWith("ticket "));
+      const draft = isTicketed ? this.#tickets?.begin(question) : undefined;
       req = this.#requestOf(question, directives, exchange, draft);
       if (!(await this.#passes(req, directives, exchange))) {
         if (req[internals].declined !== "authz")

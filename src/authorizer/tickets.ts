@@ -72,10 +72,9 @@ export class Tickets {
     });
   }
 
-  /** A draft if the section has `TsTicket` and the answer to this question may become a ticket. */
+  /** A draft if the answer to this question, of a section with `TsTicket`, may become a ticket. */
   begin(question: AccessQuestion): TicketDraft | undefined {
     const { policy, params, grant, sealedPolicy } = question;
-    if (!policy.some((line) => line.startsWith("ticket "))) return undefined;
     if (!sealedPolicy || grant || isAuthorization(params)) return undefined;
     // HEAD: the handler may let it pass where GET is refused. Content of ours needs the user in its context.
     const isRepeatable =

@@ -17,7 +17,6 @@ import { createSealCheck, isRecent, TokenSealer } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
 import { decodeBytes } from "../request/headers.ts";
 import type { Pairs } from "./fastcgi.ts";
-import { spellings } from "./proof.ts";
 
 export type Params = ReadonlyMap<string, string>;
 
@@ -32,7 +31,7 @@ export interface AccessQuestion {
   readonly requestLine: string;
   /** What the main request was granted; absent for the main request itself. */
   readonly grant?: Grant;
-  /** See `Asked` of `proof.ts`. */
+  /** See `Asked` of `answer.ts`. */
   readonly seal: string;
   /** The policy as Apache wrote it, with a seal; absent for a sub-request. */
   readonly sealedPolicy?: Buffer;
@@ -300,4 +299,11 @@ function directoryOf(path: string): string {
 
 function invalid(reason: string): ModTsError {
   return new ModTsError("MODTS_CONTEXT_INVALID", reason);
+}
+
+/** Bytes of Apache that may have been read as this text: UTF-8, or else a character each. */
+export function spellings(text: string): Buffer[] {
+  const bytes = Buffer.from(text);
+  if (!/[\x80-\xff]/.test(text) || /[^\x00-\xff]/.test(text)) return [bytes];
+  return [bytes, Buffer.from(text, "latin1")];
 }

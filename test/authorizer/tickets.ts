@@ -143,7 +143,6 @@ t.test("a question that may not become a ticket", async (t) => {
   const { tickets, grants } = open(t);
   t.ok(tickets.begin(ask()), "one that may");
   const setups: Record<string, Setup> = {
-    "without TsTicket": { policy: ["ask", "authen guard.ts"] },
     "for a provider": { policy: ["authen guard.ts", visitor] },
     "with content of ours": { policy: [...lines, "content"] },
     "with a type handler": { policy: [...lines, "type a.ts"] },

@@ -235,11 +235,13 @@ t.test("drain resolves when all have their answer", async (t) => {
 
 t.test("refusals are counted by reason", async (t) => {
   const secret = "0123456789abcdef";
+  const late = Promise.withResolvers<number>();
+  t.teardown(() => late.resolve(403));
   const { connect } = await start(
     t,
     (req) => {
       if (req.args === "fail") throw new Error("of the handler");
-      return req.args === "wait" ? new Promise(() => {}) : 403;
+      return req.args === "wait" ? late.promise : 403;
     },
     { secret, budget: 200 },
   );

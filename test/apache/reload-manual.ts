@@ -18,6 +18,7 @@ const apache = await startApache(t, {
   `,
   handlers: { "app.ts": handler("1"), "helper.ts": `export const greet = "hello";` },
   config: { reload: { freshness: "manual" }, pools: { main: { workers: 2 } } },
+  isWaiting: true,
 });
 
 const app = async (): Promise<string> => {

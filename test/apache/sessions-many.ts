@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import t from "tap";
 import { Browsers } from "../fixtures/browser.ts";
+import { askStatus } from "../../src/supervisor/control.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
+import { until } from "../fixtures/until.ts";
 
 const many = 10_000;
 /** Requests at a time. */
@@ -22,9 +24,10 @@ const apache = await startApache(t, {
   handlers: {
     "counter.ts": handlerFile("sessions-many-counter.ts"),
   },
-  // Apache keeps its connections: before the second worker is there, all of them would lead to the first.
   isWaiting: true,
 });
+// Apache keeps its connections: before the second worker is there, all of them would lead to the first.
+await until(async () => (await askStatus(join(apache.folder, "run"))).state, "ready");
 const browsers = new Browsers(t, apache.port, clients);
 
 /** Calls `act` with every number below `count`, a few at a time. */

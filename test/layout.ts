@@ -134,8 +134,6 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "supervisor/supervisor-options.ts": "supervisor/supervisor.ts",
   // Runs in a thread that the other one starts.
   "supervisor/watchdog-thread.cjs": "supervisor/watchdog.ts",
-  // Access control of a real Apache.
-  "cli/commands/tickets.ts": "apache/tickets.ts",
 };
 
 t.test("each source has a test at its path, or a line that names what tests it", (t) => {

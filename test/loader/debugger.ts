@@ -1,8 +1,12 @@
 /** Breakpoints of an editor: set by a pattern of the file's URL, before and after a save. */
+import inspector from "node:inspector";
 import { Session } from "node:inspector/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { pathToFileURL } from "node:url";
 import t from "tap";
+import { closeInspector, isDebugged, openInspector } from "../../src/loader/debugger.ts";
 import { answering, makeProject } from "../fixtures/loader/project.ts";
+import { until } from "../fixtures/until.ts";
 
 /** As js-debug of VS Code sends it. */
 const patternOf = (file: string): string =>
@@ -33,4 +37,22 @@ t.test("a breakpoint binds in a handler and in what it imports, also after a sav
   await project.save("a.ts", handler("two"));
   t.equal(await project.request("a.ts"), "two");
   t.equal(await bound("a.ts"), 2, "in the version that requests may still run, and in the new one");
+});
+
+t.test("the port passes on to the next worker", async (t) => {
+  t.notOk(isDebugged());
+  const earlier = createServer();
+  await new Promise<void>((resolve) => earlier.listen(0, "127.0.0.1", resolve));
+  const { port } = earlier.address() as AddressInfo;
+  await openInspector({ port, waits: false });
+  t.equal(inspector.url(), undefined, "the worker before still has it");
+  t.ok(isDebugged(), "code that is compiled meanwhile has a source map");
+  earlier.close();
+  await until(() => inspector.url() ?? "", `ws://127.0.0.1:${port}/`);
+  closeInspector();
+  t.equal(inspector.url(), undefined);
+  t.notOk(isDebugged());
+  await openInspector({ port, waits: false });
+  t.match(inspector.url(), `:${port}/`, "at once where it is free");
+  closeInspector();
 });

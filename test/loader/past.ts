@@ -224,3 +224,18 @@ t.test("a version that cannot run any more is logged, and changes nothing", asyn
     { level: "warn" },
   );
 });
+
+t.test("a reload is told what other workers use and cannot be loaded any more", async (t) => {
+  const { save, start, ask, path } = await makeWorkers(t);
+  const old = start();
+  for (const name of ["good.ts", "broken.ts", "deleted.ts"]) {
+    await save(name, answering("v1"));
+    t.equal(await ask(old, name), "v1");
+  }
+  await save("broken.ts", broken);
+  await rm(path("deleted.ts"));
+  const said = await start().verify(60_000);
+  t.match(said, [{ code: "MODTS_BUILD_FAILED", message: /broken\.ts/, isServed: true }]);
+  t.equal(said.length, 1, "a deleted handler is no mistake");
+  t.same(await start().verify(-1), [], "not longer than it may take");
+});

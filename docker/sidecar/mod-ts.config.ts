@@ -11,6 +11,8 @@ export default defineConfig({
   // The number of www-data in both images.
   socketGroup: "33",
   secretFile: env["MOD_TS_SECRET_FILE"] ?? "/run/secrets/mod_ts_secret",
+  // Of two sidecars, Apache uses the other one until this one is ready.
+  listenAt: env["MOD_TS_LISTEN_AT"] === "ready" ? "ready" : "start",
   authorizer: { host: "0.0.0.0", port: 9701 },
   pools: { main: { workers: Number(env["MOD_TS_WORKERS"] || 2) } },
   development: isDevelopment,

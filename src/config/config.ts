@@ -59,6 +59,12 @@ export interface Config {
    */
   listen?: { host: string; port: number };
   /**
+   * When the sockets open. `start`: requests that come before the workers serve wait for them.
+   * `ready`: such requests are refused, for one of several sidecars behind a balancer.
+   * @default "start"
+   */
+  listenAt?: "start" | "ready";
+  /**
    * TCP address of the authorizer (`TsAuthenHandler` and similar); `host` is 127.0.0.1
    * by default. mod_authnz_fcgi supports TCP only. Requires a {@link secret} except on
    * loopback.
@@ -209,6 +215,7 @@ export interface ResolvedConfig {
   state: string;
   /** Sorted by the name of the pool, main first. */
   listeners: ConfigListener[];
+  listenAt: "start" | "ready";
   /** Undefined: that of the process. */
   socketGroup: string | undefined;
   secret: string | undefined;
@@ -243,6 +250,7 @@ const defaults = {
     overdueHandlers: 10,
   },
   reload: { freshness: "request" },
+  listenAt: "start",
   keepAlive: 30_000,
   development: false,
 } as const;
@@ -294,6 +302,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
       ...deciders(input.listen, run, guards > 0 ? guardsPool : "main", input.development),
       ...listeners(Object.keys(served), input.listen, run),
     ],
+    listenAt: input.listenAt ?? defaults.listenAt,
     socketGroup: input.socketGroup ?? defaultGroup(),
     secret: readSecret(input, directory, mistakes),
     secrets: readSecrets(input, directory, mistakes),

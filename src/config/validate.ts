@@ -58,6 +58,7 @@ const config: Check = shape({
   run: text(),
   state: text(),
   listen: shape({ host: text(), port: integer(1, 65_535) }, ["host", "port"]),
+  listenAt: oneOf(["start", "ready"]),
   authorizer: shape(
     { ...workerLimits, host: text(), port: integer(1, 65_535), workers: integer(0, 512) },
     ["port"],

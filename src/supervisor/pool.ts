@@ -133,6 +133,12 @@ export class Pool {
     }
   }
 
+  /** Lets the workers that are ready accept on a shared listener; later ones do at once. */
+  share({ transport, handle }: Listener): void {
+    if (!handle) return;
+    for (const worker of this.#current?.workers ?? []) worker.listen(transport, handle);
+  }
+
   /** Passes a connection to a worker as soon as one is free. */
   accept(transport: string, socket: Socket): void {
     // A connection reset by the peer must not end the supervisor.
@@ -164,7 +170,7 @@ export class Pool {
     const old = this.#current;
     this.#current = next;
     for (const worker of started) {
-      this.#share(worker);
+      this.#shareAll(worker);
       void this.#keepAlive(next, worker);
     }
     this.#deal();
@@ -249,7 +255,7 @@ export class Pool {
     const started = (): void => void this.#starting.delete(worker);
     const isReady = (): void => {
       this.#firstReady.resolve();
-      if (this.#current === generation) this.#share(worker);
+      if (this.#current === generation) this.#shareAll(worker);
     };
     worker.ready.then(isReady, () => {}).then(started);
     return worker;
@@ -307,7 +313,7 @@ export class Pool {
     return reason;
   }
 
-  #share(worker: WorkerProcess): void {
+  #shareAll(worker: WorkerProcess): void {
     for (const { transport, handle } of this.#options.shared?.() ?? []) {
       if (handle) worker.listen(transport, handle);
     }

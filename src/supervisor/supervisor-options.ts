@@ -28,6 +28,12 @@ export interface SupervisorOptions extends SupervisorSettings {
   directory: string;
   /** Every listening socket; each names a pool. */
   listeners: readonly ListenerOptions[];
+  /**
+   * When the sockets open: at the start, so that connections wait for the workers, or when every
+   * pool has one that is ready, so that a balancer uses another sidecar until then.
+   * @default "start"
+   */
+  listenAt?: "start" | "ready";
   /** Id of the group that may open the Unix sockets. @default the group of the process */
   group?: number | undefined;
   /** Program of the workers. @default `worker.ts` or `worker.js`, one directory up */
@@ -55,7 +61,7 @@ export interface SupervisorOptions extends SupervisorSettings {
 export interface Supervisor {
   /**
    * Claims the run directory, opens the sockets, starts the workers. Resolves as soon as connections
-   * are accepted; they wait for the workers. Throws `MODTS_ALREADY_RUNNING`,
+   * are accepted; they wait for the workers, or come after them, see `listenAt`. Throws `MODTS_ALREADY_RUNNING`,
    * `MODTS_RUN_DIRECTORY`, `MODTS_SECRET_REQUIRED` or `MODTS_LISTEN_FAILED`.
    */
   start(): Promise<void>;

@@ -123,11 +123,9 @@ class SupervisorProcess implements Supervisor {
     requireTrust(this.#settings.secured ?? false, this.#options.listeners);
     const predecessor = this.#predecessor;
     this.#runDirectory = claimRunDirectory(this.#options.run, predecessor?.pid);
-    const { listeners } = this.#options;
     try {
       if (!predecessor) prepareStores(this.#options.run, this.#options.group);
-      // A successor accepts when its workers serve: until then its predecessor does.
-      await this.#openAll(predecessor ? listeners.filter(({ shared }) => shared) : listeners);
+      await this.#openAll(this.#firstListeners());
       if (!predecessor) await this.#openControl();
     } catch (error) {
       this.#release();
@@ -138,8 +136,32 @@ class SupervisorProcess implements Supervisor {
     for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
     this.#observations.watch();
     this.#stopWatchdog = startSystemdWatchdog();
+    if (!predecessor && this.#opensLate) await this.#openLate();
     void this.ready.then(() => this.#announce());
     if (predecessor) await this.#succeed();
+  }
+
+  get #opensLate(): boolean {
+    return this.#options.listenAt === "ready";
+  }
+
+  /** Those that are open before the workers serve. */
+  #firstListeners(): readonly ListenerOptions[] {
+    const { listeners } = this.#options;
+    // A successor accepts when its workers serve: until then its predecessor does.
+    if (this.#predecessor) return listeners.filter(({ shared }) => shared);
+    return this.#opensLate ? [] : listeners;
+  }
+
+  async #openLate(): Promise<void> {
+    await Promise.race([this.ready, this.#stopped.promise]);
+    if (this.#stopping) return;
+    try {
+      await this.#openAll(this.#options.listeners);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   #announce(): void {
@@ -351,6 +373,7 @@ class SupervisorProcess implements Supervisor {
     // A signal may have arrived meanwhile.
     if (this.#stopping) return listener.close();
     this.#listeners.push(listener);
+    pool.share(listener);
     log("notice", `${options.pool}: listening on ${formatAddress(listener.address)}`);
   }
 

@@ -30,6 +30,7 @@ t.test("defaults", async (t) => {
     },
     reload: { freshness: "request", watch: false },
     keepAlive: 30_000,
+    listenAt: "start",
     log: { level: "info" },
     development: false,
   });

@@ -56,6 +56,7 @@ export async function prepareSupervisor(
       listeners,
       group,
       inspect,
+      listenAt: config.listenAt,
       readyTimeout: config.limits.readyTimeout,
       reread,
       reopenLog: () => output.reopen(),

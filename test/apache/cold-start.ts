@@ -1,0 +1,118 @@
+/** A sidecar whose workers take their time to start, and Apache, which does not know that. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import type { Config } from "../../src/config/config.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
+import { askStatus } from "../../src/supervisor/control.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
+import { type Apache, startHttpd, temporaryFolder } from "../fixtures/httpd.ts";
+import { Running } from "../fixtures/mod-ts.ts";
+import { until } from "../fixtures/until.ts";
+
+const secret = "0123456789abcdef";
+const minute = 60_000;
+const paths = ["/hello", "/guarded/a.txt", "/fixed/a.txt"];
+
+interface Slow extends Apache {
+  running: Running;
+  authorizer: number;
+  /** Lets the workers get ready. */
+  open(): void;
+}
+
+/** Starts both, up to the point where every worker waits. */
+async function startSlowly(more: Config): Promise<Slow> {
+  const folder = temporaryFolder(t);
+  const authorizer = await freePort("127.0.0.1");
+  const config: Config = {
+    handlers: ["handlers"],
+    run: "run",
+    secret,
+    pools: { main: { workers: 1 } },
+    authorizer: { port: authorizer, workers: 1 },
+    fastify: ["plugin.ts"],
+    limits: { readyTimeout: 10 * minute, evaluateTimeout: 10 * minute },
+    log: { format: "text" },
+    ...more,
+  };
+  const apache = await startHttpd(t, folder, {
+    before: `Define MOD_TS_SECRET ${secret}\nDefine MOD_TS_AUTHORIZER 127.0.0.1:${authorizer}`,
+    modules: ["mod_proxy_scgi"],
+    files: {
+      "mod-ts.config.json": JSON.stringify(config),
+      "handlers/who.ts": handlerFile("who.ts"),
+      "handlers/plugin.ts": handlerFile("cold-start-plugin.ts"),
+      "htdocs/guarded/a.txt": "guarded",
+      "htdocs/fixed/a.txt": "fixed",
+    },
+    conf: `
+      <Location /hello>
+        Use TsHandler who.ts
+      </Location>
+      <Location /guarded/>
+        AuthType mod_ts
+        Use TsAuthenHandler who.ts
+        Require valid-user
+      </Location>
+      <Location /fixed/>
+        Use TsFixupHandler who.ts
+      </Location>`,
+  });
+  const running = new Running("start", folder);
+  t.teardown(() => running.child.kill("SIGKILL"));
+  const open = (): void => apache.write("handlers/open", "");
+  return { ...apache, running, authorizer, open };
+}
+
+const statuses = async (apache: Apache): Promise<number[]> =>
+  Promise.all(paths.map(async (path) => (await apache.request(path)).status));
+
+/** Connections that wait in the kernel for a worker to accept them, at the authorizer and the decider. */
+function waiting({ folder, authorizer }: Slow): string {
+  const port = authorizer.toString(16).toUpperCase().padStart(4, "0");
+  // The local address, the peer, 0A for a listening socket, and the length of its queue.
+  const listening = new RegExp(`0100007F:${port} \\S+ 0A \\S+:0*(\\w*)`);
+  const atAuthorizer = listening.exec(readFileSync("/proc/net/tcp", "utf8"))?.[1] ?? "none";
+  // The listening socket, and one for each connection.
+  const sockets = readFileSync("/proc/net/unix", "utf8").split(join(folder, "run/decide.sock"));
+  return `authorizer ${atAuthorizer}, decider ${sockets.length - 2}`;
+}
+
+t.test("what is asked before the first worker serves waits, and is answered", async (t) => {
+  const apache = await startSlowly({});
+  for (const name of [`:${apache.authorizer}`, "decide.sock", "main.sock"]) {
+    await apache.running.logged(
+      `listening on ${name.startsWith(":") ? `127.0.0.1${name}` : join(apache.folder, "run", name)}`,
+    );
+  }
+  for (const _ of ["main", "guards"]) await apache.running.logged("a worker waits");
+  let answered = 0;
+  const replies = Promise.all(
+    paths.map((path) => apache.request(path).finally(() => (answered += 1))),
+  );
+  const queued = async (): Promise<string> => {
+    const { pools } = await askStatus(join(apache.folder, "run"));
+    const content = pools.find(({ name }) => name === "main")?.queued;
+    return `content ${content}, ${waiting(apache)}`;
+  };
+  await until(queued, "content 1, authorizer 1, decider 1");
+  t.equal(answered, 0, "each of them waits");
+  apache.open();
+  t.match(await replies, [
+    { status: 200 },
+    { status: 200, body: "guarded" },
+    { status: 200, body: "fixed", headers: { "x-fixed-by": /./ } },
+  ]);
+  await apache.running.logged("ready");
+});
+
+t.test("one of several sidecars refuses until it can answer", async (t) => {
+  const apache = await startSlowly({ listenAt: "ready" });
+  for (const _ of ["main", "guards"]) await apache.running.logged("a worker waits");
+  t.same(await statuses(apache), [503, 503, 503], "so that a balancer asks another one");
+  apache.open();
+  await apache.running.logged(`listening on ${join(apache.folder, "run/main.sock")}`);
+  await apache.running.logged("ready");
+  t.same(await statuses(apache), [200, 200, 200], "workers that were ready before accept on all");
+});

@@ -16,6 +16,8 @@ import type { SidecarStatus } from "./status.ts";
 /** What a supervisor does for a peer of its control socket. */
 export interface ControlCommands {
   reload: () => Promise<ReloadOutcome>;
+  /** Waits for the end of the workers that were replaced. */
+  drained: () => Promise<void>;
   upgrade: () => Promise<UpgradeOutcome>;
   status: () => SidecarStatus;
 }
@@ -77,10 +79,21 @@ function obey(
     throw new Error("unknown command");
   }
   const asked = String(request.directory);
-  if (isSameDirectory(asked, actual)) return commands[request.command]();
+  if (isSameDirectory(asked, actual)) {
+    return request.command === "reload" ? reload(request, commands) : commands.upgrade();
+  }
   // A directory that shares this run directory by mistake.
   const { code, message } = new ModTsError("MODTS_OTHER_DIRECTORY", { run, actual, asked });
   return { ok: false, code, message } satisfies ReloadOutcome;
+}
+
+async function reload(
+  { waitsForOldWorkers = false }: Extract<ControlRequest, { command: "reload" }>,
+  commands: ControlCommands,
+): Promise<ReloadOutcome> {
+  const outcome = await commands.reload();
+  if (outcome.ok && waitsForOldWorkers) await commands.drained();
+  return outcome;
 }
 
 /** Also by way of symbolic links. */

@@ -32,7 +32,9 @@ export type UpgradeOutcome =
 
 export type ControlRequest =
   /** `directory` of the configuration. */
-  { command: "reload" | "upgrade"; directory: string } | { command: "status" };
+  | { command: "reload"; directory: string; waitsForOldWorkers?: boolean }
+  | { command: "upgrade"; directory: string }
+  | { command: "status" };
 
 /** Bytes of a reply. */
 const longestReply = 16 * 1024 ** 2;
@@ -43,11 +45,16 @@ export function controlSocket(run: string): string {
 }
 
 /**
- * Asks the supervisor of a run directory for a reload; resolves when it is over.
- * Throws `MODTS_NOT_RUNNING` or `MODTS_RELOAD_FAILED`.
+ * Asks the supervisor of a run directory for a reload; resolves when it is over, or when the old
+ * workers have ended. Throws `MODTS_NOT_RUNNING` or `MODTS_RELOAD_FAILED`.
  */
-export async function askReload(run: string, directory: string): Promise<ReloadOutcome> {
-  return (await askForDirectory(run, { command: "reload", directory })) as ReloadOutcome;
+export async function askReload(
+  run: string,
+  directory: string,
+  waitsForOldWorkers = false,
+): Promise<ReloadOutcome> {
+  const request = { command: "reload", directory, waitsForOldWorkers } as const;
+  return (await askForDirectory(run, request)) as ReloadOutcome;
 }
 
 /** Asks the supervisor of a run directory to start its successor; otherwise as {@link askReload}. */

@@ -178,6 +178,12 @@ export class Pool {
     return undefined;
   }
 
+  /** Resolves when the workers of replaced generations have ended. */
+  async drained(): Promise<void> {
+    const old = [...this.#draining].flatMap(({ workers }) => [...workers]);
+    await Promise.all(old.map(({ exited }) => exited));
+  }
+
   /** Drains every worker; queued connections go to a worker if one is free. */
   async stop(deadline: number): Promise<void> {
     this.#stopping = true;

@@ -77,6 +77,11 @@ export interface Supervisor {
    * Resolves when all new workers serve, or with the reason why they do not; never rejects.
    */
   reload(): Promise<ReloadOutcome>;
+  /**
+   * Resolves when the workers that a reload has replaced have ended: until then, the next request
+   * on each connection that Apache keeps reaches one.
+   */
+  drained(): Promise<void>;
   /** What it serves, and how. */
   status(): SidecarStatus;
   /**

@@ -207,6 +207,10 @@ class SupervisorProcess implements Supervisor {
     return this.#nextReload;
   }
 
+  async drained(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.drained()));
+  }
+
   async upgrade(): Promise<UpgradeOutcome> {
     if (this.#stopping) return this.#stoppingOutcome();
     if (this.#isUpgrading) return this.#failed("an upgrade is running");
@@ -383,6 +387,7 @@ class SupervisorProcess implements Supervisor {
       { run, directory, replaces: this.#predecessor !== undefined },
       {
         reload: () => this.reload(),
+        drained: () => this.drained(),
         upgrade: () => this.upgrade(),
         status: () => this.status(),
       },

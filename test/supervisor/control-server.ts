@@ -18,6 +18,7 @@ async function opened(t: Test, commands: Partial<ControlCommands> = {}): Promise
     { run, directory: run, replaces: false },
     {
       reload: async () => ({ ok: true, generation: 2, restart: ["run"] }),
+      drained: async () => {},
       upgrade: async () => ({ ok: true, pid: 7 }),
       status: () => ({ state: "ready" }) as SidecarStatus,
       ...commands,
@@ -33,6 +34,27 @@ t.test("each command has its answer", async (t) => {
   t.same(await askReload(run, run), { ok: true, generation: 2, restart: ["run"] });
   t.same(await askUpgrade(run, run), { ok: true, pid: 7 });
   t.same(await askStatus(run), { state: "ready" });
+});
+
+t.test("whoever waits for the old workers has the answer after their end", async (t) => {
+  const end = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const drained = (): Promise<void> => {
+    asked.resolve();
+    return end.promise;
+  };
+  const run = await opened(t, { drained });
+  const order: string[] = [];
+  const waiting = askReload(run, run, true).then((outcome) => {
+    order.push("answer");
+    return outcome;
+  });
+  await asked.promise;
+  t.match(await askReload(run, run), { ok: true }, "others do not wait");
+  order.push("end");
+  end.resolve();
+  t.match(await waiting, { ok: true });
+  t.same(order, ["end", "answer"]);
 });
 
 t.test("a configuration elsewhere changes nothing, its status may be asked", async (t) => {

@@ -3,7 +3,7 @@ import { loadConfig } from "../../config/config-file.ts";
 import { askReload } from "../../supervisor/control.ts";
 import { parseCommand } from "./command.ts";
 
-export const usage = "reload [directory]";
+export const usage = "reload [directory] [--wait-drained]";
 
 export const summary = `Replaces the workers of the running sidecar, without failing a request.
 
@@ -13,13 +13,19 @@ Names what is broken: handlers and scripts in use of which the newest save canno
 last good versions serve, and the exit code is 1.
 Names the changes that it does not apply. Only the sidecar of this directory is reloaded.`;
 
-export const options = {} as const;
+export const options = {
+  "wait-drained": {
+    type: "boolean",
+    default: false,
+    description: "wait until the old workers have ended, and no request reaches one any more",
+  },
+} as const;
 
 /** Returns 0 when the new generation serves all that the old one did. Throws like `loadConfig` and `askReload`. */
 export async function run(argv: string[]): Promise<number> {
-  const { positionals } = parseCommand(options, argv);
+  const { values, positionals } = parseCommand(options, argv);
   const config = await loadConfig(positionals[0] ?? ".");
-  const outcome = await askReload(config.run, config.directory);
+  const outcome = await askReload(config.run, config.directory, values["wait-drained"]);
   if (!outcome.ok) {
     process.stderr.write(`mod-ts: ${outcome.code}: ${outcome.message}\n`);
     return 1;

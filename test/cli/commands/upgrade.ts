@@ -36,6 +36,7 @@ t.test("the outcome, and why it failed", async (t) => {
     { run: folder, directory: folder, replaces: false },
     {
       reload: refuse,
+      drained: refuse,
       status: () => {
         throw new Error("not asked for");
       },

@@ -74,9 +74,10 @@ function waiting({ folder, authorizer }: Slow): string {
   // The local address, the peer, 0A for a listening socket, and the length of its queue.
   const listening = new RegExp(`0100007F:${port} \\S+ 0A \\S+:0*(\\w*)`);
   const atAuthorizer = listening.exec(readFileSync("/proc/net/tcp", "utf8"))?.[1] ?? "none";
-  // The listening socket, and one for each connection.
-  const sockets = readFileSync("/proc/net/unix", "utf8").split(join(folder, "run/decide.sock"));
-  return `authorizer ${atAuthorizer}, decider ${sockets.length - 2}`;
+  // 02 for a connection that nobody has accepted; sockets are bound as `.new` and renamed.
+  const pending = new RegExp(`^(?:\\S+ +){5}02 +\\d+ ${join(folder, "run/.new")}$`, "gm");
+  const atDecider = readFileSync("/proc/net/unix", "utf8").match(pending)?.length;
+  return `authorizer ${atAuthorizer}, decider ${atDecider}`;
 }
 
 t.test("what is asked before the first worker serves waits, and is answered", async (t) => {

@@ -120,11 +120,13 @@ export function spawnSuccessor(listeners: readonly Listener[]): ChildProcess {
 
 /**
  * Resolves with undefined when the successor serves, else with the reason, when it has ended: with
- * SIGTERM, or SIGKILL after `graceMs`.
+ * SIGTERM, or SIGKILL after `graceMs`. It has `beginMs` to begin, then twice the time of each worker
+ * that it starts: it knows its own configuration, gives slow workers more time, and ends by itself
+ * when that does not help.
  */
 export async function untilServing(
   child: ChildProcess,
-  limitMs: number,
+  beginMs = 60_000,
   graceMs = 10_000,
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
@@ -133,11 +135,17 @@ export async function untilServing(
     // It never began.
     child.on("error", () => child.pid === undefined && end());
   });
-  const timer = setTimeout(() => resolve(`not serving within ${limitMs} ms`), limitMs);
+  const expireAfter = (ms: number): NodeJS.Timeout =>
+    setTimeout(() => resolve(`not serving within ${ms} ms`), ms);
+  let timer = expireAfter(beginMs);
   child.on("error", ({ message }) => resolve(message));
   child.on("exit", (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
   child.on("message", (message) => {
-    if (message === serving) resolve(undefined);
+    if (message === serving) return resolve(undefined);
+    const { workerMs } = message as Partial<StartingMessage>;
+    if (workerMs === undefined) return;
+    clearTimeout(timer);
+    timer = expireAfter(workerMs * 2);
   });
   const reason = await promise;
   clearTimeout(timer);
@@ -151,6 +159,16 @@ export async function untilServing(
 }
 
 const serving = "serving";
+
+/** A worker of the successor starts, and has so many milliseconds until it is ready. */
+interface StartingMessage {
+  workerMs: number;
+}
+
+/** Tells the predecessor that a worker starts. */
+export function reportStarting(workerMs: number): void {
+  if (process.connected) process.send?.({ workerMs } satisfies StartingMessage);
+}
 
 /** Tells the predecessor that this process has taken over. */
 export function reportServing(): void {

@@ -39,6 +39,8 @@ export interface PoolOptions {
   shared?: () => readonly Listener[];
   /** Lets a debugger attach to the one worker of the pool. @default none can */
   inspect?: { port: number; waits: boolean } | undefined;
+  /** Called when a worker is started, with the milliseconds that it has until `ready`. */
+  onStart?: (readyTimeout: number) => void;
   /** Called when a worker has died. */
   onDeath?: () => void;
 }
@@ -75,7 +77,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #firstReady = Promise.withResolvers<void>();
   readonly #hopeless = Promise.withResolvers<string>();
-  #failedStarts = 0;
+  /** Each by its worker; those that are too late at the same time are one, as the next ones have more time. */
+  readonly #failedStarts = new Set<string>();
   readonly #waiting: { transport: string; socket: Socket }[] = [];
   readonly #draining = new Set<Generation>();
   readonly #exits: ExitLog;
@@ -98,7 +101,7 @@ export class Pool {
     return this.#firstReady.promise;
   }
 
-  /** Resolves with the reason when workers have ended three times before one was ever ready. */
+  /** Resolves with the reason when three starts have failed before one worker was ever ready. */
   get hopeless(): Promise<string> {
     return this.#hopeless.promise;
   }
@@ -252,6 +255,7 @@ export class Pool {
       onObserved: (observed) => this.#options.observe?.(worker.pid, observed),
       onReturned: (transport, socket) => this.#takeBack(transport, socket),
     });
+    this.#options.onStart?.(readyTimeout);
     generation.workers.add(worker);
     void worker.exited.then(() => {
       generation.workers.delete(worker);
@@ -273,11 +277,18 @@ export class Pool {
     this.#readyTimeout = Math.max(this.#readyTimeout, Math.min(readyTimeout * 2, most));
   }
 
-  /** Resolves when no worker is starting: several at once keep a busy machine busy. */
-  async #turn(signal: AbortSignal): Promise<void> {
+  #countFailure({ pid, lateMs }: WorkerProcess, reason: string): void {
+    this.#failedStarts.add(lateMs === undefined ? `process ${pid}` : `${lateMs} ms`);
+    if (this.#failedStarts.size >= 3) this.#hopeless.resolve(reason);
+  }
+
+  /** Starts a worker when no other one is starting: several at once keep a busy machine busy. */
+  async #spawnInTurn(generation: Generation, slot: number): Promise<WorkerProcess | undefined> {
+    const { signal } = generation.retired;
     while (this.#starting.size > 0 && !signal.aborted) {
       await Promise.race([...this.#starting].map(({ ready }) => ready.catch(() => {})));
     }
+    return signal.aborted ? undefined : this.#spawn(generation, slot);
   }
 
   /** Replaces the worker whenever it exits, until its generation is retired. */
@@ -292,17 +303,20 @@ export class Pool {
       this.#options.onDeath?.();
       const spare = generation.successors.take(worker);
       if (!worker.isDraining) this.#exits.note({ pid: worker.pid, reason, age: worker.age });
-      if (worker.age < 0 && ++this.#failedStarts >= 3) this.#hopeless.resolve(reason);
+      if (worker.age < 0) this.#countFailure(worker, reason);
       if (worker.age >= backoff.reset) pause = backoff.first;
       if (spare) {
         worker = spare;
         continue;
       }
       await sleep(pause, undefined, { signal }).catch(() => {});
-      if (worker.age < 0) await this.#turn(signal);
       if (signal.aborted) return;
       pause = Math.min(pause * 2, backoff.most);
-      worker = this.#spawn(generation, worker.slot);
+      const { slot } = worker;
+      const next =
+        worker.age < 0 ? await this.#spawnInTurn(generation, slot) : this.#spawn(generation, slot);
+      if (!next) return;
+      worker = next;
     }
   }
 

@@ -11,6 +11,7 @@ import { openControl } from "./control-server.ts";
 import {
   readPredecessor,
   reportServing,
+  reportStarting,
   spawnSuccessor,
   takeSocket,
   untilServing,
@@ -219,7 +220,7 @@ class SupervisorProcess implements Supervisor {
     this.#isUpgrading = true;
     log("notice", "starting the successor");
     const child = spawnSuccessor(this.#listeners);
-    const reason = await untilServing(child, this.#options.readyTimeout * 4);
+    const reason = await untilServing(child);
     this.#isUpgrading = false;
     if (reason) return this.#refuse(new ModTsError("MODTS_UPGRADE_FAILED", { reason }));
     child.unref();
@@ -360,8 +361,10 @@ class SupervisorProcess implements Supervisor {
     const observe = (pid: number, report: WorkerReport | undefined): void =>
       report ? this.#observations.add(name, pid, report) : this.#observations.forget(pid);
     const onDeath = (): void => revokeTickets(this.#options.run);
+    const onStart = this.#predecessor ? reportStarting : undefined;
     const own = { name, program, backlog, backoff, readyTimeout, starting: this.#starting };
-    return new Pool({ ...own, shared, observe, onDeath, inspect: inspectOf(this.#options, name) });
+    const events = { observe, onDeath, ...(onStart && { onStart }) };
+    return new Pool({ ...own, ...events, shared, inspect: inspectOf(this.#options, name) });
   }
 
   async #openAll(listeners: readonly ListenerOptions[]): Promise<void> {

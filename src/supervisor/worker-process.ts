@@ -120,6 +120,8 @@ export class WorkerProcess {
   readonly exited: Promise<string>;
   /** Connections handed over and not reported closed. */
   connections = 0;
+  /** Milliseconds that it had to get ready, if that was not enough. */
+  lateMs: number | undefined;
   /** What is broken, if the worker has verified that. */
   broken: readonly BrokenModule[] = [];
   readonly slot: number;
@@ -151,6 +153,7 @@ export class WorkerProcess {
     this.#child.on("message", (message) => this.#receive(message as FromWorker, ready.resolve));
     const { config, pool, slot, generation, inspect, verifies = false, readyTimeout } = options;
     const late = (): void => {
+      this.lateMs = readyTimeout;
       options.onLate?.();
       void this.kill(`not ready within ${readyTimeout} ms`);
     };

@@ -83,6 +83,13 @@ t.test(
   },
 );
 
+t.test("a successor has the time that it gives its workers", async (t) => {
+  const slow = `process.send({ other: 1 }); process.send({ workerMs: 2 }); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--eval", slow], { stdio: ["ignore", 1, 2, "ipc"] });
+  t.teardown(() => child.kill("SIGKILL"));
+  t.equal(await untilServing(child, 3_600_000), "not serving within 4 ms", "in place of the hour");
+});
+
 t.test("a process with which the service ends has no successor", async (t) => {
   const place = { pid: 100, ppid: 50, init: "systemd", environment: {} };
   const systemd = { SYSTEMD_EXEC_PID: "100", NOTIFY_SOCKET: "/run/systemd/notify" };

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { createServer, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,11 +9,17 @@ import type { LogRecord } from "../../src/base/log.ts";
 import { Pool, type PoolOptions } from "../../src/supervisor/pool.ts";
 
 const codes: string[] = [];
+const messages: string[] = [];
 logChannel.subscribe((record) => {
-  const { code } = record as LogRecord;
-  if (code) codes.push(code);
+  const { code, message } = record as LogRecord;
+  if (!code) return;
+  codes.push(code);
+  messages.push(message);
 });
-t.beforeEach(() => void codes.splice(0));
+t.beforeEach(() => {
+  codes.splice(0);
+  messages.splice(0);
+});
 
 function created(test: Test, worker: string, more: Partial<PoolOptions> = {}): Pool {
   const pool = new Pool({
@@ -106,6 +112,66 @@ t.test("workers that need longer get longer, one after the other", async (t) => 
   await sleep(1000);
   t.equal(codes.length, deaths, "the second has the longer time at once");
   t.equal(pool.pids.length, 2);
+});
+
+t.test("late workers are hopeless only after twice and four times the time", async (t) => {
+  const given: number[] = [];
+  const onStart = (ms: number): void => void given.push(ms);
+  const pool = created(t, "never-ready", { readyTimeout: 100, onStart });
+  pool.start({ ...generation, workers: 4 });
+  t.equal(await pool.hopeless, "not ready within 400 ms", "four at once are one failure");
+  t.same(given.slice(0, 6), [100, 100, 100, 100, 200, 400]);
+});
+
+t.test(
+  "starts that fail: growing pauses, one line, and the worker that serves is spared",
+  async (t) => {
+    const flag = join(t.testdir(), "broken");
+    process.env["BROKEN_FLAG"] = flag;
+    t.teardown(() => delete process.env["BROKEN_FLAG"]);
+    const starts: number[] = [];
+    const pool = created(t, "by-flag", {
+      backoff: { first: 4, most: 60_000, reset: 60_000 },
+      onStart: () => void starts.push(performance.now()),
+    });
+    pool.start({ ...generation, workers: 2 });
+    const ready = (): number[] =>
+      pool.status.workers.filter(({ state }) => state === "ready").map(({ pid }) => pid);
+    while (ready().length < 2) await sleep(10);
+    const [first = 0, second = 0] = ready();
+    writeFileSync(flag, "");
+    starts.splice(0);
+    process.kill(first, "SIGKILL");
+    while (starts.length < 6) {
+      t.equal(await answerOf(t, pool), second, "the other one serves all the time");
+      await sleep(10);
+    }
+    // A pause lasts at least as long as it is meant to: 4, 8, 16 … ms.
+    const [begin = 0] = starts;
+    for (const [index, at] of starts.entries()) {
+      const least = 4 * 2 ** (index + 1) - 8;
+      t.ok(at - begin > least - index - 1, `start ${index + 1} comes after ${least} ms`);
+    }
+    t.same(codes, ["MODTS_WORKER_DIED", "MODTS_WORKER_DIED", "MODTS_CRASH_LOOP"], "said once");
+    t.match(messages.at(-1), /pool main keep exiting: 3 in a row \(exit code 5\)/);
+    rmSync(flag);
+    while (ready().length < 2) await sleep(10);
+    t.ok(ready().includes(second), "the pool has two again, and the one that served is the same");
+  },
+);
+
+t.test("questions wait while no worker can start, and are answered afterwards", async (t) => {
+  const flag = join(t.testdir(), "broken");
+  process.env["BROKEN_FLAG"] = flag;
+  t.teardown(() => delete process.env["BROKEN_FLAG"]);
+  writeFileSync(flag, "");
+  const pool = created(t, "by-flag");
+  pool.start(generation);
+  const answer = answerOf(t, pool);
+  while (codes.at(-1) !== "MODTS_CRASH_LOOP") await sleep(10);
+  t.equal(pool.status.queued, 1);
+  rmSync(flag);
+  t.type(await answer, "number");
 });
 
 async function answerOf(test: Test, pool: Pool): Promise<number> {

@@ -131,6 +131,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "request/exchange.ts": "gateway/http-exchange.ts",
   "request/methods.ts": "index.ts",
   "request/session.ts": "sessions/sessions.ts",
+  "supervisor/pool-options.ts": "supervisor/pool.ts",
   "supervisor/supervisor-options.ts": "supervisor/supervisor.ts",
   // Runs in a thread that the other one starts.
   "supervisor/watchdog-thread.cjs": "supervisor/watchdog.ts",

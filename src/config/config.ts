@@ -6,10 +6,9 @@
  * user code.
  * @module mod-ts/config
  */
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { attempt } from "../base/attempt.ts";
+import { dirname, resolve } from "node:path";
 import type { AuthEndpoints } from "../gateway/auth-endpoint.ts";
 import {
   countWorkers,
@@ -19,7 +18,14 @@ import {
   resolvePools,
   type WorkerLimits,
 } from "./pools.ts";
-import { authorizers, type ConfigListener, deciders, listeners } from "./listeners.ts";
+import {
+  authorizers,
+  type ConfigListener,
+  deciders,
+  defaultRunDirectory,
+  listeners,
+} from "./listeners.ts";
+import { defaultGroup, groupId } from "./group.ts";
 import { readSecret, readSecrets, secretFiles } from "./secrets.ts";
 import { configInvalid, findMistakes, judgeNamed } from "./validate.ts";
 export type { ConfigListener } from "./listeners.ts";
@@ -380,27 +386,4 @@ function judgeOrigin(
       `origin.requestWorkers: ${workers} worker processes need ${3 * workers} at least, or Apache can run out of threads`,
     );
   }
-}
-
-function defaultRunDirectory(directory: string, name?: string): string {
-  const shared = name === undefined ? "/run/mod-ts" : `/run/mod-ts-${name}`;
-  try {
-    accessSync(existsSync(shared) ? shared : dirname(shared), constants.W_OK);
-    return shared;
-  } catch {
-    return join(directory, ".mod-ts", "run");
-  }
-}
-
-function defaultGroup(): string | undefined {
-  return ["www-data", "apache", "httpd"].find((name) => groupId(name) !== undefined);
-}
-
-/** Id of a group by name or number, from `/etc/group`; undefined if there is none. */
-export function groupId(name: string): number | undefined {
-  if (/^\d+$/.test(name)) return Number(name);
-  const line = attempt(() => readFileSync("/etc/group", "utf8"), "")
-    .split("\n")
-    .find((candidate) => candidate.startsWith(`${name}:`));
-  return line === undefined ? undefined : Number(line.split(":")[2]);
 }

@@ -1,5 +1,6 @@
 /** Listening sockets of a configuration. */
-import { join } from "node:path";
+import { accessSync, constants, existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 export interface ConfigListener {
   pool: string;
@@ -52,4 +53,15 @@ export function deciders(
   if (listen) return [];
   const address = { path: join(run, "decide.sock") };
   return [{ pool, transport: "decider", address, shared: !development }];
+}
+
+/** Directory of the sockets of a configuration that names none. */
+export function defaultRunDirectory(directory: string, name?: string): string {
+  const shared = name === undefined ? "/run/mod-ts" : `/run/mod-ts-${name}`;
+  try {
+    accessSync(existsSync(shared) ? shared : dirname(shared), constants.W_OK);
+    return shared;
+  } catch {
+    return join(directory, ".mod-ts", "run");
+  }
 }

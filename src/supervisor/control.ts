@@ -24,17 +24,31 @@ export type ReloadOutcome =
   /** The new generation serves. */
   | ReloadSuccess
   /** At least one pool kept its old workers, or nothing was changed. */
-  | { ok: false; code: string; message: string };
+  | FailedOutcome;
+
+export interface FailedOutcome {
+  ok: false;
+  code: string;
+  message: string;
+}
 
 export type UpgradeOutcome =
   /** The successor serves. */
-  { ok: true; pid: number } | Extract<ReloadOutcome, { ok: false }>;
+  { ok: true; pid: number } | FailedOutcome;
 
 export type ControlRequest =
   /** `directory` of the configuration. */
   | { command: "reload"; directory: string; waitsForOldWorkers?: boolean }
   | { command: "upgrade"; directory: string }
   | { command: "status" };
+
+/** The outcome of a command that failed for an error of the registry, or another reason. */
+export function failedOutcome(run: string, reason: unknown): FailedOutcome {
+  const { code, message } = isModTsError(reason)
+    ? reason
+    : new ModTsError("MODTS_RELOAD_FAILED", { run, reason: String(reason) });
+  return { ok: false, code, message };
+}
 
 /** Bytes of a reply. */
 const longestReply = 16 * 1024 ** 2;

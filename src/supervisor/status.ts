@@ -1,6 +1,7 @@
 /** The status of a sidecar: for the page, `mod-ts status`, metrics and health checks. */
 import type { Counts } from "../base/counts.ts";
 import { version } from "../base/version.ts";
+import { formatAddress, type ListenerOptions } from "./listener.ts";
 import type { Observations, PoolNote, Sample } from "./observations.ts";
 import type { BuildNote, ErrorNote, WorkerGauges } from "./report.ts";
 
@@ -70,13 +71,14 @@ export interface WorkerStatus {
 export interface StatusFacts {
   pools: readonly Omit<PoolStatus, "counts">[];
   observations: Observations;
-  listeners: SidecarStatus["listeners"];
+  listeners: readonly ListenerOptions[];
   generation: number;
   lastReload: ReloadNote | null;
   startedAt: number;
 }
 
-export function composeStatus({ pools, observations, ...facts }: StatusFacts): SidecarStatus {
+export function composeStatus(composed: StatusFacts): SidecarStatus {
+  const { pools, observations, listeners, ...facts } = composed;
   const observed = pools.map((pool): PoolStatus => ({
     ...pool,
     workers: pool.workers.map((worker) => {
@@ -94,6 +96,11 @@ export function composeStatus({ pools, observations, ...facts }: StatusFacts): S
     rss: process.memoryUsage.rss(),
     now: Date.now(),
     ...facts,
+    listeners: listeners.map(({ pool, transport, address }) => ({
+      pool,
+      transport,
+      address: formatAddress(address),
+    })),
     pools: observed,
     errors,
     builds,

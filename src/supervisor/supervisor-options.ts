@@ -116,3 +116,9 @@ export function inspectOf(
   const others = Object.keys(pools).filter((other) => other !== "main");
   return inspect && { ...inspect, port: inspect.port + 1 + others.toSorted().indexOf(name) };
 }
+
+/** The program of the workers, in the language of this one. */
+export function workerProgram(): URL {
+  const name = import.meta.url.endsWith(".ts") ? "../worker.ts" : "../worker.js";
+  return new URL(name, import.meta.url);
+}

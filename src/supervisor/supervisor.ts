@@ -6,7 +6,12 @@
  */
 import type { Socket } from "node:net";
 import { isModTsError, ModTsError } from "../base/errors.ts";
-import type { ReloadOutcome, UpgradeOutcome } from "./control.ts";
+import {
+  type FailedOutcome,
+  failedOutcome,
+  type ReloadOutcome,
+  type UpgradeOutcome,
+} from "./control.ts";
 import { openControl } from "./control-server.ts";
 import {
   readPredecessor,
@@ -23,6 +28,7 @@ import {
   type Supervisor,
   type SupervisorOptions,
   type SupervisorSettings,
+  workerProgram,
 } from "./supervisor-options.ts";
 import { monotonicTime, notifySystemd, startSystemdWatchdog } from "./notify.ts";
 import {
@@ -32,10 +38,12 @@ import {
   type Listener,
   type ListenerOptions,
 } from "./listener.ts";
+import { report } from "./exit-log.ts";
 import { log } from "../base/log.ts";
 import { revokeTickets } from "../base/ticket-store.ts";
 import { Observations } from "./observations.ts";
 import { type DrainOptions, type GenerationOptions, Pool } from "./pool.ts";
+import { obeySignals } from "./signals.ts";
 import { composeStatus, type ReloadNote, type SidecarStatus } from "./status.ts";
 import type { WorkerReport } from "./report.ts";
 import type { WorkerProcess } from "./worker-process.ts";
@@ -46,23 +54,17 @@ import {
   type RunDirectory,
 } from "./run-directory.ts";
 
-export type { ListenAddress, Listener, ListenerOptions } from "./listener.ts";
+export type { ListenerOptions } from "./listener.ts";
 export type { Supervisor, SupervisorOptions, SupervisorSettings } from "./supervisor-options.ts";
-export type { ReloadOutcome, UpgradeOutcome } from "./control.ts";
-export type { Backoff } from "./pool.ts";
 export type { WorkerLimits } from "./worker-limits.ts";
-export type {
-  ConnectionMessage,
-  DrainMessage,
-  FromWorker,
-  InitMessage,
-  ToWorker,
-} from "./worker-process.ts";
+export type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
 
 /** Creates a supervisor; nothing happens before `start` or `run`. */
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   return new SupervisorProcess(options);
 }
+
+const stopping = "the sidecar is stopping";
 
 class SupervisorProcess implements Supervisor {
   readonly #options: SupervisorOptions & typeof defaults;
@@ -109,11 +111,7 @@ class SupervisorProcess implements Supervisor {
     return composeStatus({
       pools: [...this.#pools.values()].map((pool) => pool.status),
       observations: this.#observations,
-      listeners: this.#listeners.map(({ pool, transport, address }) => ({
-        pool,
-        transport,
-        address: formatAddress(address),
-      })),
+      listeners: this.#listeners,
       generation: this.#generation,
       lastReload: this.#lastOutcome,
       startedAt: this.#startedAt,
@@ -137,21 +135,17 @@ class SupervisorProcess implements Supervisor {
     for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
     this.#observations.watch();
     this.#stopWatchdog = startSystemdWatchdog();
-    if (!predecessor && this.#opensLate) await this.#openLate();
+    if (!predecessor && this.#options.listenAt === "ready") await this.#openLate();
     void this.ready.then(() => this.#announce());
     if (predecessor) await this.#succeed();
   }
 
-  get #opensLate(): boolean {
-    return this.#options.listenAt === "ready";
-  }
-
   /** Those that are open before the workers serve. */
   #firstListeners(): readonly ListenerOptions[] {
-    const { listeners } = this.#options;
+    const { listeners, listenAt } = this.#options;
     // A successor accepts when its workers serve: until then its predecessor does.
     if (this.#predecessor) return listeners.filter(({ shared }) => shared);
-    return this.#opensLate ? [] : listeners;
+    return listenAt === "ready" ? [] : listeners;
   }
 
   async #openLate(): Promise<void> {
@@ -213,7 +207,7 @@ class SupervisorProcess implements Supervisor {
   }
 
   async upgrade(): Promise<UpgradeOutcome> {
-    if (this.#stopping) return this.#stoppingOutcome();
+    if (this.#stopping) return this.#failed(stopping);
     if (this.#isUpgrading) return this.#failed("an upgrade is running");
     const main = whyIrreplaceable();
     if (main) return this.#refuse(new ModTsError("MODTS_UPGRADE_REFUSED", { reason: main }));
@@ -229,7 +223,7 @@ class SupervisorProcess implements Supervisor {
   }
 
   #refuse(error: ModTsError): UpgradeOutcome {
-    log(error.level, error.message, { code: error.code });
+    report(error);
     return this.#failed(error);
   }
 
@@ -259,22 +253,17 @@ class SupervisorProcess implements Supervisor {
 
   async run(): Promise<void> {
     // Before the start: a signal during it must not leave a pid file and sockets behind.
-    const obey = (signal: NodeJS.Signals): void => {
-      log("notice", `got ${signal}`);
-      if (signal === "SIGHUP") void this.reload();
-      else if (signal === "SIGUSR2") void this.upgrade();
-      else void this.stop();
-    };
-    const signals = ["SIGHUP", "SIGUSR2", "SIGTERM", "SIGINT"] as const;
-    for (const signal of signals) process.on(signal, obey);
-    const reopen = (): void => this.#reopenLogs();
-    process.on("SIGUSR1", reopen);
+    const ignore = obeySignals({
+      reload: () => void this.reload(),
+      upgrade: () => void this.upgrade(),
+      stop: () => void this.stop(),
+      reopenLogs: () => this.#reopenLogs(),
+    });
     try {
       await this.start();
       await this.#stopped.promise;
     } finally {
-      for (const signal of signals) process.off(signal, obey);
-      process.off("SIGUSR1", reopen);
+      ignore();
     }
   }
 
@@ -291,7 +280,7 @@ class SupervisorProcess implements Supervisor {
     this.#lastReload = this.#nextReload!;
     this.#nextReload = undefined;
     void notifySystemd("RELOADING=1", monotonicTime());
-    const outcome = this.#stopping ? this.#stoppingOutcome() : await this.#replaceAll();
+    const outcome = this.#stopping ? this.#failed(stopping) : await this.#replaceAll();
     if (!this.#stopping) void notifySystemd("READY=1");
     const at = Date.now();
     this.#lastOutcome = outcome.ok ? { at, ok: true } : { at, ok: false, message: outcome.message };
@@ -314,7 +303,7 @@ class SupervisorProcess implements Supervisor {
     const failures: ModTsError[] = [];
     // One after the other: at most one pool needs twice its memory.
     for (const [name, pool] of this.#pools) {
-      if (this.#stopping) return this.#stoppingOutcome();
+      if (this.#stopping) return this.#failed(stopping);
       const failure = await pool.replace(this.#generationOptions(name), this.#drainOptions);
       if (failure) failures.push(failure);
     }
@@ -322,26 +311,14 @@ class SupervisorProcess implements Supervisor {
     if (failures.length > 0) return this.#failed(failures[0]);
     const { restart = [] } = this.#settings;
     log("notice", `reloaded, generation ${this.#generation}`);
-    if (restart.length > 0) {
-      const { code, level, message } = new ModTsError("MODTS_RESTART_NEEDED", {
-        settings: restart.join(", "),
-      });
-      log(level, message, { code });
-    }
+    const settings = restart.join(", ");
+    if (settings !== "") report(new ModTsError("MODTS_RESTART_NEEDED", { settings }));
     const broken = [...this.#pools.values()].flatMap((pool) => pool.broken);
     return { ok: true, generation: this.#generation, restart, broken };
   }
 
-  #stoppingOutcome(): Extract<ReloadOutcome, { ok: false }> {
-    return this.#failed("the sidecar is stopping");
-  }
-
-  #failed(reason: unknown): Extract<ReloadOutcome, { ok: false }> {
-    const { run } = this.#options;
-    const { code, message } = isModTsError(reason)
-      ? reason
-      : new ModTsError("MODTS_RELOAD_FAILED", { run, reason: String(reason) });
-    return { ok: false, code, message };
+  #failed(reason: unknown): FailedOutcome {
+    return failedOutcome(this.#options.run, reason);
   }
 
   #generationOptions(name: string): GenerationOptions {
@@ -358,8 +335,8 @@ class SupervisorProcess implements Supervisor {
   #newPool(name: string): Pool {
     const { backlog, readyTimeout, backoff, program = workerProgram() } = this.#options;
     const shared = (): Listener[] => this.#listeners.filter(({ pool }) => pool === name);
-    const observe = (pid: number, report: WorkerReport | undefined): void =>
-      report ? this.#observations.add(name, pid, report) : this.#observations.forget(pid);
+    const observe = (pid: number, observed: WorkerReport | undefined): void =>
+      observed ? this.#observations.add(name, pid, observed) : this.#observations.forget(pid);
     const onDeath = (): void => revokeTickets(this.#options.run);
     const onStart = this.#predecessor ? reportStarting : undefined;
     const own = { name, program, backlog, backoff, readyTimeout, starting: this.#starting };
@@ -419,9 +396,4 @@ class SupervisorProcess implements Supervisor {
     this.#observations.close();
     this.#stopped.resolve();
   }
-}
-
-function workerProgram(): URL {
-  const name = import.meta.url.endsWith(".ts") ? "../worker.ts" : "../worker.js";
-  return new URL(name, import.meta.url);
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { type Config, defineConfig, groupId, resolveConfig } from "../../src/config/config.ts";
+import { type Config, defineConfig, resolveConfig } from "../../src/config/config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-"));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -194,12 +194,6 @@ t.test("mistakes of shape are reported in full", async (t) => {
     code: "MODTS_CONFIG_INVALID",
     message: /errors: 2\)\n {2}- handler is not .*\n {2}- keepAlive must be/,
   });
-});
-
-t.test("groups", async (t) => {
-  t.equal(groupId("root"), 0);
-  t.equal(groupId("17"), 17);
-  t.equal(groupId("no-such-group"), undefined);
 });
 
 t.test("defineConfig changes nothing", async (t) => {

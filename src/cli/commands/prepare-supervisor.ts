@@ -1,7 +1,8 @@
 /** The supervisor for `start` and `dev`. */
 import { existsSync } from "node:fs";
 import { loadConfig } from "../../config/config-file.ts";
-import { type Config, groupId, type ResolvedConfig } from "../../config/config.ts";
+import type { Config, ResolvedConfig } from "../../config/config.ts";
+import { groupId } from "../../config/group.ts";
 import { type LogOutput, openLog } from "../../base/log-output.ts";
 import { ignoreStreamErrors } from "../../base/log-sink.ts";
 import { hideInLog } from "../../base/redact.ts";

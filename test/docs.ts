@@ -252,7 +252,7 @@ t.test("commands in the pages are ones that exist", async (t) => {
     for (const [line, name = ""] of read(page).matchAll(/\bmod-ts ([a-z]+)\b[^`\n|]*/g)) {
       const command = commands.get(name);
       if (!t.ok(command, `${page}: mod-ts ${name}`) || !command) continue;
-      for (const [, option = ""] of line.matchAll(/ --([a-z]+)/g)) {
+      for (const [, option = ""] of line.matchAll(/ --([a-z-]+)/g)) {
         t.ok(option === "help" || option in command.options, `${page}: ${line.trim()}`);
       }
     }

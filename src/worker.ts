@@ -180,7 +180,7 @@ export async function createParts(
   };
   const verify = async (limitMs: number): Promise<BrokenModule[]> => [
     ...(await loader.verify(limitMs)),
-    ...cgi.verify(),
+    ...(await cgi.verify()),
   ];
   return { engine, gateway, authorizer, decider, changedFile, verify, close };
 }

@@ -4,8 +4,9 @@
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { log } from "../base/log.ts";
 import { BuildError, type SourcePosition } from "./build-error.ts";
-import type { CompiledCode } from "./compile.ts";
+import { compile, type CompiledCode, type Languages } from "./compile.ts";
 
 /** Characters from which a thread is worth its start: about 50 ms of compilation. */
 export const largeFile: number = 128 * 1024;
@@ -41,8 +42,23 @@ export class UncompiledFile extends Error {
   }
 }
 
-/** Rejects with a {@link BuildError}, or with that of a thread that could not run. */
-export async function compileAside(job: CompileJob): Promise<CompiledCode> {
+/**
+ * Compiles in a thread, or without one if none can be started. Rejects with a {@link BuildError}.
+ */
+export async function compileAside(
+  job: CompileJob,
+  languages: Languages = {},
+): Promise<CompiledCode> {
+  try {
+    return await runThread(job);
+  } catch (error) {
+    if (error instanceof BuildError) throw error;
+    log("warn", `${job.file} is compiled without a thread`, { error });
+    return compile(job.file, job.source, languages);
+  }
+}
+
+async function runThread(job: CompileJob): Promise<CompiledCode> {
   const name = import.meta.url.endsWith(".ts") ? "./compile-thread.ts" : "./compile-thread.js";
   const thread = new Worker(new URL(name, import.meta.url), { workerData: job });
   try {

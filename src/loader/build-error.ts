@@ -51,6 +51,12 @@ export class BuildError extends Error implements SourcePosition {
   }
 }
 
+/** For `catch`: throws every other error again. */
+export function asBuildError(error: unknown): BuildError {
+  if (error instanceof BuildError) return error;
+  throw error;
+}
+
 /** `file:line:column`, as far as known. */
 export function formatPosition({ file, line, column }: SourcePosition): string {
   if (line === 0) return file;

@@ -4,8 +4,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { attempt } from "../base/attempt.ts";
 import type { CompileJob, CompileResult } from "./aside.ts";
 import { BuildError } from "./build-error.ts";
-import { compile, type Languages } from "./compile.ts";
-import { ownExports } from "./own-exports.ts";
+import { type CodeFacts, compile, type Languages } from "./compile.ts";
+import { isCommonJs, ownExports, staticImports } from "./own-exports.ts";
 
 const job = workerData as CompileJob;
 
@@ -14,14 +14,21 @@ parentPort?.postMessage(await run(job));
 async function run({ file, source, language }: CompileJob): Promise<CompileResult> {
   try {
     const compiled = compile(file, source, await languagesOf(file, language));
-    // The parser may be older than the code: then the worker reports it, where exports matter.
-    const names = attempt(() => [...ownExports(compiled.code)], undefined);
-    return { compiled: { ...compiled, ...(names && { ownExports: names }) } };
+    return { compiled: { ...compiled, facts: factsOf(compiled.code) } };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     const { reason, line, column, source: shown } = error;
     return { failure: { reason, position: { file: error.file, line, column }, source: shown } };
   }
+}
+
+/** The parser may be older than the code: then the worker reports it, where it matters. */
+function factsOf(code: string): CodeFacts {
+  return {
+    ownExports: attempt(() => [...ownExports(code)], undefined),
+    imports: attempt(() => staticImports(code), undefined),
+    isCommonJs: isCommonJs(code),
+  };
 }
 
 async function languagesOf(file: string, language: CompileJob["language"]): Promise<Languages> {

@@ -14,8 +14,15 @@ export interface CompiledCode {
   map: SourceMapPayload | undefined;
   /** For other languages: map from the columns of `map` to those of the file. */
   columns?: Columns;
-  /** See `own-exports.ts`; of large files, whose parsing takes long. */
-  ownExports?: readonly string[];
+  /** Of large files, whose parsing takes long. */
+  facts?: CodeFacts;
+}
+
+/** See `own-exports.ts`; undefined if the parser is older than the code. */
+export interface CodeFacts {
+  readonly ownExports: readonly string[] | undefined;
+  readonly imports: readonly string[] | undefined;
+  readonly isCommonJs: boolean;
 }
 
 /** TypeScript translated from another language, line by line. */

@@ -4,7 +4,7 @@ import { extname } from "node:path";
 import { getOrCreate } from "../base/cache.ts";
 import { log } from "../base/log.ts";
 import { compileAside, largeFile, type LanguageModule, UncompiledFile } from "./aside.ts";
-import { BuildError } from "./build-error.ts";
+import { asBuildError, BuildError } from "./build-error.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
@@ -203,13 +203,9 @@ export class Graph implements Workshop {
   }
 
   async compileAside({ file, text }: UncompiledFile): Promise<void> {
-    const language = this.#options.languageModules[extname(file)];
-    const result = await compileAside({ file, source: text, language }).catch((error: unknown) => {
-      if (error instanceof BuildError) return error;
-      // No thread could be started, for example.
-      log("warn", `${file} is compiled without a thread`, { error });
-      return compile(file, text, this.#options.languages);
-    });
+    const { languages, languageModules } = this.#options;
+    const job = { file, source: text, language: languageModules[extname(file)] };
+    const result = await compileAside(job, languages).catch(asBuildError);
     if (!(result instanceof BuildError)) this.#keep(file, text, result);
     this.#compiled.set(file, { text, result });
   }

@@ -90,7 +90,8 @@ export class ModuleRecord {
     this.state = options.state;
     this.importDynamic = options.importDynamic;
     this.compiled = compiled;
-    if (compiled?.ownExports) this.#ownExports = new Set(compiled.ownExports);
+    const known = compiled?.facts?.ownExports;
+    if (known) this.#ownExports = new Set(known);
     this.module = compiled ? createCode(options, compiled) : createJson(file, text);
     records.set(this.module, this);
   }

@@ -1,4 +1,5 @@
-/** What compiled code declares: exports of its own, and static imports. */
+/** What compiled code declares: exports of its own, static imports, and whether it is a module. */
+import { compileFunction } from "node:vm";
 import {
   type ExportNamedDeclaration,
   type Identifier,
@@ -7,6 +8,7 @@ import {
   parse,
   type Pattern,
 } from "acorn";
+import { attempt } from "../base/attempt.ts";
 
 /** Exports that stand for a module as a whole; the second is that of CommonJS. */
 const unnamed: ReadonlySet<string> = new Set(["default", "module.exports"]);
@@ -39,6 +41,12 @@ export function staticImports(code: string): string[] {
       node.type === "ExportNamedDeclaration";
     return hasSource && node.source ? [String(node.source.value)] : [];
   });
+}
+
+/** Node's rule for JavaScript: code that a CommonJS function cannot hold is a module. */
+export function isCommonJs(code: string): boolean {
+  const body = code.replace(/^#!.*/, "");
+  return attempt(() => compileFunction(body, ["exports", "require", "module"]), null) !== null;
 }
 
 function bindings({ specifiers }: ImportDeclaration): string[] {

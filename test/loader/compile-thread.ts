@@ -19,7 +19,11 @@ t.test("one file, one result", async (t) => {
     run({ file: "/a.ts", source: "export const a: number = 1;" }),
     run({ file: "/b.ts", source: "\nconst = 1;" }),
   ]);
-  t.match(good.compiled, { code: /export const a = 1/, ownExports: ["a"] }, "code and exports");
+  t.match(
+    good.compiled,
+    { code: /export const a = 1/, facts: { ownExports: ["a"], imports: [], isCommonJs: false } },
+    "code and exports",
+  );
   t.equal(good.failure, undefined);
   t.match(bad.failure, { position: { file: "/b.ts", line: 2 } }, "the place of the mistake");
   t.equal(bad.compiled, undefined);

@@ -14,7 +14,7 @@ import { oncePerSection } from "../../base/options.ts";
 export interface Cgi {
   readonly module: { handler(req: ApacheRequest): Promise<Outcome> };
   /** The scripts in use whose newest save is broken. */
-  verify(): BrokenModule[];
+  verify(): Promise<BrokenModule[]>;
   /** Ends the scripts that run, and the processes that wait. */
   close(): Promise<void>;
 }

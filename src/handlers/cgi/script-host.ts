@@ -87,7 +87,7 @@ export class ScriptHost {
     try {
       // Before the script is started: a body that is too large must not start one.
       spool = spoolBody(req);
-      const run = this.#start(req, script);
+      const run = await this.#start(req, script);
       this.#running.add(run);
       whenGone = run.ended.then(() => void this.#running.delete(run));
       signal.addEventListener("abort", run.kill, { once: true });
@@ -109,10 +109,10 @@ export class ScriptHost {
     ]);
   }
 
-  #start(req: ApacheRequest, { kind, file }: Script): ScriptRun {
+  async #start(req: ApacheRequest, { kind, file }: Script): Promise<ScriptRun> {
     const env = cgiEnvironment(req);
     if (kind === "program") return startProcess(file, env);
-    return this.#warm.run(file, env, this.#sources.prepare(file));
+    return this.#warm.run(file, env, await this.#sources.prepare(file));
   }
 }
 

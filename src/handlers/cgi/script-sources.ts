@@ -9,15 +9,15 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { compileFunction } from "node:vm";
 import { setBounded } from "../../base/cache.ts";
 import { attempt } from "../../base/attempt.ts";
 import { ModTsError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { BrokenModule, VersionStore } from "../../base/version-store.ts";
-import { BuildError, locateImport } from "../../loader/build-error.ts";
-import { compile } from "../../loader/compile.ts";
-import { staticImports } from "../../loader/own-exports.ts";
+import { compileAside, largeFile, UncompiledFile } from "../../loader/aside.ts";
+import { asBuildError, BuildError, locateImport } from "../../loader/build-error.ts";
+import { compile, type CompiledCode } from "../../loader/compile.ts";
+import { isCommonJs, staticImports } from "../../loader/own-exports.ts";
 import { isLocal, resolveLocal } from "../../loader/resolve.ts";
 
 /** An import that Node cannot resolve, or a TypeScript file to compile. */
@@ -50,16 +50,39 @@ interface KnownBuild {
 
 const keptFiles = 500;
 
-/** By path and format. */
-const compiled = new Map<string, { readonly text: string; readonly result: SourceResult }>();
+/** Compiled code of a file. */
+interface CompiledScript {
+  readonly source: string;
+  readonly format: "module" | "commonjs";
+  /** Local files that it imports statically. */
+  readonly imports: readonly string[];
+}
 
-/** Resolves or compiles; never throws. */
-export function provideSource(request: SourceRequest, build: ScriptBuild = {}): SourceResult {
+interface Compilation {
+  readonly text: string;
+  readonly result: CompiledScript | BuildError;
+}
+
+/** Throws a {@link BuildError}, or an {@link UncompiledFile}. */
+type Compile = (file: string, text: string) => CompiledScript;
+
+/** By path. */
+const compiled = new Map<string, Compilation>();
+
+/** Resolves or compiles; never rejects. */
+export async function provideSource(
+  request: SourceRequest,
+  build: ScriptBuild = {},
+): Promise<SourceResult> {
   try {
     if ("specifier" in request)
       return { url: findSource(request.specifier, request.parent, build) };
     const file = fileURLToPath(request.url);
-    return compileOnce(file, build[file]?.text ?? readFileSync(file, "utf8"), request.format);
+    const { source, format } = await whenCompiled((compileFile) =>
+      compileFile(file, build[file]?.text ?? readFileSync(file, "utf8")),
+    );
+    const named = /^(module|commonjs)\b/.exec(request.format ?? "")?.[1];
+    return { source, format: named === undefined ? format : (named as "module" | "commonjs") };
   } catch (error) {
     return { error };
   }
@@ -76,20 +99,20 @@ export class ScriptSources {
   }
 
   /** The build to run; an empty one, whose process meets the mistake itself, if none was good. */
-  prepare(file: string): ScriptBuild {
+  async prepare(file: string): Promise<ScriptBuild> {
     if (!isTypeScript(file)) return {};
     const known = this.#known.get(file);
     if (known && isUnchanged(known)) return known.build;
     const name = { kind: "script", file } as const;
     const since = this.#versions?.number(name) ?? 0;
     try {
-      const next = readBuild(file);
+      const next = await whenCompiled((compileFile) => readBuild(file, compileFile));
       setBounded(this.#known, file, next, keptFiles);
       this.#failures.delete(file);
       const content = JSON.stringify(next.build);
       const id = createHash("sha256").update(content).digest("hex");
       const isCurrent = (): boolean =>
-        attempt(() => JSON.stringify(readBuild(file).build), "") === content;
+        attempt(() => JSON.stringify(readBuild(file, compileOnce).build), "") === content;
       this.#versions?.record(name, id, () => content, since, isCurrent);
       return next.build;
     } catch (error) {
@@ -108,13 +131,14 @@ export class ScriptSources {
   }
 
   /** The scripts in use whose newest save is broken. */
-  verify(): BrokenModule[] {
-    const files = this.#versions?.list("script") ?? [];
-    return files.filter(isFile).flatMap((file) => {
-      const isServed = Object.keys(this.prepare(file)).length > 0;
+  async verify(): Promise<BrokenModule[]> {
+    const broken: BrokenModule[] = [];
+    for (const file of (this.#versions?.list("script") ?? []).filter(isFile)) {
+      const isServed = Object.keys(await this.prepare(file)).length > 0;
       const failure = this.#failures.get(file);
-      return failure ? [{ code: failure.code, message: failure.message, isServed }] : [];
-    });
+      if (failure) broken.push({ code: failure.code, message: failure.message, isServed });
+    }
+    return broken;
   }
 
   #fallBack(file: string, cause: Error): ScriptBuild {
@@ -136,8 +160,8 @@ function isTypeScript(file: string): boolean {
   return /\.[cm]?tsx?$/.test(file);
 }
 
-/** Throws a {@link BuildError}. */
-function readBuild(file: string): KnownBuild {
+/** Throws what `compileFile` throws, and a {@link BuildError} for an import that leads nowhere. */
+function readBuild(file: string, compileFile: Compile): KnownBuild {
   const build: Record<string, ScriptFile> = {};
   const signatures = new Map<string, string | undefined>();
   const visit = (path: string): void => {
@@ -147,7 +171,7 @@ function readBuild(file: string): KnownBuild {
     const text = readFileSync(path, "utf8");
     const imports: Record<string, string> = {};
     build[path] = { text, imports };
-    for (const specifier of importsIn(path, text)) {
+    for (const specifier of compileFile(path, text).imports) {
       const { file: found } = resolveLocal(specifier, path, isFile);
       // Node.js resolves URLs.
       if (found === undefined && /[?#%]/.test(specifier)) continue;
@@ -162,12 +186,6 @@ function readBuild(file: string): KnownBuild {
   };
   visit(file);
   return { build, signatures };
-}
-
-function importsIn(file: string, text: string): string[] {
-  const { source = "", format } = compileOnce(file, text, undefined);
-  if (format !== "module") return [];
-  return attempt(() => staticImports(source), []).filter(isLocal);
 }
 
 function isUnchanged({ signatures }: KnownBuild): boolean {
@@ -203,28 +221,71 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-function compileOnce(file: string, text: string, named: string | null | undefined): SourceResult {
-  const key = `${named} ${file}`;
-  const before = compiled.get(key);
-  if (before?.text === text) return before.result;
-  const result = compileModule(file, text, named);
-  setBounded(compiled, key, { text, result }, keptFiles);
+/** Repeats the work after each large file that it comes upon; threads compile them. */
+async function whenCompiled<T>(work: (compileFile: Compile) => T): Promise<T> {
+  // The cache is bounded: a script with many files could push its large ones out again and again.
+  const large = new Map<string, Compilation>();
+  const compileFile: Compile = (file, text) => {
+    const known = large.get(file);
+    return known?.text === text ? orThrow(known.result) : compileOnce(file, text);
+  };
+  for (;;) {
+    try {
+      return work(compileFile);
+    } catch (error) {
+      if (!(error instanceof UncompiledFile)) throw error;
+      large.set(error.file, await compileLarge(error));
+    }
+  }
+}
+
+/** Compilations in threads, by path. */
+const running = new Map<string, { readonly text: string; readonly ended: Promise<Compilation> }>();
+
+/** Once, however many requests need it. */
+function compileLarge({ file, text }: UncompiledFile): Promise<Compilation> {
+  const before = running.get(file);
+  if (before?.text === text) return before.ended;
+  const ended = compileAside({ file, source: text, language: undefined })
+    .then((code) => toScript(file, code))
+    .catch(asBuildError)
+    .then((result) => keep(file, { text, result }))
+    .finally(() => running.get(file)?.text === text && running.delete(file));
+  running.set(file, { text, ended });
+  return ended;
+}
+
+const compileOnce: Compile = (file, text) => {
+  const before = compiled.get(file);
+  if (before?.text === text) return orThrow(before.result);
+  if (text.length >= largeFile) throw new UncompiledFile(file, text);
+  const result = toScript(file, compile(file, text));
+  keep(file, { text, result });
+  return result;
+};
+
+function keep(file: string, compilation: Compilation): Compilation {
+  setBounded(compiled, file, compilation, keptFiles);
+  return compilation;
+}
+
+function orThrow(result: CompiledScript | BuildError): CompiledScript {
+  if (result instanceof BuildError) throw result;
   return result;
 }
 
-function compileModule(file: string, text: string, named: string | null | undefined): SourceResult {
-  const { code, map } = compile(file, text);
-  const said = /^(module|commonjs)\b/.exec(named ?? "")?.[1];
-  const isModule = said ? said === "module" : /\.mtsx?$/.test(file) || !isCommonJs(code);
-  const format = isModule ? "module" : "commonjs";
-  if (!map) return { format, source: code };
-  const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
-  const comment = `\n//# sourceMappingURL=data:application/json;base64,${encoded}`;
-  return { format, source: code + comment };
+function toScript(file: string, { code, map, facts }: CompiledCode): CompiledScript {
+  const isModule = /\.mtsx?$/.test(file) || !(facts?.isCommonJs ?? isCommonJs(code));
+  const imports = isModule ? (facts?.imports ?? attempt(() => staticImports(code), [])) : [];
+  return {
+    source: code + mapComment(map),
+    format: isModule ? "module" : "commonjs",
+    imports: imports.filter(isLocal),
+  };
 }
 
-/** Node's rule for JavaScript: code that a CommonJS function cannot hold is a module. */
-function isCommonJs(code: string): boolean {
-  const body = code.replace(/^#!.*/, "");
-  return attempt(() => compileFunction(body, ["exports", "require", "module"]), null) !== null;
+function mapComment(map: CompiledCode["map"]): string {
+  if (!map) return "";
+  const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
+  return `\n//# sourceMappingURL=data:application/json;base64,${encoded}`;
 }

@@ -55,7 +55,7 @@ export class WarmProcess {
     this.#channel = child.stdio[3] as Socket;
     // The end of the process says it all.
     this.#channel.on("error", () => {});
-    this.#listen();
+    this.#listen().catch(() => {});
     // A process that waits for work must not keep its parent alive.
     this.#child.unref();
     for (const stream of this.#streams()) stream.unref();
@@ -103,18 +103,19 @@ export class WarmProcess {
     return this.#child.stdio.filter((stream) => stream !== null) as unknown as Socket[];
   }
 
-  #listen(): void {
+  /** One message after the other: what a script writes without waiting stays in its socket. */
+  async #listen(): Promise<void> {
     let pending = "";
-    this.#channel.setEncoding("utf8").on("data", (text: string) => {
+    for await (const text of this.#channel.setEncoding("utf8")) {
       pending += text;
       if (pending.length > maxQuestionLength) return this.kill();
       const lines = pending.split("\n");
       pending = lines.pop() ?? "";
-      for (const line of lines) this.#receive(parse(line));
-    });
+      for (const line of lines) await this.#receive(parse(line));
+    }
   }
 
-  #receive(message: Message | undefined): void {
+  async #receive(message: Message | undefined): Promise<void> {
     if (message === undefined) return this.kill();
     if ("ready" in message) return void (this.#ready = true);
     if ("error" in message) return void (this.#failure ??= toError(message.error));
@@ -123,7 +124,7 @@ export class WarmProcess {
       const kind = exit === 0 ? "done" : "failed";
       return this.#exit.resolve({ kind, reason: `exit code ${String(exit)}` });
     }
-    const { error, ...result } = provideSource(message, this.#build);
+    const { error, ...result } = await provideSource(message, this.#build);
     const sent = error === undefined ? result : { error: fromError(error) };
     this.#channel.write(`${JSON.stringify(sent)}\n`);
   }

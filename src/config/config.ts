@@ -304,7 +304,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     state: resolve(directory, input.state ?? process.env["STATE_DIRECTORY"] ?? run),
     // Apache asks for decisions once it sees the sockets of the pools.
     listeners: [
-      ...authorizers(input.authorizer, guards > 0 ? guardsPool : "main", input.development),
+      ...authorizers(input.authorizer, run, guards > 0 ? guardsPool : "main", input.development),
       ...deciders(input.listen, run, guards > 0 ? guardsPool : "main", input.development),
       ...listeners(Object.keys(served), input.listen, run),
     ],

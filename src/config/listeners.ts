@@ -9,6 +9,8 @@ export interface ConfigListener {
   address: { path: string } | { host: string; port: number };
   /** Workers accept connections themselves. */
   shared?: boolean;
+  /** File that exists while the socket listens. */
+  marker?: string;
 }
 
 interface Address {
@@ -34,13 +36,16 @@ export function listeners(
 
 export function authorizers(
   authorizer: { host?: string; port: number } | undefined,
+  run: string,
   pool: string,
   development = false,
 ): ConfigListener[] {
   if (!authorizer) return [];
   const address = { host: authorizer.host ?? "127.0.0.1", port: authorizer.port };
+  // mod_authnz_fcgi answers 500 where nobody listens: mod_ts.conf tests this file, and answers 503.
+  const marker = join(run, "authorizer.listening");
   // One connection per request, so workers accept themselves; in development, outdated ones do not.
-  return [{ pool, transport: "authorizer", address, shared: !development }];
+  return [{ pool, transport: "authorizer", address, shared: !development, marker }];
 }
 
 /** Apache is sent on over a Unix socket only. */

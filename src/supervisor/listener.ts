@@ -3,7 +3,16 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { lookup } from "node:dns/promises";
 import { dirname, join } from "node:path";
 import net, {
@@ -35,6 +44,8 @@ export interface ListenerOptions {
   shared?: boolean;
   /** Unix sockets only: takes the place of a socket that is in use. @default false */
   replaces?: boolean;
+  /** File that exists while the socket listens, for servers that test before they connect. */
+  marker?: string;
 }
 
 /** A bound socket that workers accept on: internal to Node.js, used by `cluster`. */
@@ -72,8 +83,34 @@ export async function openListener(
   onConnection: (socket: Socket) => void,
   given: GivenSocket | undefined = givenBySystemd(options),
 ): Promise<Listener> {
+  const { marker } = options;
+  // Left over from a crash. A socket that was given may have been listening all the time.
+  if (marker !== undefined && !given) rmSync(marker, { force: true });
+  const listener = options.shared
+    ? await openShared(options, group, given)
+    : await openOwn(options, group, onConnection, given);
+  return marker === undefined ? listener : markOpen(listener, marker);
+}
+
+function markOpen(listener: Listener, marker: string): Listener {
+  // A unit of systemd may have made it, as root.
+  if (!existsSync(marker)) writeFileSync(marker, "");
+  return {
+    ...listener,
+    close(options = { keepFile: false }) {
+      if (listener.isOwned && !options.keepFile) rmSync(marker, { force: true });
+      listener.close(options);
+    },
+  };
+}
+
+async function openOwn(
+  options: ListenerOptions,
+  group: number | undefined,
+  onConnection: (socket: Socket) => void,
+  given: GivenSocket | undefined,
+): Promise<Listener> {
   const { address } = options;
-  if (options.shared) return openShared(options, group, given);
   // TCP_NODELAY is set here, as the server of the worker does not see the accept.
   const server = createServer({ pauseOnConnect: true, noDelay: true }, onConnection);
   if (given) {

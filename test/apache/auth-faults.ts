@@ -47,7 +47,11 @@ async function startFake(
   t.teardown(() => server.close());
   const { port } = server.address() as AddressInfo;
   const before = `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}`;
-  const apache = await startEcho(t, { conf, files, before });
+  const apache = await startEcho(t, {
+    conf,
+    before,
+    files: { ...files, "run/authorizer.listening": "" },
+  });
   return { apache, fake, asked: () => asked };
 }
 

@@ -1,11 +1,11 @@
 /** Sockets as of systemd units: held by another process, and passed to each start of the sidecar. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { freePort } from "../../src/httpd/private-server.ts";
-import { type ListenAddress, openListener } from "../../src/supervisor/listener.ts";
+import { type ListenAddress, type Listener, openListener } from "../../src/supervisor/listener.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { startHttpd, temporaryFolder } from "../fixtures/httpd.ts";
 import { startLoad } from "../fixtures/load.ts";
@@ -29,19 +29,21 @@ const config = {
 writeFileSync(join(folder, "mod-ts.config.json"), JSON.stringify(config));
 
 /** It listens, and nobody accepts before the sidecar does. */
-const open = async (transport: string, address: ListenAddress): Promise<number> => {
+const open = async (transport: string, address: ListenAddress): Promise<Listener> => {
   const options = { pool: "", transport, address, shared: true };
   const socket = await openListener(options, undefined, () => {});
   t.teardown(() => socket.close());
   if ("path" in address) chmodSync(address.path, 0o666);
-  return socket.descriptor;
+  return socket;
 };
-const names = ["main", "decide", "guards"];
-const descriptors = [
-  await open("gateway", { path: join(run, "main.sock") }),
-  await open("decider", { path: join(run, "decide.sock") }),
-  await open("authorizer", { host: "127.0.0.1", port }),
-];
+const sockets = {
+  main: await open("gateway", { path: join(run, "main.sock") }),
+  decide: await open("decider", { path: join(run, "decide.sock") }),
+  guards: await open("authorizer", { host: "127.0.0.1", port }),
+};
+const marker = join(run, "authorizer.listening");
+// As mod-ts-guards.socket does.
+writeFileSync(marker, "");
 
 const apache = await startHttpd(t, folder, {
   before: `Define MOD_TS_SECRET ${secret}\nDefine MOD_TS_AUTHORIZER 127.0.0.1:${port}`,
@@ -74,16 +76,22 @@ t.teardown(async () => {
 });
 
 /** LISTEN_PID is the process itself, which only its own shell knows. */
-function start(): ChildProcess {
+function start(names: readonly (keyof typeof sockets)[] = ["main", "decide", "guards"]): void {
   const cli = join(import.meta.dirname, "../../src/cli/cli.ts");
   const script = 'LISTEN_PID=$$ exec "$0" "$@"';
   const child = spawn("/bin/sh", ["-c", script, process.execPath, cli, "start", folder], {
-    env: { ...process.env, LISTEN_FDS: "3", LISTEN_FDNAMES: names.join(":") },
-    stdio: ["ignore", "ignore", "pipe", ...descriptors],
+    env: { ...process.env, LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(":") },
+    stdio: ["ignore", "ignore", "pipe", ...names.map((name) => sockets[name].descriptor)],
   });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (log += text));
   current = child;
-  return child;
+}
+
+async function stop(): Promise<void> {
+  const old = current!;
+  old.kill("SIGTERM");
+  await once(old, "exit");
+  t.equal(old.exitCode, 0, "it ends in order");
 }
 
 t.test("requests wait for the first start", async (t) => {
@@ -104,11 +112,8 @@ t.test("a restart fails no request, of content, of access checks or of decisions
   );
   for (const round of [1, 2]) {
     const before = loads.map(({ counts }) => counts.get(200) ?? 0);
-    const old = current!;
-    old.kill("SIGTERM");
-    await once(old, "exit");
-    t.equal(old.exitCode, 0, `round ${round}: the old one ends in order`);
-    t.ok(existsSync(join(run, "main.sock")), "the sockets stay");
+    await stop();
+    t.ok(existsSync(join(run, "main.sock")), `round ${round}: the sockets stay`);
     log = "";
     start();
     await until(() => log, /\bready\b/);
@@ -119,4 +124,24 @@ t.test("a restart fails no request, of content, of access checks or of decisions
   await Promise.all(loads.map((load) => load.stop()));
   for (const { counts } of loads)
     t.strictSame([...counts.keys()], [200], "every request is served");
+});
+
+t.test("without a socket for access checks they are 503 while nobody listens", async (t) => {
+  await stop();
+  t.ok(existsSync(marker), "requests wait at a socket of systemd");
+  // As mod-ts-guards.socket does when it is stopped.
+  sockets.guards.close();
+  rmSync(marker);
+  const guarded = async (): Promise<number> => (await apache.request("/guarded/a.txt")).status;
+  for (const round of [1, 2]) {
+    t.equal(await guarded(), 503, `round ${round}, before the start`);
+    const waiting = apache.request("/hello");
+    log = "";
+    start(["main", "decide"]);
+    t.equal((await waiting).status, 200, "content waits");
+    await until(() => log, /\bready\b/);
+    t.equal(await guarded(), 200);
+    await stop();
+    t.equal(await guarded(), 503, `round ${round}, after the stop`);
+  }
 });

@@ -29,12 +29,18 @@ t.test("a port for each pool", async (t) => {
 });
 
 t.test("access control is asked over TCP, on this machine", async (t) => {
-  t.same(authorizers(undefined, "main"), [], "none by default");
+  t.same(authorizers(undefined, "/run/x", "main"), [], "none by default");
   const address = { host: "127.0.0.1", port: 9 };
-  t.same(authorizers({ port: 9 }, "guards"), [
-    { pool: "guards", transport: "authorizer", address, shared: true },
+  t.same(authorizers({ port: 9 }, "/run/x", "guards"), [
+    {
+      pool: "guards",
+      transport: "authorizer",
+      address,
+      shared: true,
+      marker: "/run/x/authorizer.listening",
+    },
   ]);
-  t.match(authorizers({ host: "::1", port: 9 }, "main"), [{ address: { host: "::1" } }]);
+  t.match(authorizers({ host: "::1", port: 9 }, "/run/x", "main"), [{ address: { host: "::1" } }]);
 });
 
 t.test("Apache is sent on over a Unix socket only", async (t) => {

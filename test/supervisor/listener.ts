@@ -9,6 +9,7 @@ import { freePort } from "../../src/httpd/private-server.ts";
 import {
   formatAddress,
   type ListenAddress,
+  type Listener,
   openListener,
   requireTrust,
 } from "../../src/supervisor/listener.ts";
@@ -101,6 +102,25 @@ t.test("TCP", async (t) => {
     },
   );
   listener.close();
+});
+
+t.test("its marker exists while it listens, and while a successor does", async (t) => {
+  const marker = join(folder, "listening");
+  const isMarked = (): boolean => existsSync(marker);
+  const open = (host: string, shared: boolean): Promise<Listener> =>
+    openListener({ ...at({ host, port: 0 }), shared, marker }, undefined, () => {});
+  for (const shared of [false, true]) {
+    writeFileSync(marker, "left over from a crash");
+    await t.rejects(open("999.0.0.1", shared));
+    t.notOk(isMarked(), "nobody listens");
+    const listener = await open("127.0.0.1", shared);
+    t.ok(isMarked());
+    listener.close({ keepFile: true });
+    t.ok(isMarked(), "of a successor");
+    const other = await open("127.0.0.1", shared);
+    other.close();
+    t.notOk(isMarked(), "closed");
+  }
 });
 
 t.test("who can reach a listener without a secret", async (t) => {

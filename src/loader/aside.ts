@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { log } from "../base/log.ts";
 import { BuildError, type SourcePosition } from "./build-error.ts";
-import { compile, type CompiledCode, type Languages } from "./compile.ts";
+import { compile, type CompiledCode, compileForNode, type Languages } from "./compile.ts";
 
 /** Characters from which a thread is worth its start: about 50 ms of compilation. */
 export const largeFile: number = 128 * 1024;
@@ -23,6 +23,8 @@ export interface CompileJob {
   readonly source: string;
   /** Undefined for TypeScript and JavaScript. */
   readonly language: LanguageModule | undefined;
+  /** Whether Node's own loader runs the code. @default false */
+  readonly isForNode?: boolean;
 }
 
 export interface CompileResult {
@@ -54,7 +56,8 @@ export async function compileAside(
   } catch (error) {
     if (error instanceof BuildError) throw error;
     log("warn", `${job.file} is compiled without a thread`, { error });
-    return compile(job.file, job.source, languages);
+    const { file, source } = job;
+    return job.isForNode ? compileForNode(file, source) : compile(file, source, languages);
   }
 }
 

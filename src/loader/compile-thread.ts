@@ -4,16 +4,22 @@ import { parentPort, workerData } from "node:worker_threads";
 import { attempt } from "../base/attempt.ts";
 import type { CompileJob, CompileResult } from "./aside.ts";
 import { BuildError } from "./build-error.ts";
-import { type CodeFacts, compile, type Languages } from "./compile.ts";
-import { isCommonJs, ownExports, staticImports } from "./own-exports.ts";
+import {
+  type CodeFacts,
+  compile,
+  type CompiledCode,
+  compileForNode,
+  type Languages,
+} from "./compile.ts";
+import { fitsCommonJs, ownExports, staticImports } from "./own-exports.ts";
 
 const job = workerData as CompileJob;
 
 parentPort?.postMessage(await run(job));
 
-async function run({ file, source, language }: CompileJob): Promise<CompileResult> {
+async function run(job: CompileJob): Promise<CompileResult> {
   try {
-    const compiled = compile(file, source, await languagesOf(file, language));
+    const compiled = await compileJob(job);
     return { compiled: { ...compiled, facts: factsOf(compiled.code) } };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
@@ -22,12 +28,22 @@ async function run({ file, source, language }: CompileJob): Promise<CompileResul
   }
 }
 
+async function compileJob({
+  file,
+  source,
+  language,
+  isForNode,
+}: CompileJob): Promise<CompiledCode> {
+  if (isForNode) return compileForNode(file, source);
+  return compile(file, source, await languagesOf(file, language));
+}
+
 /** The parser may be older than the code: then the worker reports it, where it matters. */
 function factsOf(code: string): CodeFacts {
   return {
     ownExports: attempt(() => [...ownExports(code)], undefined),
     imports: attempt(() => staticImports(code), undefined),
-    isCommonJs: isCommonJs(code),
+    fitsCommonJs: fitsCommonJs(code),
   };
 }
 

@@ -22,7 +22,7 @@ export interface CompiledCode {
 export interface CodeFacts {
   readonly ownExports: readonly string[] | undefined;
   readonly imports: readonly string[] | undefined;
-  readonly isCommonJs: boolean;
+  readonly fitsCommonJs: boolean;
 }
 
 /** TypeScript translated from another language, line by line. */
@@ -51,9 +51,15 @@ export const compiledExtensions: readonly string[] = Object.keys(langs);
 
 /** Compiles one file; types are removed, not checked. Throws a {@link BuildError}. */
 export function compile(file: string, source: string, languages: Languages = {}): CompiledCode {
-  const extension = extname(file);
-  const translate = languages[extension];
+  const translate = languages[extname(file)];
   if (translate) return compileTranslation(file, source, translate(file, source));
+  const compiled = compileForNode(file, source);
+  return isCommonJs(file, source) ? toEsModule(compiled) : compiled;
+}
+
+/** As {@link compile}, for Node's own loader: CommonJS stays what it is. */
+export function compileForNode(file: string, source: string): CompiledCode {
+  const extension = extname(file);
   const lang = langs[extension];
   if (lang !== undefined) return compileScript(file, { script: source, source }, lang);
   const reason = `"${extension}" is not an extension of TypeScript or JavaScript`;
@@ -86,10 +92,9 @@ function compileScript(file: string, texts: Texts, lang: Lang): CompiledCode {
   const error = result.errors.find(({ severity }) => severity === "Error");
   if (error) throw toBuildError(error, file, { ...texts, script });
   if (texts.columns) return { code: result.code, map: toPayload(result.map, file) };
-  const compiled = hasDecorator(script, result.code)
+  return hasDecorator(script, result.code)
     ? compileDecorators(file, script, lang)
     : { code: result.code, map: toPayload(result.map, file) };
-  return isCommonJs(file, script) ? toEsModule(compiled) : compiled;
 }
 
 /** Code with its map, for programs other than our stack traces. */

@@ -1,4 +1,4 @@
-/** What compiled code declares: exports of its own, static imports, and whether it is a module. */
+/** What compiled code declares: exports of its own, static imports, whether it can be CommonJS. */
 import { compileFunction } from "node:vm";
 import {
   type ExportNamedDeclaration,
@@ -44,7 +44,7 @@ export function staticImports(code: string): string[] {
 }
 
 /** Node's rule for JavaScript: code that a CommonJS function cannot hold is a module. */
-export function isCommonJs(code: string): boolean {
+export function fitsCommonJs(code: string): boolean {
   const body = code.replace(/^#!.*/, "");
   return attempt(() => compileFunction(body, ["exports", "require", "module"]), null) !== null;
 }

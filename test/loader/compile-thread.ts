@@ -21,7 +21,7 @@ t.test("one file, one result", async (t) => {
   ]);
   t.match(
     good.compiled,
-    { code: /export const a = 1/, facts: { ownExports: ["a"], imports: [], isCommonJs: false } },
+    { code: /export const a = 1/, facts: { ownExports: ["a"], imports: [], fitsCommonJs: false } },
     "code and exports",
   );
   t.equal(good.failure, undefined);

@@ -16,8 +16,8 @@ import { log } from "../../base/log.ts";
 import type { BrokenModule, VersionStore } from "../../base/version-store.ts";
 import { compileAside, largeFile, UncompiledFile } from "../../loader/aside.ts";
 import { asBuildError, BuildError, locateImport } from "../../loader/build-error.ts";
-import { compile, type CompiledCode } from "../../loader/compile.ts";
-import { isCommonJs, staticImports } from "../../loader/own-exports.ts";
+import { type CompiledCode, compileForNode, withInlineMap } from "../../loader/compile.ts";
+import { fitsCommonJs, staticImports } from "../../loader/own-exports.ts";
 import { isLocal, resolveLocal } from "../../loader/resolve.ts";
 
 /** An import that Node cannot resolve, or a TypeScript file to compile. */
@@ -246,7 +246,7 @@ const running = new Map<string, { readonly text: string; readonly ended: Promise
 function compileLarge({ file, text }: UncompiledFile): Promise<Compilation> {
   const before = running.get(file);
   if (before?.text === text) return before.ended;
-  const ended = compileAside({ file, source: text, language: undefined })
+  const ended = compileAside({ file, source: text, language: undefined, isForNode: true })
     .then((code) => toScript(file, code))
     .catch(asBuildError)
     .then((result) => keep(file, { text, result }))
@@ -259,7 +259,7 @@ const compileOnce: Compile = (file, text) => {
   const before = compiled.get(file);
   if (before?.text === text) return orThrow(before.result);
   if (text.length >= largeFile) throw new UncompiledFile(file, text);
-  const result = toScript(file, compile(file, text));
+  const result = toScript(file, compileForNode(file, text));
   keep(file, { text, result });
   return result;
 };
@@ -274,18 +274,13 @@ function orThrow(result: CompiledScript | BuildError): CompiledScript {
   return result;
 }
 
-function toScript(file: string, { code, map, facts }: CompiledCode): CompiledScript {
-  const isModule = /\.mtsx?$/.test(file) || !(facts?.isCommonJs ?? isCommonJs(code));
+function toScript(file: string, compilation: CompiledCode): CompiledScript {
+  const { code, facts } = compilation;
+  const isModule = /\.mtsx?$/.test(file) || !(facts?.fitsCommonJs ?? fitsCommonJs(code));
   const imports = isModule ? (facts?.imports ?? attempt(() => staticImports(code), [])) : [];
   return {
-    source: code + mapComment(map),
+    source: withInlineMap(compilation),
     format: isModule ? "module" : "commonjs",
     imports: imports.filter(isLocal),
   };
-}
-
-function mapComment(map: CompiledCode["map"]): string {
-  if (!map) return "";
-  const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
-  return `\n//# sourceMappingURL=data:application/json;base64,${encoded}`;
 }

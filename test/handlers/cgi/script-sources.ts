@@ -37,6 +37,12 @@ t.test("code, its kind, the way back to the source", async (t) => {
   t.match(await provideSource({ url: urlOf("b.ts"), format: null }), { format: "module" });
   t.match(await provideSource({ url: urlOf("c.cts"), format: "commonjs-typescript" }), {
     format: "commonjs",
+    source: /^exports\.c = 1;/,
+  });
+  write("d.ts", `import a = require("./a.ts"); export = { a };`);
+  t.match(await provideSource({ url: urlOf("d.ts"), format: null }), {
+    format: "commonjs",
+    source: /^const a = require\("\.\/a\.ts"\);\s+module\.exports = /,
   });
 });
 

@@ -13,9 +13,7 @@ import {
 } from "./compile.ts";
 import { fitsCommonJs, ownExports, staticImports } from "./own-exports.ts";
 
-const job = workerData as CompileJob;
-
-parentPort?.postMessage(await run(job));
+parentPort?.postMessage(await run(workerData as CompileJob));
 
 async function run(job: CompileJob): Promise<CompileResult> {
   try {

@@ -46,9 +46,9 @@ for (const [kind, path] of [
   t.test(kind, async (t) => {
     t.equal((await apache.request("/small")).status, 200, "nothing else is compiled meanwhile");
     const order: string[] = [];
-    const ask = async (path: string): Promise<string> => {
-      const { body } = await apache.request(path);
-      order.push(path);
+    const ask = async (target: string): Promise<string> => {
+      const { body } = await apache.request(target);
+      order.push(target);
       return body.trim();
     };
     const large = ask(path);

@@ -27,6 +27,7 @@ import { getSystemErrorName } from "node:util";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { findHolders } from "./holders.ts";
+import { givenBySystemd, type GivenSocket } from "./socket-activation.ts";
 
 export type ListenAddress = { path: string } | { host: string; port: number };
 
@@ -65,12 +66,6 @@ export interface Listener extends ListenerOptions {
   readonly isOwned: boolean;
   /** Stops accepting at once and removes the file of a Unix socket, unless a successor serves it. */
   close(options?: { keepFile: boolean }): void;
-}
-
-/** An open socket from systemd, or from the predecessor of this process. */
-export interface GivenSocket {
-  descriptor: number;
-  isOwned: boolean;
 }
 
 /**
@@ -374,29 +369,4 @@ function failed(address: ListenAddress, reason: string): ModTsError {
     address: formatAddress(address),
     reason: reason + holders,
   });
-}
-
-/** Names of the sockets that systemd passes, except those of pools. */
-const socketNames: Readonly<Record<string, string>> = { authorizer: "guards", decider: "decide" };
-
-function givenBySystemd({ pool, transport }: ListenerOptions): GivenSocket | undefined {
-  const descriptor = inheritedSocket(socketNames[transport] ?? pool);
-  return descriptor === undefined ? undefined : { descriptor, isOwned: false };
-}
-
-/** `SD_LISTEN_FDS_START`. */
-const firstDescriptor = 3;
-
-/**
- * Descriptor of the socket that systemd passed to this process under a name (`FileDescriptorName=`).
- * Children inherit the variables and are told apart by `LISTEN_PID`. See sd_listen_fds(3).
- */
-export function inheritedSocket(
-  name: string,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): number | undefined {
-  if (Number(environment["LISTEN_PID"]) !== process.pid) return undefined;
-  const count = Number(environment["LISTEN_FDS"] ?? 0);
-  const index = (environment["LISTEN_FDNAMES"] ?? "").split(":").slice(0, count).indexOf(name);
-  return index < 0 ? undefined : firstDescriptor + index;
 }

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import t from "tap";
-import { inheritedSocket } from "../../src/supervisor/listener.ts";
+import { inheritedSocket } from "../../src/supervisor/socket-activation.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 import { until } from "../fixtures/until.ts";
 

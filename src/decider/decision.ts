@@ -6,9 +6,9 @@
  * CGI program that redirects inside Apache sends such a header of its own. The MAC holds for one
  * path, request line and client. Apache joins the headers of all redirects; the last one counts.
  */
-import { hash } from "node:crypto";
 import { createSeal, isEqual } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
+import { formatDigests, formatFields } from "../engine/changes.ts";
 
 /** What a decision is about; both sides must mean the same. */
 export interface Subject {
@@ -22,7 +22,7 @@ export interface Subject {
 export interface Decision {
   /** Number of questions that led here, from 1. */
   readonly depth: number;
-  /** Digests of the lines that were judged for this path; see {@link digest}. */
+  /** Digests of the lines that were judged for this path; see `digest`. */
   readonly judged: readonly string[];
   /** `type`, `handler`, `user`, `env.NAME`, `in.Name`, and `sent` for ourselves. */
   readonly fields: ReadonlyMap<string, string>;
@@ -43,8 +43,8 @@ export class Decisions {
   /** The value of the header. Throws `MODTS_DECISION_TOO_LONG`. */
   write({ depth, judged, fields }: Decision, subject: Subject): string {
     const path = subject.path.toString("base64");
-    const named = [...fields].map(([name, value]) => `${name}=${encode(value)}`);
-    const text = ["1", path, depth, judged.join(","), ...named].join(";");
+    const named = formatFields(fields);
+    const text = ["1", path, depth, formatDigests(judged), ...named].join(";");
     if (text.length > maxLength) {
       throw new ModTsError("MODTS_DECISION_TOO_LONG", { bytes: text.length, limit: maxLength });
     }
@@ -78,13 +78,4 @@ export class Decisions {
       ]),
     );
   }
-}
-
-function encode(text: string): string {
-  return Buffer.from(text).toString("base64");
-}
-
-/** Of a line of `TsDecide`, as `sha1()` of an expression. */
-export function digest(line: string): string {
-  return hash("sha1", line);
 }

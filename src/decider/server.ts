@@ -9,6 +9,7 @@ import { errorPage } from "../base/html.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
+import { changesOf, digest } from "../engine/changes.ts";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import type { Engine } from "../engine/phases.ts";
 import { logFailure } from "../engine/respond.ts";
@@ -16,9 +17,8 @@ import { formatAddress, requireLocal, translationOf } from "../engine/translatio
 import { decodeBytes } from "../request/headers.ts";
 import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
-import { type Decision, Decisions, digest, type Subject } from "./decision.ts";
+import { type Decision, Decisions, type Subject } from "./decision.ts";
 import { type Params, ScgiReader } from "./netstring.ts";
-import { changesOf } from "./outcome.ts";
 import { endToEnd, formatHead, ScgiExchange } from "./scgi-exchange.ts";
 import { createTrustCheck, type Question, type TrustCheck } from "./trust.ts";
 

@@ -8,9 +8,14 @@ import type { Directives } from "./directives.ts";
 import { ModTsError } from "../base/errors.ts";
 import { emptyDictionary } from "../base/options.ts";
 import { decodeBytes, decodeHeader, parseNotes } from "../request/headers.ts";
-import type { Dictionary, CallbackInfo, RequestContext } from "../request/exchange.ts";
+import type {
+  CallbackInfo,
+  DecidedPhases,
+  Dictionary,
+  RequestContext,
+} from "../request/exchange.ts";
 
-/** Fields of `Mod-Ts-Context` in the order in which the macro `TsTellHandler` writes them. */
+/** Fields of `Mod-Ts-Context` in the order in which the macro `TsTellGateway` writes them. */
 const fieldNames = [
   "seal",
   "version",
@@ -51,7 +56,7 @@ export const fieldIndex = Object.fromEntries(
 export const fieldCount: number = fieldNames.length;
 
 export interface LocationFacts {
-  readonly directives: Pick<Directives, "options" | "debug">;
+  readonly directives: Pick<Directives, "options" | "debug"> & Partial<Pick<Directives, "decided">>;
   readonly interpreter: string;
   readonly callback?: CallbackInfo | undefined;
 }
@@ -160,6 +165,9 @@ export class ApacheContext implements RequestContext {
   }
   get callback(): CallbackInfo | undefined {
     return this.#facts.callback;
+  }
+  get decided(): DecidedPhases | undefined {
+    return this.#facts.directives.decided;
   }
   get environment(): Dictionary {
     return this.#environmentLines.length === 0

@@ -10,7 +10,7 @@ import type { CallCounts } from "../base/counts.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { parseFlag } from "../base/options.ts";
 import { type HandlerModule, type PhaseName, phaseNames, type Resolve } from "./handler.ts";
-import type { Dictionary } from "../request/exchange.ts";
+import type { DecidedPhases, Dictionary } from "../request/exchange.ts";
 
 /** A configured handler: `file.ts`, `file.ts::name`, `file.ts::Class.method`, `mod_ts/name`. */
 export interface HandlerReference {
@@ -58,6 +58,8 @@ export interface Directives {
   readonly interpreter: string | undefined;
   /** Whether responses get a header `Server-Timing`. */
   readonly timing: boolean;
+  /** What a callback tells Apache about phases that have run; undefined: there are none. */
+  readonly decided: DecidedPhases | undefined;
 }
 
 /** The parts of {@link Directives}, outer sections first. */
@@ -70,6 +72,7 @@ export interface DirectiveParts {
   readonly options?: Iterable<readonly [string, string]>;
   readonly debug?: boolean;
   readonly interpreter?: string | undefined;
+  readonly decided?: DecidedPhases | undefined;
 }
 
 /** The phases that run before the content handler, in order. */
@@ -84,7 +87,7 @@ export const phasesBeforeContent: readonly PhaseName[] = phaseNames.slice(
  * @throws ModTsError `MODTS_BAD_REFERENCE`
  */
 export function createDirectives(parts: DirectiveParts): Directives {
-  const { debug = false, interpreter } = parts;
+  const { debug = false, interpreter, decided } = parts;
   const handlers = new Map<PhaseName, HandlerList>();
   for (const [phase, text] of parts.handlers ?? []) {
     handlers.set(phase, mergeList(handlers.get(phase) ?? emptyList(phase), text));
@@ -98,12 +101,22 @@ export function createDirectives(parts: DirectiveParts): Directives {
   const beforeContent = phasesBeforeContent.filter((phase) => handlers.has(phase));
   Object.freeze(options);
   const timing = parseFlag(options["mod_ts.server_timing"] ?? "") === true;
-  return Object.freeze({ handlers, beforeContent, filters, options, debug, interpreter, timing });
+  return Object.freeze({
+    handlers,
+    beforeContent,
+    filters,
+    options,
+    debug,
+    interpreter,
+    timing,
+    decided,
+  });
 }
 
 /**
  * Parses the lines `handler a.ts b.ts::name | .html`, `option key value`, `debug On`, `interpreter
- * name`, `outputfilter a.ts | text/html`; `handler ?mod_ts/origin` counts if no other line names one.
+ * name`, `outputfilter a.ts | text/html`; `handler ?mod_ts/origin` and `pass` count if no other line names one.
+ * `guarded`: the authorizer has run type and fixup handlers. `accept env.NAME`: see `changesOf`.
  * Where Apache has several sidecars, handlers follow a name: `handler @blog a.ts`.
  * @param sidecar own name; empty: that of `mod_ts.conf` itself, whose lines have none
  * @throws ModTsError `MODTS_BAD_CONFIG_LINE`, `MODTS_BAD_REFERENCE`, `MODTS_OTHER_SIDECAR`
@@ -111,6 +124,9 @@ export function createDirectives(parts: DirectiveParts): Directives {
 export function parseDirectives(lines: readonly string[], sidecar: string = ""): Directives {
   const handlers: [PhaseName, string][] = [];
   const filters: ["output" | "input", string][] = [];
+  const decidedLines: string[] = [];
+  const accepted = new Set<string>();
+  const isGuarded = lines.includes("guarded");
   let foreign: string | undefined;
   const options: [string, string][] = [];
   let fallback: string | undefined;
@@ -121,15 +137,20 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
     if (kind === "option" && rest !== "") options.push(splitWord(rest));
     else if (kind === "debug") debug = requireFlag(rest, line);
     else if (kind === "interpreter") interpreter = rest;
+    else if (kind === "accept") accepted.add(rest.toLowerCase());
+    else if (kind === "pass") fallback = "mod_ts/origin";
+    else if (kind === "guarded") continue;
     else if (!isFilter(kind) && !isPhase(kind)) {
       throw new ModTsError("MODTS_BAD_CONFIG_LINE", { line });
     } else {
+      if (decidedPhases.has(kind)) decidedLines.push(line);
       const own = ownHandlers(rest, sidecar);
       if (own === undefined) {
         if (!replaceable.has(kind)) throw otherSidecar(line, sidecar);
         // An inner section decides who serves the content.
         if (kind === "handler" && !rest.startsWith("?")) foreign = line;
-      } else if (isFilter(kind)) filters.push([kind === "outputfilter" ? "output" : "input", own]);
+      } else if (isGuarded && (kind === "type" || kind === "fixup")) continue;
+      else if (isFilter(kind)) filters.push([kind === "outputfilter" ? "output" : "input", own]);
       else if (kind === "handler" && own.startsWith("?")) fallback = own.slice(1);
       else {
         handlers.push([kind, own]);
@@ -140,8 +161,18 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
   if (foreign !== undefined) throw otherSidecar(foreign, sidecar);
   const hasContent = handlers.some(([phase]) => phase === "handler");
   if (fallback !== undefined && !hasContent) handlers.push(["handler", fallback]);
-  return createDirectives({ handlers, filters, options, debug, interpreter });
+  const decided = decidedLines.length > 0 ? { lines: decidedLines, accepted } : undefined;
+  return createDirectives({ handlers, filters, options, debug, interpreter, decided });
 }
+
+/** Phases that Apache asks about unless they have run. */
+const decidedPhases: ReadonlySet<string> = new Set([
+  "trans",
+  "init",
+  "headerparser",
+  "type",
+  "fixup",
+]);
 
 /** Phases in which nothing is refused: a line of another sidecar is left to that one. */
 const replaceable: ReadonlySet<string> = new Set(["handler", "log", "cleanup"]);

@@ -49,6 +49,7 @@ export const rules = {
   // Handlers
   "sidecars-mixed": "bad",
   "phase-never-runs": "bad",
+  "phase-by-callback": "note",
   "handler-behind-proxy": "bad",
   "handler-missing": "bad",
   "handler-unreadable": "bad",

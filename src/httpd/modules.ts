@@ -20,7 +20,7 @@ export const neededModules: readonly NeededModule[] = [
   { name: "mod_macro", required: true, why: "implements `Use TsHandler …`" },
   { name: "mod_proxy", required: true, why: "connects to the sidecar" },
   { name: "mod_proxy_http", required: true, why: "speaks HTTP to the sidecar" },
-  { name: "mod_proxy_scgi", required: false, why: "asks the sidecar about what Apache serves itself (trans, init, headerparser, type, fixup)" },
+  { name: "mod_proxy_scgi", required: false, why: "asks the sidecar about what Apache serves itself (trans, init, headerparser, type, fixup); without it each such request takes a callback" },
   { name: "mod_setenvif", required: true, why: "selects the socket of a location" },
   { name: "mod_remoteip", required: false, setting: "origin", why: "passes the client's address in callbacks (`origin`)" },
   { name: "mod_unique_id", required: false, why: "gives each request an id, to match lines of both logs" },

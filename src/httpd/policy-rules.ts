@@ -82,7 +82,9 @@ function checkPhases(config: MergedConfig, section: Section): Finding[] {
   return lines.flatMap((line) => {
     const { kind, where } = line;
     const isBefore = beforeContent.test(kind);
-    if ((isGuarded && besideGuard.test(kind)) || (isBefore && hasDecider(config))) return [];
+    if (isBefore && hasDecider(config)) return [];
+    if (isBefore && passesThrough(config)) return [byCallback(line)];
+    if (isGuarded && besideGuard.test(kind)) return [];
     if (kind === "log" && hasAccessLog(config)) return [];
     const refused = isBefore ? ", and every request is refused" : "";
     const what = `${directiveOf(line)} never runs${refused}: ${titleOf(section)} has no content handler${isBefore ? ", and there is no decider" : ""}`;
@@ -91,6 +93,24 @@ function checkPhases(config: MergedConfig, section: Section): Finding[] {
       : `add Use TsHandler or TsAroundHandler${kind === "log" ? ", or accessLog in mod-ts.config.ts" : ""}`;
     return [problem("phase-never-runs", what, where, todo)];
   });
+}
+
+function byCallback(line: OurDirective): Finding {
+  const what = `${directiveOf(line)} runs, but Apache serves the resource in a callback, which takes a second thread and copies the body: there is no decider`;
+  return problem(
+    "phase-by-callback",
+    what,
+    line.where,
+    "load mod_proxy_scgi, and listen on a Unix socket",
+  );
+}
+
+/** Has phases run by the gateway, before a callback. */
+function passesThrough({ tree }: MergedConfig): boolean {
+  return [...walk(tree)].some(
+    (each) =>
+      isNamed(each, "RequestHeader") && /^append Mod-Ts-Config "?\\+tpass"? /.test(each.args),
+  );
 }
 
 /** Asks the sidecar before content that is not ours. */

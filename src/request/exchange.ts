@@ -71,6 +71,16 @@ export interface RequestContext {
   readonly debug: boolean;
   /** The callback that led here; undefined for a request of the client's own. */
   readonly callback?: CallbackInfo | undefined;
+  /** Phases before the content that run here, and not in a callback. */
+  readonly decided?: DecidedPhases | undefined;
+}
+
+/** Phases that Apache would ask about again in a callback. */
+export interface DecidedPhases {
+  /** As configured, e.g. `fixup policy.ts`. */
+  readonly lines: readonly string[];
+  /** `env.NAME` and `in.Name`, in lower case: what handlers may change for Apache. */
+  readonly accepted: ReadonlySet<string>;
 }
 
 /** What only Apache knows, for requests that come another way. */

@@ -1,5 +1,6 @@
 import t from "tap";
-import { Decisions, digest } from "../../src/decider/decision.ts";
+import { Decisions } from "../../src/decider/decision.ts";
+import { digest } from "../../src/engine/changes.ts";
 
 const subject = {
   path: Buffer.from("/a b\xff", "latin1"),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import t from "tap";
+import { digest } from "../../src/engine/changes.ts";
 import { CallbackTokens } from "../../src/engine/callback-token.ts";
 
 const secret = "0123456789abcdef";
@@ -16,6 +17,20 @@ t.test("the mac is what the expression in mod_ts.conf computes", async (t) => {
   const key = `callback ${secret} `;
   const mac = sha1(key + sha1(key + text));
   t.equal(tokens.issue({ kind: "pass", depth: 1 }, call), `pass;1;;${mac}`);
+});
+
+t.test("a decision is part of the token", async (t) => {
+  const judged = [digest("fixup a.ts /a"), digest("init a.ts /a")];
+  const fields = new Map([["env.THEME", "dark"]]);
+  const token = tokens.issue({ kind: "pass", depth: 1 }, call, { judged, fields });
+  const text = withoutMac(token);
+  t.equal(text, `pass;1;;,${judged.join(",")},;env.THEME=${btoa("dark")}`);
+  t.not(token.split(";").at(-1), tokens.issue({ kind: "pass", depth: 1 }, call).split(";").at(-1));
+  t.same(tokens.read(text), { kind: "pass", depth: 1, previous: undefined });
+  const long = new Map([["env.THEME", "x".repeat(7_000)]]);
+  t.throws(() => tokens.issue({ kind: "pass", depth: 1 }, call, { judged, fields: long }), {
+    code: "MODTS_DECISION_TOO_LONG",
+  });
 });
 
 t.test("every part counts", async (t) => {

@@ -119,3 +119,18 @@ t.test("handlers of another sidecar do not run here", (t) => {
   t.throws(() => of([...content, "handler last.ts"], "blog"), { code: "MODTS_OTHER_SIDECAR" });
   t.end();
 });
+
+t.test("phases that run before a callback", (t) => {
+  const lines = ["pass", "guarded", "init a.ts", "type b.ts", "fixup c.ts", "accept env.THEME"];
+  const { handlers, decided } = parseDirectives(lines);
+  t.strictSame([...handlers.keys()], ["init", "handler"], "the authorizer has run type and fixup");
+  t.match(handlers.get("handler"), { plain: [{ text: "mod_ts/origin" }] });
+  t.strictSame(decided, {
+    lines: ["init a.ts", "type b.ts", "fixup c.ts"],
+    accepted: new Set(["env.theme"]),
+  });
+  const own = parseDirectives(["pass", "handler own.ts"]);
+  t.match(own.handlers.get("handler"), { plain: [{ text: "own.ts" }] }, "content of our own");
+  t.equal(own.decided, undefined);
+  t.end();
+});

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { originGuard } from "../../src/base/crypto.ts";
 import type { SidecarAddresses } from "../../src/httpd/address-rules.ts";
 import { checkSections } from "../../src/httpd/check-sections.ts";
 import { readMergedConfig } from "../../src/httpd/merged-config.ts";
@@ -246,6 +247,13 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: '<Location "/static">\n    Use TsHeaderParserHandler check.ts\n</Location>\n',
     at: "Use TsHeaderParserHandler",
   },
+  "a header parser on content of Apache, with callbacks": {
+    rule: "phase-by-callback",
+    hasDecider: false,
+    settings: `${before}Define MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN ${originGuard("0123456789abcdef")}\n`,
+    conf: '<Location "/static">\n    Use TsHeaderParserHandler check.ts\n</Location>\n',
+    at: "Use TsHeaderParserHandler",
+  },
   "an init handler on guarded content of Apache": {
     rule: "phase-never-runs",
     hasDecider: false,
@@ -407,12 +415,13 @@ for (const [name, { rule, at, ...setup }] of Object.entries(mistakes)) {
   const { conf, settings, mode } = setup;
   if (mode !== undefined && process.geteuid?.() !== 0) continue;
   t.test(`found: ${name}`, async (t) => {
-    const lines = (settings ?? conf).split("\n");
+    const isInSettings = settings?.includes(at) ?? false;
+    const lines = (isInSettings ? (settings as string) : conf).split("\n");
     const line = lines.findLastIndex((each) => each.trim().startsWith(at)) + 1;
     const [found, ...more] = await check(t, setup);
     t.equal(found?.rule, rule, found?.what ?? name);
     const place = at === "" ? "" : `:${line}(?: \\(macro .*:${lines.length - 1}\\))?`;
-    const file = settings === undefined ? "own" : "settings";
+    const file = isInSettings ? "settings" : "own";
     t.match(found?.where, new RegExp(`/${file}\\.conf${place}$`));
     t.ok(found?.todo);
     t.same(more, []);

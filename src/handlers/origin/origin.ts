@@ -20,7 +20,8 @@ import { internals, type OriginAccess, type RedirectTarget } from "../../request
 import { originUnavailableHint } from "../../request/origin.ts";
 import { ConcurrencyLimiter } from "../../base/concurrency-limiter.ts";
 import { originGuard } from "../../base/crypto.ts";
-import { CallbackTokens } from "../../engine/callback-token.ts";
+import { type CallDecision, CallbackTokens } from "../../engine/callback-token.ts";
+import { changesOf, digest } from "../../engine/changes.ts";
 import { checkResponse, copyResponse, relocate, toResponse } from "./upstream-response.ts";
 import { forApache, forForeign, framing, hasBody, hopLimit } from "./outgoing.ts";
 import { type Peer, Proxy, type UpstreamRequest } from "./proxy.ts";
@@ -184,7 +185,11 @@ export class Origin implements OriginAccess {
       ...extra,
       // The last address counts; earlier ones, from the client, stay as Apache left them.
       [header]: before ? `${before}, ${remoteAddress}` : remoteAddress,
-      "mod-ts-origin": tokens.issue(callback, { method, path, remoteAddress, scheme }),
+      "mod-ts-origin": tokens.issue(
+        callback,
+        { method, path, remoteAddress, scheme },
+        redirect ? undefined : decisionOf(req),
+      ),
     };
     return { method, path, ...withBody(req, all, method) };
   }
@@ -223,6 +228,14 @@ function nextCallback(req: ApacheRequest, redirect: RedirectTarget | undefined):
   const { method, unparsedUri, uri, user } = req;
   const notes = Object.fromEntries(req.notes);
   return { kind: "redirect", depth, previous: { method, unparsedUri, uri, user, notes } };
+}
+
+/** What the phases before the content have decided, which a callback does not run again. */
+function decisionOf(req: ApacheRequest): CallDecision | undefined {
+  const { decided, uri } = req[internals].context;
+  if (!decided) return undefined;
+  const judged = decided.lines.map((line) => digest(`${line} ${uri}`));
+  return { judged, fields: changesOf(req, decided.accepted, true) };
 }
 
 function depthOf(req: ApacheRequest): number {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { changesOf } from "../../src/decider/outcome.ts";
+import { changesOf, formatDigests, formatFields } from "../../src/engine/changes.ts";
 import { ApacheRequest } from "../../src/request/request.ts";
 import { contextOf } from "../fixtures/exchange-server.ts";
 
@@ -40,5 +40,12 @@ t.test("what Apache cannot take is an error", (t) => {
   const req = newRequest();
   req.user = "a\nb";
   t.throws(() => changesOf(req, accepted), { code: "MODTS_BAD_HEADER" });
+  t.end();
+});
+
+t.test("fields and digests as Apache's expressions read them", (t) => {
+  t.strictSame(formatFields([["env.A", "ü;"]]), [`env.A=${Buffer.from("ü;").toString("base64")}`]);
+  t.equal(formatDigests([]), "");
+  t.equal(formatDigests(["a", "b"]), ",a,b,", "no base64 looks like one of them");
   t.end();
 });

@@ -1,4 +1,5 @@
-/** What the handlers of a request have changed, as fields of a decision. */
+/** What the handlers of a request have changed, as fields of a decision or of a callback. */
+import { hash } from "node:crypto";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { HeaderTable } from "../request/headers.ts";
@@ -9,11 +10,16 @@ import type { ApacheRequest } from "../request/request.ts";
 const reported = new Set<string>();
 
 /**
- * Fields of a decision; see `Decision`.
+ * `type`, `handler`, `user`, `env.NAME`, `in.Name`.
  * @param accepted names of the fields `env.NAME` and `in.Name` that the section accepts
+ * @param sendsHeaders whether other headers reach Apache, too
  * @throws ModTsError `MODTS_BAD_HEADER` for a handler, type or user that cannot be passed on
  */
-export function changesOf(req: ApacheRequest, accepted: ReadonlySet<string>): Map<string, string> {
+export function changesOf(
+  req: ApacheRequest,
+  accepted: ReadonlySet<string>,
+  sendsHeaders = false,
+): Map<string, string> {
   const { context, response } = req[internals];
   const fields = new Map<string, string>();
   const set = (name: string, value: string | null | undefined, form: RegExp): void => {
@@ -29,9 +35,27 @@ export function changesOf(req: ApacheRequest, accepted: ReadonlySet<string>): Ma
   for (const name of fields.keys()) {
     if (!/^(?:env|in)\./.test(name) || accepted.has(name.toLowerCase())) continue;
     fields.delete(name);
-    report(name);
+    if (!sendsHeaders || name.startsWith("env.")) report(name);
   }
   return fields;
+}
+
+/** `name=value` for each field, as Apache's expressions read it. */
+export function formatFields(fields: Iterable<readonly [string, string]>): string[] {
+  return [...fields].map(([name, value]) => `${name}=${Buffer.from(value).toString("base64")}`);
+}
+
+/**
+ * Digests of lines of `TsDecide`, as `sha1()` of an expression. Attack: base64 of a client's choice looks
+ * like a digest, but contains no comma.
+ */
+export function formatDigests(digests: readonly string[]): string {
+  return digests.length === 0 ? "" : `,${digests.join(",")},`;
+}
+
+/** Of a line of `TsDecide`. */
+export function digest(line: string): string {
+  return hash("sha1", line);
 }
 
 const printable = /^[^\x00-\x1f\x7f]*$/;

@@ -1,0 +1,200 @@
+/** Phases before Apache's own content, for methods with a body, and where Apache cannot ask the decider. */
+import t, { type Test } from "tap";
+import { createCallCounter, secret, startDecided } from "../fixtures/decider.ts";
+import { freePort } from "../../src/httpd/private-server.ts";
+import { threads } from "../../src/httpd/server-root.ts";
+import { originGuard } from "../../src/base/crypto.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
+import type { SidecarOptions } from "../fixtures/httpd.ts";
+
+const count = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nwc -c\n";
+/** Shows the method, two variables, and the body. */
+const cat = `#!/bin/sh
+printf 'Content-Type: text/plain\\n\\n%s %s user=%s fixed=%s x=%s\\n' "$REQUEST_METHOD" "$SCRIPT_NAME" "$REMOTE_USER" "$FIXED" "$HTTP_X_USER"
+cat
+`;
+
+const files = {
+  "htdocs/www/cat.cgi": cat,
+  "htdocs/www/count.cgi": count,
+  "htdocs/www/a.txt": "hello\n",
+  "htdocs/www/dir/index.cgi": cat,
+  "htdocs/gate/index.cgi": cat,
+  "htdocs/gate/cat.cgi": cat,
+  "htdocs/gate/index.html": "index\n",
+  "htdocs/secret/cat.cgi": cat,
+  "htdocs/filtered/index.cgi": cat,
+};
+
+async function start(
+  t: Test,
+  options: SidecarOptions,
+  without?: readonly string[],
+): ReturnType<typeof startDecided> {
+  const port = await freePort("127.0.0.1");
+  return startDecided(
+    t,
+    {
+      files,
+      ...options,
+      before: `Define MOD_TS_ORIGIN ${originGuard(secret)}\nListen 127.0.0.1:${port}\n${options.before ?? ""}`,
+      config: {
+        origin: { url: `http://127.0.0.1:${port}`, requestWorkers: threads },
+        ...options.config,
+      },
+    },
+    without,
+  );
+}
+
+const all = `
+  Use TsInitHandler h.ts
+  Use TsHeaderParserHandler h.ts
+  Use TsTypeHandler h.ts
+  Use TsFixupHandler h.ts
+  Use TsAcceptEnv FIXED
+  Use TsAcceptHeader X-User`;
+
+const post = (body: string, headers = {}) => ({ method: "POST", body, headers });
+
+t.test("methods with a body pass through the gateway", async (t) => {
+  const apache = await start(t, {
+    conf: `
+      DirectoryIndex index.cgi
+      <Location /www>
+        ${all}
+      </Location>
+      <Location /pretty>
+        Use TsTransHandler h.ts
+      </Location>
+      <Location /to>
+        Use TsTransHandler h.ts::toQuery
+      </Location>
+      <Location /secret>
+        Require all denied
+      </Location>
+      ProxyPass /www/proxied http://127.0.0.1:1/`,
+  });
+  const calls = createCallCounter(apache.sidecarLog);
+  const reply = await apache.request("/www/cat.cgi", post("body"));
+  t.match(reply, { status: 200, body: "POST /www/cat.cgi user= fixed=yes; a=b x=Ann; ü\nbody" });
+  t.match(reply.headers, { "x-init": "1", "x-fixed": "yes", "content-type": "text/x-typed" });
+  t.notMatch(JSON.stringify(reply.headers), /mod-ts/i, "no header of ours reaches the client");
+  t.strictSame(
+    await calls(4),
+    ["init", "headerparser", "type", "fixup"].map((phase) => `${phase} of /www/cat.cgi`),
+    "each handler runs once, in order",
+  );
+  for (const method of ["PUT", "DELETE", "PATCH", "REPORT"]) {
+    const { status, body } = await apache.request("/www/cat.cgi", {
+      ...post("b", { "Content-Length": "1" }),
+      method,
+    });
+    t.match(
+      { status, body },
+      { status: 200, body: new RegExp(`^${method} /www/cat\\.cgi .*\nb$`) },
+    );
+  }
+  const large = await apache.request("/www/count.cgi", post("x".repeat(3_000_000)));
+  t.equal(large.body.trim(), "3000000", "a large body");
+  const chunked = { "Transfer-Encoding": "chunked" };
+  t.match((await apache.request("/www/cat.cgi", post("chunks", chunked))).body, /\nchunks$/);
+
+  const refused = await apache.request("/www/cat.cgi", post("b", { "x-refused": "1" }));
+  t.match(refused, { status: 422, body: "refused\n" }, "a refusal with a body");
+  t.equal((await apache.request("/www/cat.cgi?no", post("b"))).status, 403, "a refusal");
+  t.match(await apache.request("/www/cat.cgi?own", post("b")), { status: 200, body: "own\n" });
+  t.equal((await apache.request("/www/a.txt", { method: "PUT" })).status, 405, "a file");
+  t.equal((await apache.request("/www/none", post("b"))).status, 404);
+  t.equal((await apache.request("/www/proxied/x", post("b"))).status, 403, "ProxyPass");
+  const index = await apache.request("/www/dir/", post("index"));
+  t.match(index, { status: 200, body: /^POST \/www\/dir\/index\.cgi .*\nindex$/ });
+
+  const pretty = await apache.request("/pretty/cat.cgi", post("translated"));
+  t.match(pretty, { status: 200, body: /^POST \/www\/cat\.cgi .* fixed=yes; a=b .*\ntranslated$/ });
+  t.equal((await apache.request("/to?/secret/cat.cgi", post("b"))).status, 403, "access control");
+});
+
+t.test("a callback leaves out no phase that has not run", async (t) => {
+  const apache = await start(t, {
+    conf: `
+      DirectoryIndex index.cgi
+      <Files "index.cgi">
+        Use TsFixupHandler h.ts
+      </Files>
+      <Location /gate>
+        Use TsInitHandler h.ts
+      </Location>
+      <Location /filtered>
+        Use TsOutputFilter filter.ts
+      </Location>`,
+    handlers: {
+      "filter.ts": "export const outputFilter = (text: string) => text.toUpperCase();",
+    },
+  });
+  t.equal((await apache.request("/gate/cat.cgi", post("b"))).status, 200);
+  t.equal((await apache.request("/gate/index.cgi?no", post("b"))).status, 403, "the file");
+  t.equal((await apache.request("/gate/index.cgi", post("b"))).status, 200);
+  t.equal((await apache.request("/gate/", post("b"))).status, 403, "its directory");
+  const filtered = await apache.request("/filtered/", post("b"));
+  t.match(filtered, { status: 200, body: /^POST .* X=ANN/, headers: { "x-fixed": "yes" } });
+  t.equal((await apache.request("/filtered/?no", post("b"))).status, 403, "behind a filter");
+  t.equal((await apache.request("/filtered/?no")).status, 403, "a GET that the handler refuses");
+  t.match(await apache.request("/filtered/"), { status: 200, body: /^GET \/FILTERED/ });
+});
+
+t.test("beside a guard, type and fixup run with the access check", async (t) => {
+  const apache = await start(t, {
+    authorizer: true,
+    handlers: { "ann.ts": handlerFile("ann.ts") },
+    conf: `
+      <Location /www>
+        AuthType mod_ts
+        Use TsAuthenHandler ann.ts
+        Require valid-user
+        ${all}
+      </Location>`,
+  });
+  const calls = createCallCounter(apache.sidecarLog);
+  const reply = await apache.request("/www/cat.cgi", post("b"));
+  t.match(reply, { status: 200, body: /^POST \/www\/cat\.cgi user=ann fixed=yes; a=b .*\nb$/ });
+  const phases = (await calls(6)).map((call) => call.split(" ")[0]);
+  t.strictSame(
+    phases.filter((phase) => phase === "init"),
+    ["init"],
+  );
+  t.strictSame(
+    phases.filter((phase) => phase === "fixup"),
+    ["fixup", "fixup"],
+    "with the access check of the request, and of the callback",
+  );
+  t.equal((await apache.request("/www/cat.cgi?no", post("b"))).status, 403);
+});
+
+t.test("without mod_proxy_scgi, all methods pass through the gateway", async (t) => {
+  const apache = await start(
+    t,
+    {
+      conf: `
+      <Location /www>
+        ${all}
+      </Location>
+      <Location /pretty>
+        Use TsTransHandler h.ts
+      </Location>`,
+    },
+    ["mod_proxy_scgi"],
+  );
+  const calls = createCallCounter(apache.sidecarLog);
+  t.match(await apache.request("/www/a.txt"), { status: 200, body: "hello\n" });
+  t.strictSame(
+    await calls(4),
+    ["init", "headerparser", "type", "fixup"].map((phase) => `${phase} of /www/a.txt`),
+  );
+  const head = await apache.request("/www/a.txt", { method: "HEAD" });
+  t.match(head, { status: 200, body: "", headers: { "content-length": "6", "x-fixed": "yes" } });
+  t.equal((await apache.request("/www/a.txt?no")).status, 403);
+  t.match((await apache.request("/www/cat.cgi", post("b"))).body, /^POST .* fixed=yes; a=b .*\nb$/);
+  t.match(await apache.request("/pretty/a.txt"), { status: 200, body: "hello\n" });
+  t.equal((await apache.request("/www/none")).status, 404);
+});

@@ -6,23 +6,11 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, resolve, sep } from "node:path";
 import { realpath } from "../loader/disk.ts";
-import type { CallCounts } from "../base/counts.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { parseFlag } from "../base/options.ts";
+import { badReference, type HandlerReference, parseReference } from "./handler-reference.ts";
 import { type HandlerModule, type PhaseName, phaseNames, type Resolve } from "./handler.ts";
 import type { DecidedPhases, Dictionary } from "../request/exchange.ts";
-
-/** A configured handler: `file.ts`, `file.ts::name`, `file.ts::Class.method`, `mod_ts/name`. */
-export interface HandlerReference {
-  /** As written. */
-  readonly text: string;
-  /** The part before `::`. */
-  readonly module: string;
-  /** The names after `::`; empty means the default name of the phase. */
-  readonly path: readonly string[];
-  /** Of the phase that it belongs to, from its first call on. */
-  counts?: CallCounts;
-}
 
 /** The handlers of one phase: those for an extension replace the plain ones, as in mod_python. */
 export interface HandlerList {
@@ -216,16 +204,6 @@ export class DirectivesCache {
   }
 }
 
-/** @throws ModTsError `MODTS_BAD_REFERENCE` */
-export function parseReference(text: string): HandlerReference {
-  const [module = "", path, ...more] = text.split("::");
-  const names = path === undefined ? [] : path.split(".");
-  if (!module) throw badReference(text, "the file is missing");
-  if (more.length > 0) throw badReference(text, "it has more than one ::");
-  if (names.includes("")) throw badReference(text, "a name is empty");
-  return { text, module, path: names };
-}
-
 /** The handlers for a file; its extension is everything after the first dot of its name. */
 export function selectHandlers(
   list: HandlerList | undefined,
@@ -312,10 +290,6 @@ function union(
   second: readonly HandlerReference[],
 ): readonly HandlerReference[] {
   return [...new Map([...first, ...second].map((each) => [each.text, each])).values()];
-}
-
-function badReference(reference: string, reason: string): ModTsError {
-  return new ModTsError("MODTS_BAD_REFERENCE", { reference, reason });
 }
 
 const prefix = "mod_ts/";

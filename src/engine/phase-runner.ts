@@ -1,11 +1,6 @@
 /** The handlers of one phase: selection, calls, and combination of their results. */
-import {
-  type Directives,
-  type HandlerReference,
-  parseReference,
-  phasesBeforeContent,
-  selectHandlers,
-} from "./directives.ts";
+import { type Directives, phasesBeforeContent, selectHandlers } from "./directives.ts";
+import { type HandlerReference, parseReference } from "./handler-reference.ts";
 import { closest } from "../base/did-you-mean.ts";
 import { describe, ModTsError } from "../base/errors.ts";
 import type { Handler, HandlerModule, PhaseName, Resolve } from "./handler.ts";

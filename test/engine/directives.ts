@@ -1,5 +1,5 @@
 import t from "tap";
-import { parseDirectives, parseReference, selectHandlers } from "../../src/engine/directives.ts";
+import { parseDirectives, selectHandlers } from "../../src/engine/directives.ts";
 
 const names = (
   lines: string[],
@@ -7,17 +7,6 @@ const names = (
   filename: string,
 ): string[] =>
   selectHandlers(parseDirectives(lines).handlers.get(phase), { filename }).map(({ text }) => text);
-
-t.test("a handler reference", (t) => {
-  t.match(parseReference("a/b.ts"), { module: "a/b.ts", path: [] });
-  t.match(parseReference("a.ts::name"), { module: "a.ts", path: ["name"] });
-  t.match(parseReference("a.ts::Class.method"), { module: "a.ts", path: ["Class", "method"] });
-  t.match(parseReference("mod_ts/test-page"), { module: "mod_ts/test-page", path: [] });
-  for (const bad of ["::x", "a.ts::", "a.ts::x::y", "a.ts::x..y"]) {
-    t.throws(() => parseReference(bad), { code: "MODTS_BAD_REFERENCE" }, bad);
-  }
-  t.end();
-});
 
 t.test("several handlers on one line run in order", (t) => {
   t.same(names(["handler a.ts  b.ts::x c.ts"], "handler", "/f"), ["a.ts", "b.ts::x", "c.ts"]);

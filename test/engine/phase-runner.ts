@@ -3,7 +3,7 @@ import { emptyCalls } from "../../src/base/counts.ts";
 import { withinLimit } from "../../src/engine/time-limit.ts";
 import t from "tap";
 import { findHandler, isApplication, lookupOf, toOutcome } from "../../src/engine/phase-runner.ts";
-import { parseReference } from "../../src/engine/directives.ts";
+import { parseReference } from "../../src/engine/handler-reference.ts";
 import { phaseNames } from "../../src/engine/handler.ts";
 import { internals } from "../../src/request/internals.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";

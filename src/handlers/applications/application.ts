@@ -11,7 +11,7 @@ import { type HeldModule, internals } from "../../request/internals.ts";
 import type { ApacheRequest } from "../../request/request.ts";
 import { oncePerSection, SectionOptions } from "../../base/options.ts";
 import { missingExport, wrapHandlerError } from "../../engine/phase-runner.ts";
-import { type HandlerReference, parseReference } from "../../engine/directives.ts";
+import { type HandlerReference, parseReference } from "../../engine/handler-reference.ts";
 import { describe, ModTsError } from "../../base/errors.ts";
 import { canonicalPath, decodePath } from "../../request/requested-url.ts";
 import { parseUri } from "../../request/uri.ts";

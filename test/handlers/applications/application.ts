@@ -15,7 +15,7 @@ import { DECLINED } from "../../../src/base/outcome.ts";
 import { internals } from "../../../src/request/internals.ts";
 import { ApacheRequest } from "../../../src/request/request.ts";
 import { contextOf } from "../../fixtures/exchange-server.ts";
-import { parseReference } from "../../../src/engine/directives.ts";
+import { parseReference } from "../../../src/engine/handler-reference.ts";
 import { SectionOptions } from "../../../src/base/options.ts";
 
 const app = { exports: {}, file: "/srv/a.ts", generation: 1 };

@@ -243,7 +243,7 @@ t.test("refusals are counted by reason", async (t) => {
       if (req.args === "fail") throw new Error("of the handler");
       return req.args === "wait" ? late.promise : 403;
     },
-    { secret, budget: 200 },
+    { secret, budget: 1000 },
   );
   const ask = async (args: string, policy: string[], known = secret): Promise<void> => {
     const asked: Pairs = [...file, ["QUERY_STRING", args]];

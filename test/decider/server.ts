@@ -114,7 +114,7 @@ t.test("what others run does not run here", async (t) => {
 });
 
 t.test("refusals and failures are responses", async (t) => {
-  const { ask } = await startDecider(t, { budget: 200 });
+  const { ask } = await startDecider(t, { budget: 1000 });
   t.match(await ask({ fields: { args: "no" } }), /^Status: 403 [^]*<h1>Forbidden/);
   t.match(await ask({ lines: ["fixup mod_ts/none"] }), /^Status: 500 /);
   t.match(await ask({ lines: ["fixup mod_ts/h::slow"] }), /^Status: 503 /);

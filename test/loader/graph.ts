@@ -113,7 +113,7 @@ t.test("import() at the top level: an optional module that appears later", async
 t.test(
   "import() of a module in use, awaited by a build: neither waits for the other",
   async (t) => {
-    const project = await makeProject(t, { evaluateTimeout: 1000 });
+    const project = await makeProject(t, { evaluateTimeout: 60_000 });
     await project.save("h.ts", `export const lazy = () => import("./lazy.ts");`);
     await project.save("lazy.ts", "export const x = 5;");
     await project.save("b.ts", `import "./h.ts"; ${answering("b")}`);

@@ -2,9 +2,10 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { compareConfigs } from "../../../src/cli/commands/compare-configs.ts";
+import { shortFolder } from "../../fixtures/short-folder.ts";
 import { type Config, resolveConfig, type ResolvedConfig } from "../../../src/config/config.ts";
 
-const folder = t.testdir({});
+const folder = shortFolder(t);
 const file = join(folder, "mod-ts.config.ts");
 t.beforeEach(() => writeFileSync(file, ""));
 

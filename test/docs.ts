@@ -86,6 +86,18 @@ t.test("architecture.md lists every decision", (t) => {
   t.end();
 });
 
+t.test("each row of attacks.md names a test that exists", (t) => {
+  const [rows = ""] = read("docs/attacks.md").split("\n## Sub-requests\n");
+  for (const cells of tableRows(rows)) {
+    const [attack = "", before, now, named = ""] = cells;
+    t.ok(cells.length === 4 && before && now, `${attack}: what happened before, what happens now`);
+    const tests = links(named).filter((target) => target.startsWith("../test/"));
+    t.not(tests.length, 0, `${attack}: a test`);
+    for (const target of tests) t.ok(existsSync(join(project, "docs", target)), target);
+  }
+  t.end();
+});
+
 t.test("configuration.md has every option, and no other", (t) => {
   const [options = ""] = read("docs/configuration.md").split("\n# Command line\n");
   const described = sections(options, 2);

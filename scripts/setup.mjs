@@ -28,6 +28,12 @@ const servers = [
   { name: "litmus", program: "/usr/bin/litmus", debianPackage: "litmus" },
   { name: "PHP-FPM", program: "/usr/sbin/php-fpm8.2", debianPackage: "php8.2-fpm" },
   {
+    name: "LemonLDAP::NG",
+    program: "/usr/share/lemonldap-ng/portal/htdocs/index.psgi",
+    // The portal does not start without the modules for its captcha, which Debian only recommends.
+    debianPackage: "liblemonldap-ng-portal-perl libgd-securityimage-perl libimage-magick-perl",
+  },
+  {
     name: "mod_evasive",
     program: "/usr/lib/apache2/modules/mod_evasive20.so",
     debianPackage: "libapache2-mod-evasive",

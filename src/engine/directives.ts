@@ -8,7 +8,12 @@ import { isAbsolute, resolve, sep } from "node:path";
 import { realpath } from "../loader/disk.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { parseFlag } from "../base/options.ts";
-import { badReference, type HandlerReference, parseReference } from "./handler-reference.ts";
+import {
+  badReference,
+  type HandlerReference,
+  parseModule,
+  parseReference,
+} from "./handler-reference.ts";
 import { type HandlerModule, type PhaseName, phaseNames, type Resolve } from "./handler.ts";
 import type { DecidedPhases, Dictionary } from "../request/exchange.ts";
 
@@ -48,6 +53,8 @@ export interface Directives {
   readonly timing: boolean;
   /** What a callback tells Apache about phases that have run; undefined: there are none. */
   readonly decided: DecidedPhases | undefined;
+  /** Modules for all phases that they have exports for; see `expandModules`. */
+  readonly modules: readonly HandlerReference[];
 }
 
 /** The parts of {@link Directives}, outer sections first. */
@@ -61,6 +68,7 @@ export interface DirectiveParts {
   readonly debug?: boolean;
   readonly interpreter?: string | undefined;
   readonly decided?: DecidedPhases | undefined;
+  readonly modules?: readonly HandlerReference[];
 }
 
 /** The phases that run before the content handler, in order. */
@@ -75,7 +83,7 @@ export const phasesBeforeContent: readonly PhaseName[] = phaseNames.slice(
  * @throws ModTsError `MODTS_BAD_REFERENCE`
  */
 export function createDirectives(parts: DirectiveParts): Directives {
-  const { debug = false, interpreter, decided } = parts;
+  const { debug = false, interpreter, decided, modules = [] } = parts;
   const handlers = new Map<PhaseName, HandlerList>();
   for (const [phase, text] of parts.handlers ?? []) {
     handlers.set(phase, mergeList(handlers.get(phase) ?? emptyList(phase), text));
@@ -98,12 +106,14 @@ export function createDirectives(parts: DirectiveParts): Directives {
     interpreter,
     timing,
     decided,
+    modules,
   });
 }
 
 /**
  * Parses the lines `handler a.ts b.ts::name | .html`, `option key value`, `debug On`, `interpreter
  * name`, `outputfilter a.ts | text/html`; `handler ?mod_ts/origin` and `pass` count if no other line names one.
+ * `module site.ts`: see `expandModules`.
  * `guarded`: the authorizer has run type and fixup handlers. `accept env.NAME`: see `changesOf`.
  * Where Apache has several sidecars, handlers follow a name: `handler @blog a.ts`.
  * @param sidecar own name; empty: that of `mod_ts.conf` itself, whose lines have none
@@ -112,6 +122,7 @@ export function createDirectives(parts: DirectiveParts): Directives {
 export function parseDirectives(lines: readonly string[], sidecar: string = ""): Directives {
   const handlers: [PhaseName, string][] = [];
   const filters: ["output" | "input", string][] = [];
+  const modules: HandlerReference[] = [];
   const decidedLines: string[] = [];
   const accepted = new Set<string>();
   const isGuarded = lines.includes("guarded");
@@ -128,7 +139,7 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
     else if (kind === "accept") accepted.add(rest.toLowerCase());
     else if (kind === "pass") fallback = "mod_ts/origin";
     else if (kind === "guarded") continue;
-    else if (!isFilter(kind) && !isPhase(kind)) {
+    else if (!isFilter(kind) && !isPhase(kind) && kind !== "module") {
       throw new ModTsError("MODTS_BAD_CONFIG_LINE", { line });
     } else {
       if (decidedPhases.has(kind)) decidedLines.push(line);
@@ -137,7 +148,8 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
         if (!replaceable.has(kind)) throw otherSidecar(line, sidecar);
         // An inner section decides who serves the content.
         if (kind === "handler" && !rest.startsWith("?")) foreign = line;
-      } else if (isGuarded && (kind === "type" || kind === "fixup")) continue;
+      } else if (kind === "module") modules.push(parseModule(own));
+      else if (isGuarded && (kind === "type" || kind === "fixup")) continue;
       else if (isFilter(kind)) filters.push([kind === "outputfilter" ? "output" : "input", own]);
       else if (kind === "handler" && own.startsWith("?")) fallback = own.slice(1);
       else {
@@ -148,18 +160,20 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
   }
   if (foreign !== undefined) throw otherSidecar(foreign, sidecar);
   const hasContent = handlers.some(([phase]) => phase === "handler");
-  if (fallback !== undefined && !hasContent) handlers.push(["handler", fallback]);
+  if (fallback !== undefined && !hasContent && modules.length === 0)
+    handlers.push(["handler", fallback]);
   const decided = decidedLines.length > 0 ? { lines: decidedLines, accepted } : undefined;
-  return createDirectives({ handlers, filters, options, debug, interpreter, decided });
+  return createDirectives({ handlers, filters, options, debug, interpreter, decided, modules });
 }
 
-/** Phases that Apache asks about unless they have run. */
+/** Lines whose handlers Apache asks for in a callback, unless they have run. */
 const decidedPhases: ReadonlySet<string> = new Set([
   "trans",
   "init",
   "headerparser",
   "type",
   "fixup",
+  "module",
 ]);
 
 /** Phases in which nothing is refused: a line of another sidecar is left to that one. */

@@ -24,6 +24,17 @@ export function parseReference(text: string): HandlerReference {
   return { text, module, path: names };
 }
 
+/**
+ * Of `Use TsModule`, which looks exports up by itself.
+ * @throws ModTsError `MODTS_BAD_REFERENCE`
+ */
+export function parseModule(text: string): HandlerReference {
+  const reference = parseReference(text);
+  if (reference.path.length > 0 || /\s/.test(text))
+    throw badReference(text, "it is not one module");
+  return reference;
+}
+
 export function badReference(reference: string, reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_REFERENCE", { reference, reason });
 }

@@ -60,7 +60,7 @@ export class PhaseRunner implements ModuleSource {
   timings: Timing[] | undefined;
   readonly #options: PhaseRunnerOptions;
   readonly #req: ApacheRequest;
-  readonly #directives: Directives;
+  #directives: Directives;
 
   constructor(options: PhaseRunnerOptions, req: ApacheRequest, directives: Directives) {
     this.#options = options;
@@ -69,6 +69,10 @@ export class PhaseRunner implements ModuleSource {
     const state = req[internals];
     state.modules = this;
     state.toolkit = options.toolkit;
+  }
+
+  use(directives: Directives): void {
+    this.#directives = directives;
   }
 
   /** Whether a phase has handlers, configured or added. */

@@ -26,6 +26,7 @@ import { isHttpError } from "../base/http-error.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { openFilters, settleFilters } from "./filters.ts";
 import { addServerTiming, logAccess } from "./observe.ts";
+import { addChallenge, expandModules } from "./site-modules.ts";
 import type { Tracing } from "./tracing.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { PhaseRunner, type PhaseRunnerOptions, wrapHandlerError } from "./phase-runner.ts";
@@ -100,8 +101,9 @@ const openTelemetry = Symbol.for("opentelemetry.js.api.1");
 class Run {
   readonly #options: EngineOptions;
   readonly #req: ApacheRequest;
-  readonly #directives: Directives;
+  #directives: Directives;
   readonly #phases: PhaseRunner;
+  #isUpgrade = false;
 
   constructor(options: EngineOptions, req: ApacheRequest, directives: Directives) {
     this.#options = options;
@@ -117,6 +119,7 @@ class Run {
       () => this.#content(),
       () => this.#elsewhere(),
     );
+    if (this.#directives.modules.length > 0 && statusOf(ending) === 401) addChallenge(this.#req);
     if (this.#phases.timings) addServerTiming(this.#req, this.#phases.timings);
     const answered = this.#respond(ending);
     if (answered) await answered;
@@ -141,6 +144,7 @@ class Run {
 
   /** An open socket is an active request until it closes. */
   async upgrade(): Promise<ServeSocket | undefined> {
+    this.#isUpgrade = true;
     const began = this.#begin();
     const conclude = async (hundreds: number): Promise<void> => {
       await this.conclude();
@@ -216,6 +220,7 @@ class Run {
   ): Promise<Ending> {
     let ending: Ending | undefined;
     try {
+      if (this.#directives.modules.length > 0) await this.#expand();
       for (let index = 0; ; index++) {
         const phase = this.#phases.beforeContent[index];
         if (phase === undefined) break;
@@ -234,6 +239,12 @@ class Run {
     }
     const { finalizer } = this.#req[internals];
     return finalizer ? settled(finalizer, ending) : ending;
+  }
+
+  async #expand(): Promise<void> {
+    const kind = this.#isUpgrade ? "upgrade" : "request";
+    this.#directives = await expandModules(this.#directives, this.#phases, kind);
+    this.#phases.use(this.#directives);
   }
 
   /** A method with a body: Apache has not been asked to go on by itself. */
@@ -331,6 +342,11 @@ class Run {
 
 function contentEnding(outcome: Outcome | Response): Ending {
   return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
+}
+
+function statusOf(ending: Ending): number {
+  if ("error" in ending) return isModTsError(ending.error) ? ending.error.status : 500;
+  return ending.response?.status ?? ending.outcome;
 }
 
 function endingOf(error: unknown): Ending {

@@ -268,7 +268,8 @@ export class Gateway {
     if (asked !== undefined && asked !== actual) {
       throw new ModTsError("MODTS_WRONG_INTERPRETER", { asked, actual });
     }
-    if (!directives.handlers.has("handler")) throw new ModTsError("MODTS_NO_HANDLER");
+    const hasContent = directives.handlers.has("handler") || directives.modules.length > 0;
+    if (!hasContent) throw new ModTsError("MODTS_NO_HANDLER");
     return directives;
   }
 

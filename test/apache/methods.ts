@@ -10,6 +10,9 @@ const apache = await startApache(t, {
     <Location /method>
       Use TsHandler method.ts
     </Location>
+    <Location /folder>
+      Use TsHandler method.ts
+    </Location>
     <Location /allow>
       Use TsHandler method.ts::allow
     </Location>
@@ -17,6 +20,7 @@ const apache = await startApache(t, {
       Use TsHandler method.ts::head
     </Location>
   `,
+  files: { "htdocs/folder/a.txt": "" },
   handlers: {
     "method.ts": handlerFile("methods-method.ts"),
   },
@@ -56,6 +60,12 @@ for (const [method, number] of Object.entries(methods)) {
     }
   });
 }
+
+t.test("a directory without its slash", async (t) => {
+  t.match(await ask("POST", "/folder", "body"), /^HTTP\/1.1 200 [^]*"body"\]$/, "keeps the body");
+  t.match(await ask("POST", "/folder/", "body"), /^HTTP\/1.1 200 [^]*"body"\]$/);
+  t.match(await ask("GET", "/folder", ""), /^HTTP\/1.1 301 /, "relative links need the slash");
+});
 
 /** Node's own client refuses some of what is asked here. */
 function ask(method: string, path: string, body = "", ...headers: string[]): Promise<string> {

@@ -57,18 +57,19 @@ function modulesOf({ kind, value }: OurDirective): string[] {
   const application = /^mod_ts\.(?:fetch|node|fastify)\.application\s+(\S+)/.exec(value)?.[1];
   const text = kind === "option" ? application && `handler ${application}` : `${kind} ${value}`;
   if (text === undefined || !namesModules.test(text)) return [];
-  const { handlers, filters } = parseDirectives([text]);
+  const { handlers, filters, modules } = parseDirectives([text]);
   const lists = [...handlers.values()].flatMap(({ plain, byExtension }) => [
     plain,
     ...byExtension.values(),
   ]);
   const chains = [...(filters?.output ?? []), ...(filters?.input ?? [])];
-  const references = [...lists.flat(), ...chains.map(({ reference }) => reference)];
+  const filtering = chains.map(({ reference }) => reference);
+  const references = [...lists.flat(), ...filtering, ...modules];
   return references.map(({ module }) => module);
 }
 
 /** Lines of phases and filters. */
-const namesModules = new RegExp(`^(?:${phaseNames.join("|")}|(?:in|out)putfilter) `);
+const namesModules = new RegExp(`^(?:${phaseNames.join("|")}|(?:in|out)putfilter|module) `);
 
 /** The file of a module; undefined for a built-in. Throws as the sidecar does. */
 function createModuleResolver({

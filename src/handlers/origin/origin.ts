@@ -18,6 +18,8 @@ import type { CallbackInfo } from "../../request/exchange.ts";
 import { bodyOf } from "../../request/body/body.ts";
 import { internals, type OriginAccess, type RedirectTarget } from "../../request/internals.ts";
 import { originUnavailableHint } from "../../request/origin.ts";
+import { decodePath } from "../../request/requested-url.ts";
+import { parseUri } from "../../request/uri.ts";
 import { ConcurrencyLimiter } from "../../base/concurrency-limiter.ts";
 import { originGuard } from "../../base/crypto.ts";
 import { type CallDecision, CallbackTokens } from "../../engine/callback-token.ts";
@@ -234,7 +236,11 @@ function nextCallback(req: ApacheRequest, redirect: RedirectTarget | undefined):
 function decisionOf(req: ApacheRequest): CallDecision | undefined {
   const { decided, uri } = req[internals].context;
   if (!decided) return undefined;
-  const judged = decided.lines.map((line) => digest(`${line} ${uri}`));
+  // The callback begins with the path that the client sent.
+  const paths = new Set([uri, decodePath(parseUri(req.unparsedUri).path ?? "/")]);
+  const judged = [...paths].flatMap((path) => {
+    return decided.lines.map((line) => digest(`${line} ${path}`));
+  });
   return { judged, fields: changesOf(req, decided.accepted, true) };
 }
 

@@ -1,0 +1,88 @@
+/** `Use TsModule`: one module for every phase that it has an export for. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { createCallCounter } from "../fixtures/decider.ts";
+import { handlerFile } from "../fixtures/handler-file.ts";
+import { startOrigin } from "../fixtures/origin.ts";
+
+const apache = await startOrigin(t, {
+  isWaiting: true,
+  modules: ["mod_cgid"],
+  conf: `
+    ScriptSock "\${FOLDER}/logs/cgi.sock"
+    <Location /site>
+      Options +ExecCGI
+      AddHandler cgi-script .cgi
+      Use TsModule site.ts
+    </Location>
+    <Location /other>
+      Use TsOutputFilter site.ts
+      RewriteEngine On
+      RewriteRule rewritten /site/a.txt [PT]
+      Redirect 404 /other/missing
+      ErrorDocument 404 /site/a.txt
+    </Location>
+    <Location /content>
+      Use TsModule content.ts
+    </Location>
+    <Location /wrong>
+      Use TsModule wrong.ts
+    </Location>`,
+  handlers: {
+    "site.ts": handlerFile("site.ts"),
+    "content.ts": `export const handler = (req) => new Response(req.method + " " + req.uri);
+      export const fixupHandler = (req) => (req.headersOut.set("X-Fixed", "1"), 0);`,
+    "wrong.ts": "export const acessHandler = () => 403;",
+  },
+  files: {
+    "htdocs/site/a.txt": "hello\n",
+    "htdocs/site/cat.cgi":
+      '#!/bin/sh\nprintf \'Content-Type: text/plain\\n\\n%s user=%s\\n\' "$REQUEST_METHOD" "$REMOTE_USER"\ncat\n',
+    "htdocs/site/dir/index.html": "index\n",
+    "htdocs/wrong/a.txt": "hello\n",
+  },
+});
+chmodSync(join(apache.folder, "htdocs/site/cat.cgi"), 0o755);
+const calls = createCallCounter(apache.sidecarLog);
+const headers = { Authorization: `Basic ${btoa("ann:secret")}` };
+
+t.test("Apache's own content, in all phases", async (t) => {
+  const reply = await apache.request("/site/a.txt", { headers });
+  t.match(reply, { status: 200, body: "HELLO\n", headers: { "x-fixed": "ann" } });
+  t.strictSame(
+    (await calls(3)).map((call) => call.split(" ")[0]),
+    ["access", "fixup", "log"],
+  );
+  const body = "text";
+  const post = await apache.request("/site/cat.cgi", { method: "POST", body, headers });
+  t.match(post, { status: 200, body: "POST USER=ANN\nTEXT" });
+  t.match(await apache.request("/site/pretty/a.txt", { headers }), {
+    status: 200,
+    body: "HELLO\n",
+  });
+  t.match(await apache.request("/site/dir/", { headers }), { status: 200, body: "INDEX\n" });
+});
+
+t.test("access control", async (t) => {
+  const challenged = await apache.request("/site/a.txt");
+  t.match(challenged, { status: 401, headers: { "www-authenticate": /^Basic realm="/ } });
+  t.equal((await apache.request("/site/a.txt?closed", { headers })).status, 403);
+  t.equal((await apache.request("/site/", { headers: {} })).status, 401);
+});
+
+t.test("no resource of another section leads around it", async (t) => {
+  const rewritten = await apache.request("/other/rewritten");
+  t.notMatch(rewritten.body, /hello/i);
+  t.ok(rewritten.status >= 400);
+  t.notMatch((await apache.request("/other/missing")).body, /hello/i, "an ErrorDocument");
+});
+
+t.test("content of its own", async (t) => {
+  const reply = await apache.request("/content/x", { method: "PUT", body: "x" });
+  t.match(reply, { status: 200, body: "PUT /content/x", headers: { "x-fixed": "1" } });
+});
+
+t.test("a misspelt guard closes the section", async (t) => {
+  t.equal((await apache.request("/wrong/a.txt")).status, 500);
+});

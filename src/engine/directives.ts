@@ -142,7 +142,7 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
     else if (!isFilter(kind) && !isPhase(kind) && kind !== "module") {
       throw new ModTsError("MODTS_BAD_CONFIG_LINE", { line });
     } else {
-      if (decidedPhases.has(kind)) decidedLines.push(line);
+      if (decidedPhases.test(kind)) decidedLines.push(line);
       const own = ownHandlers(rest, sidecar);
       if (own === undefined) {
         if (!replaceable.has(kind)) throw otherSidecar(line, sidecar);
@@ -167,14 +167,7 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
 }
 
 /** Lines whose handlers Apache asks for in a callback, unless they have run. */
-const decidedPhases: ReadonlySet<string> = new Set([
-  "trans",
-  "init",
-  "headerparser",
-  "type",
-  "fixup",
-  "module",
-]);
+const decidedPhases = /^(?:trans|init|headerparser|type|fixup|module)$/;
 
 /** Phases in which nothing is refused: a line of another sidecar is left to that one. */
 const replaceable: ReadonlySet<string> = new Set(["handler", "log", "cleanup"]);

@@ -21,6 +21,8 @@ export {
   OK,
   type Handler,
   type HandlerResult,
+  type Job,
+  type JobContext,
   type Outcome,
   type PhaseName,
   type WebSocketHandler,

@@ -1,9 +1,10 @@
 /** Worker process: composition root, and service of the connections passed on by the supervisor. */
 import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
+import { join, resolve as resolvePath } from "node:path";
 import { guardsPool, type ResolvedConfig } from "./config/config.ts";
 import { countWorkers } from "./config/pools.ts";
 import { AccessLog } from "./access-log/access-log.ts";
+import { Background, preload } from "./background/background.ts";
 import { Authorizer } from "./authorizer/server.ts";
 import { Decider } from "./decider/server.ts";
 import { Stores } from "./handlers/auth/credentials/stores.ts";
@@ -65,6 +66,10 @@ export interface Parts {
   decider: Decider;
   /** A changed file that this process cannot load again; never in production. */
   changedFile(): string | undefined;
+  /** Loads what the configuration says, and returns what is broken. */
+  preload(): Promise<BrokenModule[]>;
+  /** Of the one worker of the sidecar that may do it. */
+  startBackground(): Background;
   /** Loads what other workers use, and returns what is broken. */
   verify(limitMs: number): Promise<BrokenModule[]>;
   close(): Promise<void>;
@@ -178,11 +183,21 @@ export async function createParts(
     await Promise.all([fastify.close(), status.close(), ownRoutes.close()]);
     await Promise.all([loader.close(), stores.close(), sessions.close(), cgi.close()]);
   };
+  const { modules } = config.background;
+  const single = roots.flatMap((root) => modules.map((name) => resolvePath(root, name)));
   const verify = async (limitMs: number): Promise<BrokenModule[]> => [
-    ...(await loader.verify(limitMs)),
+    ...(await loader.verify(limitMs, single)),
     ...(await cgi.verify()),
   ];
-  return { engine, gateway, authorizer, decider, changedFile, verify, close };
+  const startBackground = (): Background =>
+    new Background({
+      ...config.background,
+      dutyFile: join(config.state, "background.db"),
+      resolve,
+      unload: (file) => loader.unload(file),
+    });
+  const run = { preload: () => preload(config.preload, resolve), startBackground };
+  return { engine, gateway, authorizer, decider, changedFile, verify, close, ...run };
 }
 
 /** Fastify plugins of the configuration, looked up like handlers. They live as long as the worker. */
@@ -246,6 +261,7 @@ function serveSupervisor(): void {
   let output: LogOutput | undefined;
   let parts: Parts | undefined;
   let accessLog: AccessLog | undefined;
+  let background: Background | undefined;
   let reportCounts: (() => void) | undefined;
   // Without the supervisor there are neither connections nor logs.
   process.on("disconnect", () => {
@@ -275,10 +291,13 @@ function serveSupervisor(): void {
           send: (observed) => send({ type: "report", report: observed }),
         });
         const { blockedTimeout, evaluateTimeout, readyTimeout } = config.limits;
+        const missing = pool === guardsPool ? [] : await parts.preload();
         // Top levels that hang must not make the worker late.
         const broken = message.verifies ? await parts.verify(readyTimeout / 2) : [];
-        send({ type: "ready", broken });
+        send({ type: "ready", broken: [...missing, ...broken] });
         accessLog = followAccessLog(message, parts);
+        const isFirst = pool === config.background.pool && slot === 1;
+        if (isFirst && hasBackground(config)) background = parts.startBackground();
         startWatchdog({
           limitMs: blockedTimeout,
           buildMs: evaluateTimeout,
@@ -311,6 +330,7 @@ function serveSupervisor(): void {
         parts?.authorizer.drain(),
         parts?.decider.drain(),
         accessLog?.stop(),
+        background?.stop(),
       ]);
       await parts?.close();
       reportCounts?.();
@@ -334,6 +354,10 @@ function locate(error: unknown): { place: string; source: string } | undefined {
   if (!frame) return undefined;
   const source = frame.text.find(({ hit }) => hit)?.text.trim() ?? "";
   return { place: `${frame.file}:${frame.line}:${frame.column}`, source };
+}
+
+function hasBackground({ background: { modules, schedule } }: ResolvedConfig): boolean {
+  return modules.length > 0 || Object.keys(schedule).length > 0;
 }
 
 /** One worker follows the log; the next one goes on where it stopped. */

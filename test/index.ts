@@ -57,6 +57,8 @@ const types = [
   "HtmlRules",
   "HttpErrorOptions",
   "InternalRedirectOptions",
+  "Job",
+  "JobContext",
   "JsonSchema",
   "OnFile",
   "Outcome",

@@ -14,7 +14,7 @@ const floors = [
   ["base"],
   ["loader", "request", "supervisor", "httpd"],
   ["engine"],
-  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log"],
+  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log", "background"],
   ["config"],
   ["worker.ts"],
   ["testing"],
@@ -24,7 +24,7 @@ const floors = [
 /** Rooms on one floor that do not know each other. */
 const apart: readonly (readonly string[])[] = [
   ["loader", "request", "supervisor", "httpd"],
-  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log"],
+  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log", "background"],
 ];
 
 const nameOf = (file: string): string => relative(src, file);

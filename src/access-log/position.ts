@@ -2,9 +2,8 @@
  * How far the access log has been read: in a SQLite file that the reading process locks, so that
  * one process reads at a time, and the next one goes on where it stopped.
  */
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { openLocked } from "../base/locked-database.ts";
 
 /** A byte of a file. The inode tells a file from its successor of the same name. */
 export interface LogPosition {
@@ -29,24 +28,14 @@ export class PositionFile {
     this.#save = database.prepare("INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?)");
   }
 
-  /**
-   * Opens or creates the file, for our user only. Returns undefined while another process has it:
-   * the kernel drops the lock of one that was killed.
-   */
+  /** Undefined while another process reads. */
   static async open(path: string): Promise<PositionFile | undefined> {
-    const { DatabaseSync: Database } = await import("node:sqlite");
-    mkdirSync(dirname(path), { recursive: true });
-    closeSync(openSync(path, "a", 0o600));
-    const database = new Database(path, { timeout: 0 });
+    const database = await openLocked(path);
+    if (!database) return undefined;
     try {
-      // The lock of the first write is kept until the file is closed.
-      database.exec(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = NORMAL; BEGIN EXCLUSIVE; COMMIT",
-      );
       return new PositionFile(database);
     } catch (error) {
       database.close();
-      if (isLocked(error)) return undefined;
       throw error;
     }
   }
@@ -63,9 +52,4 @@ export class PositionFile {
   close(): void {
     this.#database.close();
   }
-}
-
-function isLocked(error: unknown): boolean {
-  // SQLITE_BUSY and SQLITE_LOCKED.
-  return error instanceof Error && [5, 6].includes((error as { errcode?: number }).errcode ?? 0);
 }

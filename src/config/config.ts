@@ -9,9 +9,9 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, resolve } from "node:path";
+import { type BackgroundConfig, judgeBackground, resolveBackground } from "./background.ts";
 import type { AuthEndpoints } from "../gateway/auth-endpoint.ts";
 import {
-  countWorkers,
   defined,
   guardWorkers,
   type PoolConfig,
@@ -26,12 +26,16 @@ import {
   listeners,
 } from "./listeners.ts";
 import { defaultGroup, groupId } from "./group.ts";
+import { judgeOrigin, type OriginConfig } from "./origin-config.ts";
 import { readSecret, readSecrets, secretFiles } from "./secrets.ts";
 import { configInvalid, findMistakes, judgeNamed } from "./validate.ts";
 export type { ConfigListener } from "./listeners.ts";
 import { type LogConfig, resolveLog, type ResolvedLogConfig } from "./log-config.ts";
 
+export type { OriginConfig } from "./origin-config.ts";
 export type { PoolConfig, WorkerLimits } from "./pools.ts";
+export type { BackgroundConfig } from "./background.ts";
+export type { ScheduledJob } from "../background/schedule.ts";
 
 /** Content of a configuration file; everything is optional. */
 export interface Config {
@@ -98,6 +102,14 @@ export interface Config {
    * @default { main: { workers: number of processors } }, in development 1
    */
   pools?: Record<string, PoolConfig>;
+  /**
+   * Modules that every worker loads before it serves, except those of the pool guards: files,
+   * looked up like handlers. A broken one is logged, and stops nothing.
+   * @default []
+   */
+  preload?: string[];
+  /** Work that no request asks for; one worker of the sidecar does it at a time. */
+  background?: Partial<BackgroundConfig>;
   /**
    * Auth endpoints for other servers (nginx, Traefik, Caddy, Envoy) at `/.mod-ts/auth/<name>`, on
    * the sockets of every pool. Requires a {@link secret}, sent as `Mod-Ts-Secret`.
@@ -179,20 +191,6 @@ export interface Limits {
   overdueHandlers: number;
 }
 
-/** How the sidecar reaches Apache. */
-export interface OriginConfig {
-  /** E.g. `http://127.0.0.1:80`; of another virtual host: `Use TsOption mod_ts.origin.apache …`. */
-  url: string;
-  /**
-   * `MaxRequestWorkers` of Apache. A callback holds two of them: a third is the limit of callbacks,
-   * and as many may be queued.
-   * @default 150
-   */
-  requestWorkers?: number;
-  /** Apache's `RemoteIPHeader`, if already used for another purpose. */
-  clientHeader?: string;
-}
-
 export interface ReloadConfig {
   /**
    * `request`: a saved file runs at the next request, for a few `stat` calls each.
@@ -229,6 +227,8 @@ export interface ResolvedConfig {
   /** Absolute paths of the files that hold secrets. */
   secretFiles: string[];
   pools: Record<string, Required<PoolConfig>>;
+  preload: string[];
+  background: BackgroundConfig;
   auth: AuthEndpoints;
   fastify: string[];
   origin: (OriginConfig & { requestWorkers: number }) | undefined;
@@ -314,6 +314,8 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     secrets: readSecrets(input, directory, mistakes),
     secretFiles: secretFiles(input).map((name) => resolve(directory, name)),
     pools,
+    preload: input.preload ?? [],
+    background: resolveBackground(input.background),
     auth: input.auth ?? {},
     fastify: input.fastify ?? [],
     origin: input.origin && { ...defaults.origin, ...defined(input.origin), url: input.origin.url },
@@ -354,6 +356,8 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
     if (!access && !authen && !authz) mistakes.push(`auth.${name}: name access, authen or authz`);
     if (config.secret === undefined) mistakes.push(`auth.${name}: it needs secret or secretFile`);
   }
+  const serving = Object.keys(config.pools).filter((name) => name !== guardsPool);
+  judgeBackground(config.background, serving, mistakes);
   if (config.origin) judgeOrigin(config, config.origin, mistakes);
   for (const { pool, address } of config.listeners) {
     if ("path" in address) {
@@ -366,24 +370,5 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
     } else if (address.port > 65_535) {
       mistakes.push(`listen.port: pool ${pool} would get port ${address.port}, more than 65535`);
     }
-  }
-}
-
-function judgeOrigin(
-  config: ResolvedConfig,
-  { url, requestWorkers }: OriginConfig & { requestWorkers: number },
-  mistakes: string[],
-): void {
-  const { protocol, pathname, username } = URL.parse(url) ?? {};
-  if (!/^https?:$/.test(protocol ?? "") || pathname !== "/" || username) {
-    mistakes.push("origin.url: it must be http://host:port or https://host:port");
-  }
-  if (config.secret === undefined) mistakes.push("origin: it needs secret or secretFile");
-  const workers = countWorkers(config);
-  // `mod-ts dev` has no configured number and one client.
-  if (requestWorkers < 3 * workers && !config.development) {
-    mistakes.push(
-      `origin.requestWorkers: ${workers} worker processes need ${3 * workers} at least, or Apache can run out of threads`,
-    );
   }
 }

@@ -74,6 +74,15 @@ const config: Check = shape({
   ),
   // The name becomes a file name and a name in the Apache configuration.
   pools: record(/^[a-z][a-z0-9_-]{0,31}$/i, shape(workerLimits, ["workers"])),
+  preload: list(text(), 0),
+  background: shape({
+    pool: text(),
+    modules: list(text(), 0),
+    schedule: record(
+      /^[a-z][a-z0-9_-]{0,31}$/i,
+      shape({ cron: text(), run: text(), timezone: text() }, ["cron", "run"]),
+    ),
+  }),
   auth: record(
     /^[a-z][a-z0-9_-]{0,31}$/i,
     shape(

@@ -45,6 +45,17 @@ export type WebSocketHandler = (socket: WebSocket, req: ApacheRequest) => void |
 /** The `upgradeHandler` export of a built-in: takes over the raw connection, handshake included. */
 export type UpgradeHandler = (req: ApacheRequest, socket: Socket, head: Buffer) => Promise<void>;
 
+/** What a scheduled job is told. */
+export interface JobContext {
+  /** Its name in the configuration. */
+  readonly name: string;
+  /** Aborted when the worker is about to end; it waits for the job as long as for requests. */
+  readonly signal: AbortSignal;
+}
+
+/** A scheduled job, by default the export `job`; see `background.schedule` in the configuration. */
+export type Job = (context: JobContext) => unknown;
+
 /** A version of a handler module, held by the requests that began with it. */
 export interface HandlerModule extends HeldModule {
   /** Absolute path, or `mod_ts/name` of a built-in. */

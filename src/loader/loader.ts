@@ -152,12 +152,14 @@ export class Loader {
   /**
    * Loads what other workers use, for `limitMs` milliseconds at most, and returns what is broken.
    * Never rejects.
+   * @param except absolute paths of modules that must not run in two workers
    */
-  async verify(limitMs: number): Promise<BrokenModule[]> {
+  async verify(limitMs: number, except: readonly string[] = []): Promise<BrokenModule[]> {
     const end = performance.now() + limitMs;
     const broken: BrokenModule[] = [];
     for (const file of this.#graph.pasts?.list() ?? []) {
       if (performance.now() > end) break;
+      if (except.includes(file)) continue;
       const entry = this.#entry(file);
       await entry.update();
       const { current, failure } = entry;
@@ -166,6 +168,13 @@ export class Loader {
       broken.push({ code, message, isServed: current !== undefined });
     }
     return broken;
+  }
+
+  /** Disposes of the current version of a module, by its absolute path; resolves after its hook. */
+  async unload(file: string): Promise<void> {
+    const entry = this.#entries.get(file);
+    this.#entries.delete(file);
+    await entry?.close();
   }
 
   /** Waits for the running build, and disposes of every version that no request holds. */

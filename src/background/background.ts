@@ -1,0 +1,123 @@
+/**
+ * Work that no request asks for: modules that run by themselves, and scheduled jobs. One worker of
+ * the sidecar does it at a time.
+ *
+ * Each candidate waits for the duty. A worker that is replaced ends its work first, then the duty is
+ * free for the next one; that of a killed worker is free at once.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isModTsError, ModTsError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import type { BrokenModule } from "../base/version-store.ts";
+import type { Resolve } from "../engine/handler.ts";
+import { Duty } from "./duty.ts";
+import { type Jobs, Schedule } from "./schedule.ts";
+
+export interface BackgroundOptions {
+  /** Files that run by themselves, looked up like handlers. */
+  modules: readonly string[];
+  schedule: Jobs;
+  /** Absolute path of the file whose lock is the duty. */
+  dutyFile: string;
+  resolve: Resolve;
+  /** Disposes of the current version of a module, by its absolute path. */
+  unload(file: string): Promise<void>;
+}
+
+/** Milliseconds between two tries for the duty, and two looks at the files of modules. */
+const pollMs = 500;
+
+/** Waits for the duty, and does the work until it is stopped. */
+export class Background {
+  readonly #options: BackgroundOptions;
+  readonly #ending = new AbortController();
+  readonly #finished: Promise<void>;
+  readonly #problems = new Set<string>();
+
+  constructor(options: BackgroundOptions) {
+    this.#options = options;
+    this.#finished = this.#run();
+  }
+
+  /** Resolves when running jobs have ended, modules are disposed of, and the duty is free. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#finished;
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      try {
+        const duty = await Duty.take(this.#options.dutyFile);
+        if (duty) await this.#serve(duty);
+      } catch (error) {
+        const { dutyFile: file } = this.#options;
+        this.#report(new ModTsError("MODTS_BACKGROUND_FILE", { file, reason: String(error) }));
+      }
+      await this.#pause();
+    }
+  }
+
+  async #serve(duty: Duty): Promise<void> {
+    const { schedule: jobs, resolve, unload } = this.#options;
+    const files = new Set<string>();
+    const schedule = new Schedule(jobs, resolve, () => duty.note());
+    try {
+      schedule.makeUp(duty.since);
+      while (!this.#ending.signal.aborted) {
+        for (const name of this.#options.modules) await this.#refresh(name, files);
+        await this.#pause();
+      }
+    } finally {
+      // Before the last job has ended: a time that comes meanwhile is made up.
+      duty.note();
+      await schedule.stop();
+      for (const file of files) await unload(file);
+      duty.end();
+    }
+  }
+
+  /** Loads a module, and its newest version after a save. */
+  async #refresh(name: string, files: Set<string>): Promise<void> {
+    try {
+      const module = await this.#options.resolve(name, "");
+      files.add(module.file);
+      module.release();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  async #pause(): Promise<void> {
+    await sleep(pollMs, undefined, { signal: this.#ending.signal, ref: false }).catch(() => {});
+  }
+
+  /** A problem that lasts is logged once. */
+  #report(error: unknown): void {
+    if (!isModTsError(error) || isLogged(error) || this.#problems.has(error.message)) return;
+    this.#problems.add(error.message);
+    log(error.level, error.message, { code: error.code });
+  }
+}
+
+/** Loads modules before a worker serves, and returns what is broken. Never rejects. */
+export async function preload(names: readonly string[], resolve: Resolve): Promise<BrokenModule[]> {
+  const broken: BrokenModule[] = [];
+  for (const name of names) {
+    try {
+      (await resolve(name, "")).release();
+    } catch (error) {
+      if (!isModTsError(error)) throw error;
+      const { code, level, message } = error;
+      if (!isLogged(error)) log(level, message, { code });
+      broken.push({ code, message, isServed: false });
+    }
+  }
+  return broken;
+}
+
+/** The loader itself logs what it cannot build. */
+function isLogged({ code }: ModTsError): boolean {
+  return code.startsWith("MODTS_BUILD_");
+}

@@ -3,9 +3,9 @@
  *
  * A handler serves one request at a time, 20 ms each; 50 may wait (`limits.waitingRequests`). Requests
  * come at a fixed rate, whatever becomes of those before, and beside them one client asks for a
- * protected file. Every response counts; memory is read after a tenth of the time and at the end.
+ * protected file. Every response counts; memory is read every sixth of the time and at the end.
  */
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent, request } from "node:http";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,8 +25,8 @@ const port = await freePort("127.0.0.1");
 const agent = new Agent({ keepAlive: true });
 
 interface Reply {
-  /** 0: no response. */
-  status: number;
+  /** Or the error code of the connection. */
+  status: number | string;
   retryAfter: string | undefined;
   ms: number;
 }
@@ -59,6 +59,7 @@ await onStage(
       authorizer: { port },
       pools: { main: { workers: 1 } },
       limits: { waitingRequests },
+      log: { level: "crit" },
     },
   },
   async (stage) => {
@@ -83,11 +84,11 @@ async function overload({ url, folder }: Stage): Promise<void> {
   })();
   const before = await workerOf(run);
   const start = performance.now();
-  let early = before;
+  const memory: string[] = [];
   const bursts = (seconds * 1000) / burstMs;
   for (let burst = 0; burst < bursts; burst += 1) {
     for (let index = 0; index < times; index += 1) begun.push(ask(`${url}slow`));
-    if (burst === Math.floor(bursts / 10)) early = await workerOf(run);
+    if (burst % Math.floor(bursts / 6) === 0) memory.push(mebibytes(await workerOf(run)));
     await sleep(Math.max(0, start + (burst + 1) * burstMs - performance.now()));
   }
   const lasted = (performance.now() - start) / 1000;
@@ -107,36 +108,51 @@ async function overload({ url, folder }: Stage): Promise<void> {
     "200, first half": timesOf(replies.slice(0, middle).filter(({ status }) => status === 200)),
     "200, second half": timesOf(replies.slice(middle).filter(({ status }) => status === 200)),
     "503 with Retry-After": `${refused.filter(({ retryAfter }) => retryAfter).length} of ${refused.length}, ${timesOf(refused)}`,
-    "anything else": replies.length - accepted.length - refused.length,
+    "anything else": JSON.stringify(othersOf(replies)),
     "protected file": `${guards.filter(({ status }) => status === 200).length} of ${guards.length} are 200, ${timesOf(guards)}`,
     "same worker": before.pid === after.pid,
-    "memory of the worker": `${mebibytes(early)} MiB, at the end ${mebibytes(after)} MiB`,
+    "memory of the worker, MiB": [...memory, mebibytes(after)].join(", "),
     "requests being served at the end": after.gauges?.active ?? "unknown",
     "load average": loadavg()[0]?.toFixed(1),
   });
 }
 
-function ask(url: string, headers: Record<string, string> = {}): Promise<Reply> {
+/** Repeats a request on a kept connection that httpd has just closed, as browsers do. */
+async function ask(url: string, headers: Record<string, string> = {}): Promise<Reply> {
   const start = performance.now();
+  const first = await askOnce(url, headers);
+  const { status, retryAfter } = first.isRepeatable ? await askOnce(url, headers) : first;
+  return { status, retryAfter, ms: performance.now() - start };
+}
+
+function askOnce(
+  url: string,
+  headers: Record<string, string>,
+): Promise<Omit<Reply, "ms"> & { isRepeatable: boolean }> {
   return new Promise((resolve) => {
-    const done = (response?: IncomingMessage): void =>
-      resolve({
-        status: response?.statusCode ?? 0,
-        retryAfter: response?.headers["retry-after"],
-        ms: performance.now() - start,
-      });
-    request(url, { agent, headers }, (response) => {
-      response.resume().once("end", () => done(response));
-      response.once("error", () => done());
-    })
-      .once("error", () => done())
-      .end();
+    const asked = request(url, { agent, headers }, (response) => {
+      const { statusCode: status = 0 } = response;
+      const retryAfter = response.headers["retry-after"];
+      response.resume().once("error", failed);
+      response.once("end", () => resolve({ status, retryAfter, isRepeatable: false }));
+    });
+    const failed = ({ code = "error" }: NodeJS.ErrnoException): void =>
+      resolve({ status: code, retryAfter: undefined, isRepeatable: asked.reusedSocket });
+    asked.once("error", failed).end();
   });
 }
 
 async function workerOf(run: string): Promise<WorkerStatus> {
   const { pools } = await askStatus(run);
   return pools.find(({ name }) => name === "main")!.workers[0]!;
+}
+
+function othersOf(replies: readonly Reply[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of replies) {
+    if (status !== 200 && status !== 503) counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
 }
 
 function timesOf(replies: readonly Reply[]): string {

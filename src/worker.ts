@@ -365,13 +365,14 @@ function followAccessLog(
   { config, pool, slot }: InitMessage<ResolvedConfig>,
   { engine }: Parts,
 ): AccessLog | undefined {
-  const { accessLog: file, state } = config;
+  const { accessLog: file, name, state } = config;
   if (file === undefined || pool !== "main" || slot !== 1) return undefined;
   return new AccessLog({
     file,
     positionFile: join(state, "access-log.db"),
     engine,
     interpreter: pool,
+    sidecar: name,
   });
 }
 

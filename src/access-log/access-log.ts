@@ -26,6 +26,8 @@ export interface AccessLogOptions {
   engine: Engine;
   /** Name of the pool. */
   interpreter: string;
+  /** Name of the sidecar where Apache has several. @default none */
+  sidecar?: string;
 }
 
 /** Reads the log until it is stopped. */
@@ -40,7 +42,7 @@ export class AccessLog {
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
-    this.#reader = new LineReader(options.interpreter);
+    this.#reader = new LineReader(options.interpreter, options.sidecar);
     this.#finished = this.#run();
   }
 

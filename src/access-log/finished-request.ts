@@ -99,11 +99,15 @@ class FinishedExchange implements Exchange {
 /** Reads lines; the directives of a section are parsed once. */
 export class LineReader {
   readonly #interpreter: string;
-  readonly #directives = new DirectivesCache("");
+  readonly #directives: DirectivesCache;
 
-  /** @param interpreter Name of the pool. */
-  constructor(interpreter: string) {
+  /**
+   * @param interpreter Name of the pool
+   * @param sidecar Its name, where Apache has several
+   */
+  constructor(interpreter: string, sidecar = "") {
     this.#interpreter = interpreter;
+    this.#directives = new DirectivesCache(sidecar);
   }
 
   /**

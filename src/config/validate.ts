@@ -21,14 +21,11 @@ export function configInvalid(file: string, mistakes: readonly string[]): ModTsE
 
 /** What a sidecar with a name has: what `TsAddSidecar` offers. */
 export function judgeNamed(
-  config: Readonly<Partial<Record<"secret" | "origin" | "accessLog" | "listen", unknown>>>,
+  config: Readonly<Partial<Record<"secret" | "origin" | "listen", unknown>>>,
   mistakes: string[],
 ): void {
   if (config.secret === undefined) mistakes.push("name: it needs secret or secretFile");
   if (config.origin) mistakes.push("origin: only a sidecar without a name has callbacks");
-  if (config.accessLog !== undefined) {
-    mistakes.push("accessLog: only a sidecar without a name reads it");
-  }
   if (config.listen) mistakes.push("listen: a sidecar with a name has Unix sockets");
 }
 

@@ -85,7 +85,7 @@ function checkPhases(config: MergedConfig, section: Section): Finding[] {
     if (isBefore && hasDecider(config)) return [];
     if (isBefore && passesThrough(config)) return [byCallback(line)];
     if (isGuarded && besideGuard.test(kind)) return [];
-    if (kind === "log" && hasAccessLog(config)) return [];
+    if (kind === "log" && hasAccessLog(config, line)) return [];
     const refused = isBefore ? ", and every request is refused" : "";
     const what = `${directiveOf(line)} never runs${refused}: ${titleOf(section)} has no content handler${isBefore ? ", and there is no decider" : ""}`;
     const todo = isBefore
@@ -119,8 +119,11 @@ function hasDecider({ tree }: MergedConfig): boolean {
 }
 
 /** Writes a line for what is not ours. */
-function hasAccessLog({ tree }: MergedConfig): boolean {
-  return [...walk(tree)].some((each) => isNamed(each, "GlobalLog"));
+function hasAccessLog({ tree }: MergedConfig, { sidecar }: OurDirective): boolean {
+  const format = sidecar === "" ? "mod_ts_access" : `mod_ts_access_${sidecar}`;
+  return [...walk(tree)].some(
+    (each) => isNamed(each, "GlobalLog") && splitWords(each.args)[1] === format,
+  );
 }
 
 /** Options of a guard that only a nested section sets: a sub-request keeps those of its main request. */

@@ -38,6 +38,8 @@ export interface SidecarSettings {
   authorizer?: string;
   /** Pools other than main. */
   pools: readonly string[];
+  /** Log of requests that Apache serves by itself. */
+  accessLog?: string;
 }
 
 /** Path of the shipped file; the same from `src` and from `dist`. */
@@ -87,8 +89,13 @@ export function formatDefines(settings: ConfSettings): string {
  * @throws ModTsError `MODTS_BAD_ARGUMENT` for a value that httpd would misinterpret
  */
 export function renderSidecar(settings: SidecarSettings, sections: string): string {
-  const { name, run, secret, authorizer, pools } = settings;
-  refuseUnfit({ run, secret, ...(authorizer !== undefined && { authorizer }) });
+  const { name, run, secret, authorizer, pools, accessLog } = settings;
+  refuseUnfit({
+    run,
+    secret,
+    ...(authorizer !== undefined && { authorizer }),
+    ...(accessLog !== undefined && { accessLog }),
+  });
   return [
     `# The sidecar ${name}, after mod_ts.conf. In the virtual host, or at server level, of its sections:`,
     `#     Use TsSidecar ${name} "${sections}"`,
@@ -96,6 +103,7 @@ export function renderSidecar(settings: SidecarSettings, sections: string): stri
     `Use TsAddSidecar ${name} ${run} ${secret}`,
     ...(authorizer === undefined ? [] : [`Use TsAddAuthorizer ${name} ${authorizer}`]),
     ...pools.map((pool) => `Use TsAddPool ${name} ${pool}`),
+    ...(accessLog === undefined ? [] : [`Use TsAddAccessLog ${name} ${accessLog}`]),
     "",
   ].join("\n");
 }

@@ -1,6 +1,7 @@
 /** Two sidecars behind one httpd, each with its run directory, secret, authorizer and decider. */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import t from "tap";
 import { handlerFile } from "../fixtures/handler-file.ts";
@@ -8,7 +9,10 @@ import { confFile, startApache, startFurtherSidecar } from "../fixtures/httpd.ts
 import { until } from "../fixtures/until.ts";
 
 const secrets = { main: "the-secret-of-main", blog: "the-secret-of-blog" };
-const handlers = { "who.ts": handlerFile("who.ts") };
+const handlers = {
+  "who.ts": handlerFile("who.ts"),
+  "log.ts": handlerFile("access-log.ts"),
+};
 const log = { level: "info", format: "text" } as const;
 
 const blog = await startFurtherSidecar(t, {
@@ -17,6 +21,7 @@ const blog = await startFurtherSidecar(t, {
     name: "blog",
     secret: secrets.blog,
     pools: { main: { workers: 1 }, admin: { workers: 1 } },
+    accessLog: "access.json",
     log,
   },
 });
@@ -29,7 +34,8 @@ const guard = (macro = "TsAuthenHandler"): string => `
 const added = `
   Use TsAddSidecar blog ${blog.folder}/run ${secrets.blog}
   Use TsAddAuthorizer blog 127.0.0.1:${blog.port}
-  Use TsAddPool blog admin`;
+  Use TsAddPool blog admin
+  Use TsAddAccessLog blog ${blog.folder}/access.json`;
 
 const ofBlog = join(blog.folder, "sections.conf");
 writeFileSync(
@@ -60,6 +66,9 @@ writeFileSync(
   </Location>
   <Location /blog/fixed/>
     Use TsFixupHandler who.ts
+  </Location>
+  <Location /blog/logged/>
+    Use TsLogHandler log.ts
   </Location>
   <Location /main/content>
     Use TsHandler who.ts
@@ -99,8 +108,10 @@ const apache = await startApache(t, {
   guards: 1,
   modules: ["mod_proxy_scgi"],
   handlers,
-  config: { secret: secrets.main, log },
-  before: `Define MOD_TS_SECRET ${secrets.main}`,
+  config: { secret: secrets.main, accessLog: "logs/access.json", log },
+  before: `
+    Define MOD_TS_SECRET ${secrets.main}
+    Define MOD_TS_ACCESS_LOG "\${FOLDER}/logs/access.json"`,
   files: Object.fromEntries(
     [
       "main/a.txt",
@@ -110,6 +121,8 @@ const apache = await startApache(t, {
       "ticket/a.txt",
       "blog/authz/a.txt",
       "blog/fixed/a.txt",
+      "blog/logged/a.txt",
+      "logged/a.txt",
       "fixed/a.txt",
       "fixed/blog/a.txt",
       "guarded-by-main/fixed/a.txt",
@@ -121,6 +134,9 @@ const apache = await startApache(t, {
     ${added}
     <Location /hello>
       Use TsHandler who.ts
+    </Location>
+    <Location /logged/>
+      Use TsLogHandler log.ts
     </Location>
     <Location /main/>
       ${guard()}
@@ -182,10 +198,27 @@ t.test("a virtual host is one of the sidecar that it names", async (t) => {
   t.match(JSON.parse(other.body), { place: placeOf.main });
 });
 
+t.test("log handlers of each hear what Apache serves in its own sections", async (t) => {
+  for (const path of ["/blog/logged/a.txt", "/logged/a.txt", "/blog/logged/none", "/logged/none"]) {
+    await apache.request(path);
+  }
+  const seenBy = (folder: string) => async (): Promise<string> => {
+    const lines = await readFile(join(folder, "seen.txt"), "utf8").catch(() => "");
+    const entries = lines.split("\n").filter(Boolean);
+    return entries.map((line) => (JSON.parse(line) as { uri: string }).uri).join(" ");
+  };
+  await until(seenBy(blog.folder), /^\/blog\/logged\/a\.txt \/blog\/logged\/none$/);
+  await until(seenBy(apache.folder), /^\/logged\/a\.txt \/logged\/none$/);
+  t.pass("and nothing of the other one");
+});
+
 t.test("httpd names mistakes when it reads its configuration", (t) => {
   const nested = join(blog.folder, "nested.conf");
   writeFileSync(nested, `Use TsSidecar blog ${ofHost}`);
+  const filtered = join(blog.folder, "filtered.conf");
+  writeFileSync(filtered, "<Location /x>\n  Use TsOutputFilter log.ts\n</Location>\n");
   const mistakes: [string, RegExp][] = [
+    [`Use TsSidecar blog ${filtered}`, /need callbacks to Apache, which the sidecar blog does not/],
     [`Use TsSidecar shop ${ofHost}`, /There is no sidecar shop/],
     [`Use TsSidecar blog ${nested}`, /stands in the file of the sidecar blog/],
     [`Use TsAddSidecar blog /run/x ${secrets.blog}`, /this name is taken/],

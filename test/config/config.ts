@@ -210,7 +210,6 @@ t.test("a sidecar with a name has its own run directory, a secret, and Unix sock
     [{ ...named, name: "a b" }, /name must be/],
     [{ ...named, listen: { host: "127.0.0.1", port: 9700 } }, /listen: a sidecar with a name/],
     [{ ...named, origin: { url: "http://localhost:80" } }, /origin: only a sidecar without/],
-    [{ ...named, accessLog: "/var/log/x.log" }, /accessLog: only a sidecar without/],
   ];
   for (const [config, message] of wrong) t.throws(() => resolve(config), { message });
   t.end();

@@ -32,11 +32,18 @@ export function confSettings(config: ResolvedConfig): ConfSettings {
 /** Of a configuration with a name, which has a secret. */
 export function sidecarSettings(config: ResolvedConfig): SidecarSettings {
   const { name, run, secret = "" } = config;
-  const { authorizer } = confSettings(config);
+  const { authorizer, accessLog } = confSettings(config);
   const pools = config.listeners
     .filter(({ pool, transport }) => pool !== "main" && transport === "gateway")
     .map(({ pool }) => pool);
-  return { name, run, secret, pools, ...(authorizer !== undefined && { authorizer }) };
+  return {
+    name,
+    run,
+    secret,
+    pools,
+    ...(authorizer !== undefined && { authorizer }),
+    ...(accessLog !== undefined && { accessLog }),
+  };
 }
 
 /** What Apache's configuration must agree with. */

@@ -68,6 +68,7 @@ t.test(
         secret: "0123456789abcdef",
         authorizer: { port: 9711 },
         pools: { admin: { workers: 1 } },
+        accessLog: "access.json",
       }),
       "blog.conf":
         "<Location /x>\nUse TsHandler x.ts\nUse TsInterpreter admin\n</Location>\n" +
@@ -78,6 +79,7 @@ t.test(
     t.match(stdout, /^Use TsAddSidecar blog \/srv\/run-blog 0123456789abcdef$/m);
     t.match(stdout, /^Use TsAddAuthorizer blog 127\.0\.0\.1:9711$/m);
     t.match(stdout, /^Use TsAddPool blog admin$/m);
+    t.match(stdout, new RegExp(`^Use TsAddAccessLog blog ${folder}/access\\.json$`, "m"));
     t.match(stdout, 'Use TsSidecar blog "/etc/apache2/mod_ts/blog.conf"', "the next step");
     const apache = await startEcho(t, {
       conf: `${stdout}\nUse TsSidecar blog "${join(folder, "blog.conf")}"\n`,

@@ -43,6 +43,16 @@ t.test("options of a guard that only a nested section sets", async (t) => {
   t.same(check(nested("other.option")), [], "those of others are not the guard's");
 });
 
+t.test("a log of one sidecar is none of another", async (t) => {
+  const site = (format: string, handlers: string): string =>
+    `GlobalLog "x" ${format} "expr=x"\n<Location "/a">\n  Use TsLogHandler ${handlers}\n</Location>`;
+  const missing = ["phase-never-runs /etc/site.conf:4"];
+  t.same(check(site("mod_ts_access", "a.ts")), []);
+  t.same(summaries(check(site("mod_ts_access_blog", "a.ts"))), missing);
+  t.same(check(site("mod_ts_access_blog", "@blog a.ts")), []);
+  t.same(summaries(check(site("mod_ts_access", "@blog a.ts"))), missing);
+});
+
 t.test("authors of .htaccess below a guard", async (t) => {
   const override = (value: string): string =>
     `<Directory "/srv">\n  AllowOverride ${value}\n</Directory>\n${members}`;

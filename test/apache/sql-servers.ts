@@ -1,7 +1,9 @@
 /** `mod_ts/sql` with real servers of MariaDB and PostgreSQL, which come and go. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type Database, startMariadb, startPostgres } from "../fixtures/databases.ts";
-import { startApache } from "../fixtures/httpd.ts";
+import { type Reply, startApache } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
 
 const argon2 =
@@ -16,6 +18,8 @@ const tables: Record<string, string> = {
     CREATE USER web PASSWORD 'pä/ss'; GRANT SELECT, UPDATE ON users TO web;`,
 };
 
+const secret = "0123456789abcdef";
+const program = join(import.meta.dirname, "../../src/cli/cli.ts");
 const section = (name: string, more: string): string =>
   `<Location "/${name}">\nAuthType Basic\nAuthName x\nUse TsAuthenHandler mod_ts/sql\nRequire valid-user
   Use TsOption mod_ts.sql.dsn_file dsn\n${more}\n</Location>`;
@@ -32,14 +36,20 @@ async function check(
   database.run(tables[kind] ?? "");
   const apache = await startApache(t, {
     authorizer: true,
+    before: `Define MOD_TS_SECRET ${secret}`,
+    config: { secret },
     conf: `<Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
       ${section("plain", "")}\n${section("legacy", "Use TsOption mod_ts.sql.legacy md5\nUse TsOption mod_ts.sql.upgrade on")}
       ${section("query", 'Use TsOption mod_ts.sql.query "SELECT password FROM users WHERE name = ? AND password IS NOT NULL"')}
-      ${section("none", "Use TsOption mod_ts.sql.table nothing")}`,
+      ${section("none", "Use TsOption mod_ts.sql.table nothing")}
+      ${section("quick", "Use TsTicket\nRequire mod_ts_ticket").replace("Require valid-user", "")}`,
     files: {
       dsn: `${database.dsn}\n`,
       ...Object.fromEntries(
-        ["plain", "legacy", "query", "none"].map((name) => [`htdocs/${name}/a.txt`, "in\n"]),
+        ["plain", "legacy", "query", "none", "quick"].map((name) => [
+          `htdocs/${name}/a.txt`,
+          "in\n",
+        ]),
       ),
     },
   });
@@ -63,6 +73,23 @@ async function check(
   t.equal(await ask("plain", "md5"), 200, "renewed");
   t.equal(await ask("plain", "md5", "wrong"), 401);
   t.equal(await ask("none", "john"), 503, "no such table");
+
+  // Nobody tells Apache of a change: a ticket holds until it expires or is revoked.
+  const quick = async (cookie = ""): Promise<Reply> => {
+    const headers = { authorization: `Basic ${btoa("john:secret")}`, ...(cookie && { cookie }) };
+    return apache.request("/quick/a.txt", { headers });
+  };
+  const given = async (): Promise<string> => (await quick()).headers["set-cookie"]?.[0] ?? "";
+  const [ticket] = (await until(given, "mod_ts_ticket=")).split(";");
+  const setPassword = (hash: string): void =>
+    database.run(`${kind === "mariadb" ? "USE site; " : ""}UPDATE users SET password = '${hash}'
+      WHERE name = 'john';`);
+  setPassword("none");
+  t.equal((await quick()).status, 401, "without a ticket");
+  t.equal((await quick(ticket)).status, 200, "with one");
+  execFileSync(process.execPath, [program, "tickets", "revoke", "--user", "john", apache.folder]);
+  t.equal((await quick(ticket)).status, 401, "revoked");
+  setPassword(argon2);
 
   await database.stop();
   t.equal(await ask("plain", "john"), 503, "also who was let in a moment ago");

@@ -2,9 +2,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname } from "node:path";
 import { getOrCreate } from "../base/cache.ts";
+import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { compileAside, largeFile, type LanguageModule, UncompiledFile } from "./aside.ts";
-import { asBuildError, BuildError } from "./build-error.ts";
+import { asBuildError, BuildError, formatPosition } from "./build-error.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
@@ -14,6 +15,7 @@ import { type DynamicImport, isJson, ModuleRecord, type Owner } from "./module-r
 import type { Pasts } from "./past.ts";
 import { isLocal } from "./resolve.ts";
 import { forgetSource } from "./stack.ts";
+import { isRunning } from "./timers.ts";
 import { closure, type Past, Transaction, type Workshop } from "./transaction.ts";
 import { withinTime } from "../base/attempt.ts";
 import { during } from "../base/vitals.ts";
@@ -39,6 +41,8 @@ export class Graph implements Workshop {
   readonly approve: (file: string) => void;
   /** Last good builds of all workers. */
   readonly pasts: Pasts | undefined;
+  /** Whether the process is about to end. */
+  isClosing: boolean = false;
   readonly #options: GraphOptions;
   readonly #compiled = new Map<string, { text: string; result: CompiledCode | BuildError }>();
   readonly #generations = new Map<string, number>();
@@ -230,6 +234,7 @@ export class Graph implements Workshop {
 
   async #dispose(records: readonly ModuleRecord[]): Promise<void> {
     await this.#outside(() => dispose(records, this.#options.disposeTimeout));
+    if (!this.isClosing) for (const record of records) reportIntervals(record);
     for (const { file } of records) if (!this.latest.has(file)) forgetSource(file);
   }
 }
@@ -256,6 +261,15 @@ async function call(record: ModuleRecord, limit: number): Promise<void> {
     await withinTime(Promise.resolve(hook(record.state)), limit);
   } catch (error) {
     log("error", `dispose of ${record.file} failed`, { error });
+  }
+}
+
+/** A save that adds a timer each time makes all of them work. */
+function reportIntervals({ file, intervals }: ModuleRecord): void {
+  for (const interval of intervals.filter(isRunning)) {
+    const place = formatPosition(interval.place);
+    const { code, level, message } = new ModTsError("MODTS_TIMER_LEFT", { file, place });
+    log(level, message, { code });
   }
 }
 

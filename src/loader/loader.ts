@@ -179,6 +179,7 @@ export class Loader {
 
   /** Waits for the running build, and disposes of every version that no request holds. */
   async close(): Promise<void> {
+    this.#graph.isClosing = true;
     await this.#watch?.close();
     await this.#graph.idle();
     await Promise.all(Array.from(this.#entries.values(), (entry) => entry.close()));

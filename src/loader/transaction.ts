@@ -12,6 +12,7 @@ import type { DynamicImport, ImportRequest, ModuleRecord } from "./module-record
 import { isLocal, resolveLocal, type LocalResolution } from "./resolve.ts";
 import { explain } from "./explain.ts";
 import { Staleness } from "./staleness.ts";
+import { type StartedInterval, watchIntervals } from "./timers.ts";
 
 /** A local file of an earlier build. */
 export interface PastFile {
@@ -261,9 +262,20 @@ export class Transaction {
       const pending = reached.flatMap((record) => this.#pending.get(record) ?? []);
       await withinTime(Promise.all(pending), evaluateTimeout);
       for (const record of reached) record.link();
-      await root.evaluate(evaluateTimeout);
+      await this.#evaluate(root, evaluateTimeout);
     } catch (error) {
       throw await explain(error, root, reached);
+    }
+  }
+
+  async #evaluate(root: ModuleRecord, timeout: number): Promise<void> {
+    const started: StartedInterval[] = [];
+    try {
+      await watchIntervals(started, () => root.evaluate(timeout));
+    } finally {
+      for (const interval of started) {
+        this.#drafts.get(interval.place.file)?.intervals.push(interval);
+      }
     }
   }
 

@@ -1,0 +1,84 @@
+import t from "tap";
+import { makeProject, type Project } from "../fixtures/loader/project.ts";
+import { until } from "../fixtures/until.ts";
+
+const left = ({ log }: Project): string[] =>
+  log.filter(({ code }) => code === "MODTS_TIMER_LEFT").map(({ message }) => message);
+
+/** A version is disposed of after the request that replaced it. */
+const leaves = async (project: Project, pattern: RegExp): Promise<string[]> => {
+  await until(() => left(project).join("\n"), pattern);
+  return left(project);
+};
+
+/** A module whose interval is kept, so that the test can end it. */
+const ticking = (more: string): string => `
+import "./helper.ts";
+const timers = ((globalThis as any).leftTimers ??= []);
+timers.push(setInterval(() => {}, 60_000));
+${more}
+export const handler = () => {};`;
+
+function clearAll(): void {
+  const timers = (Reflect.get(globalThis, "leftTimers") ?? []) as NodeJS.Timeout[];
+  for (const timer of timers.splice(0)) clearInterval(timer);
+}
+
+t.afterEach(clearAll);
+
+t.test("an interval that a replaced version leaves behind is said, with its line", async (t) => {
+  const project = await makeProject(t);
+  await project.save("helper.ts", "");
+  await project.save("a.ts", ticking("// v1"));
+  await project.request("a.ts");
+  t.same(left(project), [], "while the version serves");
+  await project.save("a.ts", "export const handler = () => {};");
+  await project.request("a.ts");
+  t.match(await leaves(project, /a\.ts:4:13/), { length: 1 });
+});
+
+t.test("one of an import, and of a library that it calls", async (t) => {
+  const project = await makeProject(t);
+  await project.save(
+    "node_modules/ticker/index.js",
+    "exports.tick = () => setInterval(() => {}, 60_000);",
+  );
+  await project.save(
+    "helper.ts",
+    '\nimport { tick } from "ticker";\nawait null;\n((globalThis as any).leftTimers ??= []).push(tick());',
+  );
+  await project.save("a.ts", 'import "./helper.ts";\nexport const handler = () => {};');
+  await project.request("a.ts");
+  await project.save("helper.ts", "// nothing");
+  await project.request("a.ts");
+  t.match(await leaves(project, /helper\.ts was replaced.*helper\.ts:4:/), { length: 1 });
+});
+
+t.test("none that is cleared, is of a request, or ends with the process", async (t) => {
+  const project = await makeProject(t);
+  await project.save("helper.ts", "");
+  await project.save("a.ts", ticking("export const dispose = () => clearInterval(timers.pop());"));
+  await project.request("a.ts");
+  await project.save(
+    "a.ts",
+    "export const handler = () => void ((globalThis as any).leftTimers ??= []).push(setInterval(() => {}, 60_000));",
+  );
+  await project.request("a.ts");
+  await project.save("a.ts", "setTimeout(() => {}, 1); export const handler = () => {};");
+  await project.request("a.ts");
+  await project.save("a.ts", ticking("// v4"));
+  await project.request("a.ts");
+  await project.save("a.ts", ticking("// v5"));
+  await project.request("a.ts");
+  t.match(await leaves(project, /a\.ts/), { length: 1 }, "that of v4");
+  await project.loader.close();
+  t.match(left(project), { length: 1 });
+});
+
+t.test("one of a save that failed after it", async (t) => {
+  const project = await makeProject(t);
+  await project.save("helper.ts", "");
+  await project.save("a.ts", ticking("throw new Error('late');"));
+  await t.rejects(project.request("a.ts"));
+  t.match(await leaves(project, /a\.ts:4:13/), { length: 1 });
+});

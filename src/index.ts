@@ -61,8 +61,8 @@ export {
   type ProtectedCookieOptions,
 } from "./request/cookies/protected-cookie.ts";
 export { redirect, type RedirectOptions } from "./request/response/redirect.ts";
-export { fetchOrigin, type InternalRedirectOptions } from "./request/origin.ts";
-export type { PreviousRequest } from "./request/exchange.ts";
+export { fetchOrigin, type InternalRedirectOptions, type SubRequest } from "./request/origin.ts";
+export type { MainRequest, PreviousRequest } from "./request/exchange.ts";
 export type { ApacheConnection } from "./request/connection.ts";
 export type { ApacheServer } from "./request/connection.ts";
 export type { Upload, UploadHead } from "./request/body/upload.ts";

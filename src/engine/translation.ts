@@ -21,7 +21,7 @@ export interface Translation {
 export function translationOf(req: ApacheRequest): Translation | undefined {
   const { context } = req[internals];
   const { uri, args, filename } = req;
-  const isMoved = uri !== context.uri || args !== (context.args || null);
+  const isMoved = uri !== context.uri || (args ?? "") !== context.args;
   if (!isMoved && filename === context.filename) return undefined;
   const path = isMoved ? uri : addressOf(req, filename);
   requireLocal(path);

@@ -40,6 +40,14 @@ export class ApacheConnection {
   get remoteHost(): string | null {
     return this.#context.environment["REMOTE_HOST"] ?? null;
   }
+  /** Address that the client connected to; null unless the section says `Use TsLocalAddress`. */
+  get localIp(): string | null {
+    return this.#context.environment["SERVER_ADDR"] ?? null;
+  }
+  /** Address and port that the client connected to; null as {@link localIp}. */
+  get localAddr(): [string, number] | null {
+    return this.localIp === null ? null : [this.localIp, this.#context.serverPort];
+  }
   /** Whether the client has disconnected. */
   get aborted(): boolean {
     return this.#exchange.signal.aborted;

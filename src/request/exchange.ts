@@ -110,13 +110,17 @@ export interface CallbackInfo {
   readonly previous?: PreviousRequest | undefined;
 }
 
-/** The request before an internal redirect; httpd: `r->prev`. */
-export interface PreviousRequest {
+/** The request that another one is a part of; httpd: `r->main`. */
+export interface MainRequest {
   readonly method: string;
   /** Request target as sent. */
   readonly unparsedUri: string;
   /** Path of the URL, decoded. */
   readonly uri: string;
+}
+
+/** The request before an internal redirect; httpd: `r->prev`. */
+export interface PreviousRequest extends MainRequest {
   /** Its user, else null. */
   readonly user: string | null;
   readonly notes: Dictionary;

@@ -85,13 +85,16 @@ export interface RedirectTarget {
   /** Path and query, escaped. */
   readonly path: string;
   readonly method: string;
+  /** Whether the response is a part of another one: ranges and conditions of the client are not for it. */
+  readonly isPart?: boolean;
 }
 
 /** See `fetchOrigin` and `req.internalRedirect`. */
 export interface OriginAccess {
   /** Whether callbacks to Apache are configured. */
   readonly callsBack: boolean;
-  fetch(req: RequestFacts): Promise<Response>;
+  /** @param part another address of Apache in place of the original resource */
+  fetch(req: RequestFacts, part?: RedirectTarget): Promise<Response>;
   redirect(req: RequestFacts, target: RedirectTarget): Promise<void>;
 }
 

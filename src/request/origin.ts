@@ -47,14 +47,7 @@ export async function internalRedirect(
 ): Promise<number> {
   const { response, finalizer } = req[internals];
   if (response.begun) throw new ModTsError("MODTS_HEADERS_SENT", { name: "internalRedirect" });
-  const path = uri.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
-  // Attack: "//host/path" or "http://host/path" of a client would choose another server.
-  if (!/^\/(?!\/)/.test(path) || path.includes("#")) {
-    throw badArgument(
-      "internalRedirect",
-      "it takes a path that begins with one /, and no fragment",
-    );
-  }
+  const path = requirePath(uri, "internalRedirect");
   const method = options.method ?? (req.headerOnly ? "HEAD" : "GET");
   const origin = originOf(req);
   response.discard();
@@ -62,6 +55,29 @@ export async function internalRedirect(
   await finalizer?.settle(true);
   await origin.redirect(req, { path, method });
   return OK;
+}
+
+/** A resource of this Apache, for the same client. */
+export interface SubRequest {
+  /** Status and headers of a HEAD. A program as the resource runs for it. */
+  lookup(): Promise<Response>;
+  /** The response to a GET. */
+  run(): Promise<Response>;
+}
+
+/** See `req.subRequest`. Throws `MODTS_BAD_ARGUMENT`. */
+export function createSubRequest(req: Request, uri: string): SubRequest {
+  const path = requirePath(uri, "subRequest");
+  const ask = async (method: string): Promise<Response> =>
+    originOf(req).fetch(req, { path, method, isPart: true });
+  return { lookup: () => ask("HEAD"), run: () => ask("GET") };
+}
+
+/** Attack: "//host/path" or "http://host/path" of a client would choose another server. */
+function requirePath(uri: string, name: string): string {
+  const path = uri.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
+  if (/^\/(?!\/)/.test(path) && !path.includes("#")) return path;
+  throw badArgument(name, "it takes a path that begins with one /, and no fragment");
 }
 
 function originOf(req: Request): OriginAccess {

@@ -8,9 +8,16 @@ import {
   REMOTE_NAME,
   REMOTE_NOLOOKUP,
 } from "./connection.ts";
-import type { Dictionary, Exchange, PreviousRequest, RequestContext } from "./exchange.ts";
+import type {
+  Dictionary,
+  Exchange,
+  MainRequest,
+  PreviousRequest,
+  RequestContext,
+} from "./exchange.ts";
 import { FileInfo } from "./file-info.ts";
-import { HeaderTable } from "./headers.ts";
+import { HeaderTable, parseNotes } from "./headers.ts";
+import { decodePath } from "./requested-url.ts";
 import { formatUrl, hostnameOf, type ParsedUri, parseUri } from "./uri.ts";
 import * as methods from "./methods.ts";
 
@@ -59,13 +66,17 @@ export class RequestFacts {
   get server(): ApacheServer {
     return (this.#server ??= new ApacheServer(this.#context));
   }
-  /** Main request of a subrequest; always null. */
-  get main(): null {
-    return null;
+  /** The page that a part of it (mod_include) or a listing was looked up for, else null. */
+  get main(): MainRequest | null {
+    if (!this.#context.environment["MOD_TS_SUBREQUEST"]) return null;
+    return requestOf(this.#context);
   }
-  /** The request before an `internalRedirect`, else null. */
+  /** The request before an `internalRedirect`, or the failed one in an `ErrorDocument`, else null. */
   get prev(): PreviousRequest | null {
-    return this.#context.callback?.previous ?? null;
+    const { callback, environment, user } = this.#context;
+    if (!environment["MOD_TS_STATUS"]) return callback?.previous ?? null;
+    const notes = parseNotes(environment["MOD_TS_PREVIOUS_NOTES"] ?? "");
+    return { ...requestOf(this.#context), user: user || null, notes };
   }
   /** Always null: a redirected request is a separate request. */
   get next(): null {
@@ -159,9 +170,9 @@ export class RequestFacts {
   set pathInfo(pathInfo: string) {
     this.#pathInfo = pathInfo;
   }
-  /** Query string as sent, without `?`; null when there is none. */
+  /** Query string as sent, without `?`; empty for `/x?`, null when there is none. */
   get args(): string | null {
-    return this.#args === undefined ? this.#context.args || null : this.#args;
+    return this.#args === undefined ? argsOf(this.#context) : this.#args;
   }
   set args(args: string | null) {
     this.#args = args;
@@ -248,6 +259,17 @@ export class RequestFacts {
     const { remoteAddress, remotePort, uniqueId } = this.#context;
     log(level, message, { client: `${remoteAddress}:${remotePort}`, uniqueId });
   }
+}
+
+/** The request that the request line is about: of a subrequest, or of an error page, another one. */
+function requestOf({ requestLine, target }: RequestContext): MainRequest {
+  const [method = ""] = requestLine.split(" ");
+  return { method, unparsedUri: target, uri: decodePath(parseUri(target).path ?? "/") };
+}
+
+/** Apache does not distinguish `/x?` and `/x`. */
+function argsOf({ args, target }: RequestContext): string | null {
+  return args || (target.endsWith("?") ? "" : null);
 }
 
 const numbers: ReadonlyMap<string, number> = new Map(

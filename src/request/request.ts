@@ -20,7 +20,12 @@ import {
 import { methodMask, methodNumberOf, RequestFacts } from "./request-facts.ts";
 import { M_INVALID } from "./methods.ts";
 import { type FormOptions, readForm } from "./body/read-form.ts";
-import { internalRedirect, type InternalRedirectOptions } from "./origin.ts";
+import {
+  createSubRequest,
+  internalRedirect,
+  type InternalRedirectOptions,
+  type SubRequest,
+} from "./origin.ts";
 import { ResponseBuffer } from "./response/response.ts";
 import { sendFile } from "./response/send-file.ts";
 import { type ContentOptions, serveContent, serveFile } from "./response/serve-content.ts";
@@ -363,6 +368,16 @@ export class ApacheRequest extends RequestFacts {
    */
   internalRedirect(uri: string, options?: InternalRedirectOptions): Promise<number> {
     return internalRedirect(this, uri, options);
+  }
+  /**
+   * Another path of this host, with its sections, access control and handlers, as a web-standard
+   * `Response`: `run()` for the content, `lookup()` for status and headers. Check `status` or `ok`.
+   * @example
+   * const menu = await req.subRequest("/menu.html").run();
+   * if (menu.ok) req.write(await menu.text());
+   */
+  subRequest(uri: string): SubRequest {
+    return createSubRequest(this, uri);
   }
   /** Runs `callback(data)` after the response and its log, last one first. Errors are logged. */
   registerCleanup<T = undefined>(callback: (data: T) => unknown, data?: T): void {

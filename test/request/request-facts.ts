@@ -77,6 +77,19 @@ t.test("what handlers may change", async (t) => {
 
 t.test("no query is null, as in mod_python", async (t) => {
   t.equal(factsOf({ args: "" }).args, null);
+  t.equal(factsOf({ args: "", target: "/a?" }).args, "", "an empty one is empty");
+});
+
+t.test("of a part of a page, and of an error page", async (t) => {
+  const about = { requestLine: "POST /p%20q?x HTTP/1.1", target: "/p%20q?x" };
+  const page = { method: "POST", unparsedUri: "/p%20q?x", uri: "/p q" };
+  t.strictSame(factsOf({ ...about, environment: { MOD_TS_SUBREQUEST: "1" } }).main, page);
+  const environment = { MOD_TS_STATUS: "404", MOD_TS_PREVIOUS_NOTES: "a=1&b=%26" };
+  t.same(factsOf({ ...about, user: "ann", environment }).prev, {
+    ...page,
+    user: "ann",
+    notes: { a: "1", b: "&" },
+  });
 });
 
 t.test("finfo follows filename", async (t) => {

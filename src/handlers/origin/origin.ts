@@ -100,9 +100,9 @@ export class Origin implements OriginAccess {
     await copyResponse(req, await this.#request(req, { redirect: target }));
   }
 
-  async fetch(req: ApacheRequest): Promise<Response> {
+  async fetch(req: ApacheRequest, part?: RedirectTarget): Promise<Response> {
     // Handlers may change the body, so it must not be compressed.
-    const upstream = await this.#request(req, { plain: true });
+    const upstream = await this.#request(req, { plain: true, ...(part && { redirect: part }) });
     // A response that is never returned or read must not hold its connection and place.
     req[internals].cleanups.push(() => upstream.destroy());
     if (req[internals].isOver) {

@@ -64,10 +64,9 @@ export function forApache(
   if (redirect && !hasBody(req, redirect.method)) for (const name of bodyHeaders) drop.add(name);
   // A multipart response would not show whether it holds source code; servers may ignore ranges.
   if (!redirect && isProgram(req) && req.headersIn.get("range")?.includes(",")) drop.add("range");
-  const kept = toRecord(
-    endToEnd(req.headersIn.raw()),
-    (name) => drop.has(name) || (!redirect && isForOther(req, name)),
-  );
+  const isOther = (name: string): boolean =>
+    redirect ? Boolean(redirect.isPart) && isConditional(name) : isForOther(req, name);
+  const kept = toRecord(endToEnd(req.headersIn.raw()), (name) => drop.has(name) || isOther(name));
   return { path, headers: { ...kept, host } };
 }
 
@@ -86,7 +85,11 @@ function ownPath(req: ApacheRequest): string | undefined {
 
 /** Whether a header is about the refused page, not the ErrorDocument: ranges and conditions. */
 function isForOther(req: ApacheRequest, name: string): boolean {
-  return /^(?:range|if-.+)$/.test(name) && req[internals].response.errorStatus !== undefined;
+  return isConditional(name) && req[internals].response.errorStatus !== undefined;
+}
+
+function isConditional(name: string): boolean {
+  return /^(?:range|if-.+)$/.test(name);
 }
 
 /** Length of the body as the transport has it, else chunks: handlers may change `headersIn`. */

@@ -78,7 +78,7 @@ export const noFields: Fields = {
 
 /** Synchronous when nothing was sent. Rejects with `HttpError` for unreadable forms. */
 export function fieldsOf(req: ApacheRequest): Fields | Promise<Fields> {
-  const isEmpty = req.args === null && !req[internals].exchange.hasBody;
+  const isEmpty = !req.args && !req[internals].exchange.hasBody;
   return isEmpty ? noFields : req.form();
 }
 

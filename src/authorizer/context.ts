@@ -10,7 +10,8 @@ import type { PhaseName } from "../engine/handler.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
 import { parseNotes } from "../request/headers.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import { canonicalHost, decodePath, requestedUrl } from "../request/requested-url.ts";
+import { canonicalHost, requestedUrl } from "../request/requested-url.ts";
+import { decodePath } from "../request/uri.ts";
 import { parseUri } from "../request/uri.ts";
 import type { AccessQuestion, Params } from "./trust.ts";
 

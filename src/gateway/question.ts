@@ -13,7 +13,7 @@ import type { Directives } from "../engine/directives.ts";
 import { ModTsError } from "../base/errors.ts";
 import { emptyContext, type RequestContext } from "../request/exchange.ts";
 import { HeaderTable } from "../request/headers.ts";
-import { decodePath } from "../request/requested-url.ts";
+import { decodePath } from "../request/uri.ts";
 import { hostnameOf } from "../request/uri.ts";
 
 /**

@@ -17,8 +17,7 @@ import type {
 } from "./exchange.ts";
 import { FileInfo } from "./file-info.ts";
 import { HeaderTable, parseNotes } from "./headers.ts";
-import { decodePath } from "./requested-url.ts";
-import { formatUrl, hostnameOf, type ParsedUri, parseUri } from "./uri.ts";
+import { decodePath, formatUrl, hostnameOf, type ParsedUri, parseUri } from "./uri.ts";
 import * as methods from "./methods.ts";
 
 /** Everything is lazy, as most requests need little. Names are those of mod_python. */

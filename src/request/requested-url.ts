@@ -8,7 +8,7 @@
 import { ModTsError } from "../base/errors.ts";
 import { decodeHeader, encodeHeader } from "./headers.ts";
 import type { RequestFacts } from "./request-facts.ts";
-import { formatUrl, parseUri } from "./uri.ts";
+import { formatUrl, normalizePath, parseUri, unescapePath } from "./uri.ts";
 
 export interface RequestedUrl {
   /** `http` or `https`. */
@@ -42,11 +42,11 @@ export function requestedUrl(req: Requested): RequestedUrl {
  * reveals whether `%2F` was a slash (`AllowEncodedSlashes On`) or itself (`NoDecode`).
  */
 export function canonicalPath(sent: string, served: string): string {
-  const path = normalize(served);
-  const decoded = resolve(unescape(sent, /%([0-9a-f]{2})/gi), path);
+  const path = normalizePath(served);
+  const decoded = resolve(unescapePath(sent, /%([0-9a-f]{2})/gi), path);
   if (decoded !== undefined && (!/%2f/i.test(sent) || decodeHeader(decoded) === path))
     return escape(decoded);
-  const kept = resolve(unescape(sent, /%((?!2f)[0-9a-f]{2})/gi), path);
+  const kept = resolve(unescapePath(sent, /%((?!2f)[0-9a-f]{2})/gi), path);
   if (kept !== undefined && decodeHeader(kept).toLowerCase() === path.toLowerCase()) {
     requireNoHiddenDots(kept);
     return escape(kept).replaceAll(/%252f/gi, "%2F");
@@ -69,37 +69,12 @@ function requireNoHiddenDots(path: string): void {
  * `/priv/secret`, otherwise `/secret`. The served path decides; undefined if it is neither.
  */
 function resolve(path: string, served: string): string | undefined {
-  const merged = normalize(path);
-  const unmerged = normalize(path, false);
+  const merged = normalizePath(path);
+  const unmerged = normalizePath(path, false);
   if (merged === unmerged) return merged;
   return [merged, unmerged].find(
     (each) => decodeHeader(each).toLowerCase() === served.toLowerCase(),
   );
-}
-
-/** The decoded path without `.`, `..` and empty segments; `%2F` is a slash. */
-export function decodePath(sent: string): string {
-  return decodeHeader(normalize(unescape(sent, /%([0-9a-f]{2})/gi)));
-}
-
-/** One character per byte, so that no encoding makes two paths equal. */
-function unescape(path: string, pattern: RegExp): string {
-  return encodeHeader(path).replaceAll(pattern, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-}
-
-/** httpd's `ap_normalize_path`, without `.`, `..` and empty segments; these go first with `MergeSlashes On`. */
-function normalize(path: string, mergesFirst = true): string {
-  const segments: string[] = [];
-  const all = path.replace(/^\//, "").split("/");
-  for (const segment of all) {
-    if (segment === "..") segments.pop();
-    else if (segment !== "." && !(mergesFirst && segment === "")) segments.push(segment);
-  }
-  const names = segments.filter(Boolean);
-  const isDirectory = ["", ".", ".."].includes(all.at(-1) ?? "") && names.length > 0;
-  return `/${names.join("/")}${isDirectory ? "/" : ""}`;
 }
 
 /** RFC 3986, section 3.3: characters that need no escape in a path. */

@@ -1,4 +1,5 @@
 /** Parsing of request targets, and construction of URLs. */
+import { decodeHeader, encodeHeader } from "./headers.ts";
 
 /** The nine parts of `req.parsedUri`; missing ones are null. Nothing is decoded. */
 export interface ParsedUri {
@@ -56,4 +57,29 @@ export function hostnameOf(target: string, hostHeader: string | undefined): stri
   const host = target.startsWith("/") ? hostHeader : (parseUri(target).hostinfo ?? hostHeader);
   const match = /^(?:[^@]*@)?(\[[^\]]*\]|[^:]*?)\.?(?::\d*)?$/.exec(host ?? "");
   return match?.[1]?.toLowerCase() || null;
+}
+
+/** The decoded path without `.`, `..` and empty segments; `%2F` is a slash. */
+export function decodePath(sent: string): string {
+  return decodeHeader(normalizePath(unescapePath(sent, /%([0-9a-f]{2})/gi)));
+}
+
+/** One character per byte, so that no encoding makes two paths equal. */
+export function unescapePath(path: string, pattern: RegExp): string {
+  return encodeHeader(path).replaceAll(pattern, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+/** httpd's `ap_normalize_path`, without `.`, `..` and empty segments; these go first with `MergeSlashes On`. */
+export function normalizePath(path: string, mergesFirst = true): string {
+  const segments: string[] = [];
+  const all = path.replace(/^\//, "").split("/");
+  for (const segment of all) {
+    if (segment === "..") segments.pop();
+    else if (segment !== "." && !(mergesFirst && segment === "")) segments.push(segment);
+  }
+  const names = segments.filter(Boolean);
+  const isDirectory = ["", ".", ".."].includes(all.at(-1) ?? "") && names.length > 0;
+  return `/${names.join("/")}${isDirectory ? "/" : ""}`;
 }

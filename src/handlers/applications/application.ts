@@ -13,7 +13,8 @@ import { oncePerSection, SectionOptions } from "../../base/options.ts";
 import { missingExport, wrapHandlerError } from "../../engine/phase-runner.ts";
 import { type HandlerReference, parseReference } from "../../engine/handler-reference.ts";
 import { describe, ModTsError } from "../../base/errors.ts";
-import { canonicalPath, decodePath } from "../../request/requested-url.ts";
+import { canonicalPath } from "../../request/requested-url.ts";
+import { decodePath } from "../../request/uri.ts";
 import { parseUri } from "../../request/uri.ts";
 
 export interface ApplicationCall extends ApplicationOptions {

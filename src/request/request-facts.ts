@@ -73,7 +73,7 @@ export class RequestFacts {
   /** The request before an `internalRedirect`, or the failed one in an `ErrorDocument`, else null. */
   get prev(): PreviousRequest | null {
     const { callback, environment, user } = this.#context;
-    if (!environment["MOD_TS_STATUS"]) return callback?.previous ?? null;
+    if (errorStatusOf(this.#context) === undefined) return callback?.previous ?? null;
     const notes = parseNotes(environment["MOD_TS_PREVIOUS_NOTES"] ?? "");
     return { ...requestOf(this.#context), user: user || null, notes };
   }
@@ -258,6 +258,12 @@ export class RequestFacts {
     const { remoteAddress, remotePort, uniqueId } = this.#context;
     log(level, message, { client: `${remoteAddress}:${remotePort}`, uniqueId });
   }
+}
+
+/** `mod_ts.conf` passes on the status that an `ErrorDocument` is for. */
+export function errorStatusOf({ environment }: RequestContext): number | undefined {
+  const status = environment["MOD_TS_STATUS"];
+  return status !== undefined && /^[45]\d\d$/.test(status) ? Number(status) : undefined;
 }
 
 /** The request that the request line is about: of a subrequest, or of an error page, another one. */

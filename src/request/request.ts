@@ -17,7 +17,7 @@ import {
   type RequestInternals,
   type RequestPhase,
 } from "./internals.ts";
-import { methodMask, methodNumberOf, RequestFacts } from "./request-facts.ts";
+import { errorStatusOf, methodMask, methodNumberOf, RequestFacts } from "./request-facts.ts";
 import { M_INVALID } from "./methods.ts";
 import { type FormOptions, readForm } from "./body/read-form.ts";
 import {
@@ -136,7 +136,8 @@ export class ApacheRequest extends RequestFacts {
   }
   /** `Content-Language` of {@link headersOut}. */
   get contentLanguages(): string[] {
-    return splitList(this.headersOut.getAll("Content-Language").join(","));
+    const lists = this.headersOut.getAll("Content-Language");
+    return lists.flatMap((list) => list.split(/[\s,]+/)).filter(Boolean);
   }
   /** Headers of the response; dropped when the request ends with an error status. */
   get headersOut(): HeaderTable {
@@ -372,9 +373,6 @@ export class ApacheRequest extends RequestFacts {
   /**
    * Another path of this host, with its sections, access control and handlers, as a web-standard
    * `Response`: `run()` for the content, `lookup()` for status and headers. Check `status` or `ok`.
-   * @example
-   * const menu = await req.subRequest("/menu.html").run();
-   * if (menu.ok) req.write(await menu.text());
    */
   subRequest(uri: string): SubRequest {
     return createSubRequest(this, uri);
@@ -395,17 +393,4 @@ export class ApacheRequest extends RequestFacts {
     }
     addHandler(this.#internals, phase, handler);
   }
-}
-
-function splitList(value: string): string[] {
-  return value
-    .split(",")
-    .map((item) => item.trim())
-    .filter(Boolean);
-}
-
-/** `mod_ts.conf` passes on the status that an `ErrorDocument` is for. */
-function errorStatusOf({ environment }: RequestContext): number | undefined {
-  const status = environment["MOD_TS_STATUS"];
-  return status !== undefined && /^[45]\d\d$/.test(status) ? Number(status) : undefined;
 }

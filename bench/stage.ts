@@ -21,6 +21,8 @@ export interface StageOptions {
   config: Config;
   /** In place of the event MPM. */
   mpm?: string;
+  /** @default defaultModules */
+  modules?: readonly string[];
 }
 
 export interface Stage {
@@ -43,7 +45,7 @@ export async function onStage(
   const httpd = await findHttpd();
   if (!httpd) throw new Error("no Apache httpd found: run npm start once, or install apache2");
   const folder = mkdtempSync(join(tmpdir(), "mod-ts-bench-"));
-  const { mpm = "mod_mpm_event" } = options;
+  const { mpm = "mod_mpm_event", modules = defaultModules } = options;
   const children: ChildProcess[] = [];
   const start = (...args: string[]): ChildProcess => {
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -55,7 +57,7 @@ export async function onStage(
     const server = await createPrivateServer({
       directory: folder,
       httpd,
-      modules: defaultModules.map((name) => (name === "mod_mpm_event" ? mpm : name)).toSorted(),
+      modules: modules.map((name) => (name === "mod_mpm_event" ? mpm : name)).toSorted(),
       conf: `Define FOLDER "${folder}"
 Define MOD_TS_RUN "${folder}/run"
 # All threads from the beginning: a child that httpd ends for want of work would count as failed requests.

@@ -3,7 +3,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { handlerFile } from "../fixtures/handler-file.ts";
-import { startApache } from "../fixtures/httpd.ts";
+import { type Reply, startApache } from "../fixtures/httpd.ts";
 import { killSidecar } from "../fixtures/processes.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -191,6 +191,19 @@ t.test("everything that is not an OK keeps the door shut", async (t) => {
     t.notMatch(reply.body, "deny\n", what);
   }
   t.match(await apache.request("/broken/a.txt"), { status: 500 });
+});
+
+t.test("headers of ours reach clients with refusals only, as apache.md says", async (t) => {
+  const ours = ({ headers }: Reply): string[] =>
+    Object.keys(headers).filter((name) => name.startsWith("mod-ts"));
+  t.same(ours(await apache.request("/basic/a.txt", basic("ann", "pass"))), []);
+  t.same(ours(await apache.request("/document/a.txt")), [], "the page of an ErrorDocument");
+  for (const path of ["/basic/a.txt", "/deny/a.txt?json", "/deny/a.txt?declined"]) {
+    const left = ours(await apache.request(path)).map((name) => name.replace("mod-ts-", ""));
+    const known = left.filter((name) => /^(?:proof|type|location|declined)$/.test(name));
+    t.same(left, known, path);
+    t.ok(left.includes("proof"), "the day that Apache lets it be removed, apache.md can say so");
+  }
 });
 
 t.test("with the sidecar down nothing is served", async (t) => {

@@ -1,7 +1,6 @@
 /** Loads the filters of a location, and puts them around the exchange of a request. */
-import { statSync } from "node:fs";
-import { attempt } from "../base/attempt.ts";
 import { describe, ModTsError } from "../base/errors.ts";
+import { version } from "../base/version.ts";
 import { isHttpError } from "../base/http-error.ts";
 import {
   type AppliedFilter,
@@ -56,7 +55,8 @@ async function loadFilter(
     if (isHttpError(error) || error instanceof ModTsError) return error;
     return new ModTsError("MODTS_FILTER_FAILED", { filter: reference.text }, { cause: error });
   });
-  return { filter, types, version: `${reference.text} ${savedAt(module.file)}` };
+  // For `ETag`: browsers keep what another version of the filter made.
+  return { filter, types, version: `${reference.text} ${module.digest ?? version}` };
 }
 
 function findFilter(module: HandlerModule, name: string): Filter {
@@ -70,9 +70,4 @@ function findFilter(module: HandlerModule, name: string): Filter {
   const filter = toFilter(value);
   if (filter) return filter;
   throw new ModTsError("MODTS_NOT_CALLABLE", { name, module: module.file, type: describe(value) });
-}
-
-/** For `ETag`: browsers keep what another version of the filter made. */
-function savedAt(file: string): number {
-  return attempt(() => statSync(file).mtimeMs, 0);
 }

@@ -18,6 +18,7 @@ import type { CompileCache } from "./compile-cache.ts";
 import type { Languages } from "./compile.ts";
 import { Entry, type Version } from "./entry.ts";
 import { Graph } from "./graph.ts";
+import { digestOf } from "./module-record.ts";
 import type { Pasts } from "./past.ts";
 import { installStackTraces } from "./stack.ts";
 import { threadModules } from "./threads.ts";
@@ -238,6 +239,11 @@ export class LoadedModule {
   /** Exports declared by the module itself, without re-exports and `default`. */
   get declared(): ReadonlySet<string> {
     return this.#version.record.ownExports;
+  }
+
+  /** Of its text, and of the local files that it imports. */
+  get digest(): string {
+    return digestOf(this.#version.record);
   }
 
   /** Releases the version; idempotent. */

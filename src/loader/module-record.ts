@@ -1,4 +1,5 @@
 /** One version of a user module, and the V8 module that runs it. */
+import { createHash } from "node:crypto";
 import { extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
@@ -59,6 +60,26 @@ let serial = 0;
 const cacheIsOff = process.execArgv.includes("--no-compilation-cache");
 
 const records = new WeakMap<object, ModuleRecord>();
+
+const digests = new WeakMap<ModuleRecord, string>();
+
+/**
+ * Digest of the texts of a module and of all local files that it imports, the same in each process.
+ * An `import()` counts if it has run before the first call.
+ */
+export function digestOf(record: ModuleRecord): string {
+  const known = digests.get(record);
+  if (known !== undefined) return known;
+  const hash = createHash("sha256");
+  const seen = new Set([record]);
+  for (const each of seen) {
+    hash.update(`${each.file}\0${each.text}\0`);
+    for (const { target } of each.edges.values()) if (target) seen.add(target);
+  }
+  const digest = hash.digest("base64url");
+  digests.set(record, digest);
+  return digest;
+}
 
 export class ModuleRecord {
   readonly file: string;

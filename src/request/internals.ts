@@ -40,6 +40,8 @@ export interface HeldModule {
   readonly exports: Readonly<Record<string, unknown>>;
   /** Names of its own exports, re-exports excluded; absent for a built-in. */
   readonly declared?: ReadonlySet<string>;
+  /** Of its text, and of the local files that it imports; absent for a built-in. */
+  readonly digest?: string;
   /** Absolute path. */
   readonly file: string;
   /** Builds of this module in this process, from 1. */

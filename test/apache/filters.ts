@@ -23,6 +23,9 @@ const conf = `
   <Location /mask/none>
     Use TsOutputFilter none
   </Location>
+  <Location /words>
+    Use TsOutputFilter words-filter.ts
+  </Location>
   <Location /chunks>
     Use TsOutputFilter filters.ts::chunks
   </Location>
@@ -91,12 +94,17 @@ const conf = `
   AddCharset iso-8859-1 .latin1
 `;
 
-const names = "mask mask/inner mask/none chunks two stream gone fails small early missing deflate";
+const names =
+  "words mask mask/inner mask/none chunks two stream gone fails small early missing deflate";
 const texts = names.split(" ").map((name) => [`htdocs/${name}/a.txt`, "room 101"] as const);
 
 const apache = await startOrigin(t, {
   conf,
-  handlers: { "filters.ts": handlerFile("filters.ts") },
+  handlers: {
+    "filters.ts": handlerFile("filters.ts"),
+    "words.ts": "",
+    "words-filter.ts": `import { word } from "./words.ts";\nexport const outputFilter = () => word;\n`,
+  },
   files: {
     ...Object.fromEntries(texts),
     "htdocs/mask/a.bin": "1234567890",
@@ -136,6 +144,18 @@ t.test("a text file through each kind of filter", async (t) => {
     t.match(reply, { status: 200, body }, name);
     t.match(reply.headers["content-type"], /^text\/plain/, `${name}: the type stays`);
   }
+});
+
+t.test("the tag follows what the filter imports", async (t) => {
+  const etags: (string | undefined)[] = [];
+  for (const word of ["one", "two", "one"]) {
+    apache.write("handlers/words.ts", `export const word: string = "${word}";\n`);
+    const { body, headers } = await apache.request("/words/a.txt");
+    t.equal(body, word);
+    etags.push(headers.etag);
+  }
+  t.not(etags[0], etags[1]);
+  t.equal(etags[0], etags[2], "and is the same for the same texts");
 });
 
 t.test("other types pass as they are", async (t) => {

@@ -385,3 +385,23 @@ t.test(
     t.match(await project.request("c.ts"), /not here/);
   },
 );
+
+t.test(
+  "the digest of a module follows its imports, and is the same for the same texts",
+  async (t) => {
+    const project = await makeProject(t);
+    await project.save("deep.ts", "export const a = 1;");
+    await project.save("shared.ts", 'export * from "./deep.ts";');
+    await project.save("a.ts", 'import { a } from "./shared.ts";\nexport const handler = () => a;');
+    const digest = async (): Promise<string> => {
+      const module = await project.load("a.ts");
+      module.release();
+      return module.digest;
+    };
+    const first = await digest();
+    await project.save("deep.ts", "export const a = 2;");
+    t.not(await digest(), first);
+    await project.save("deep.ts", "export const a = 1;");
+    t.equal(await digest(), first);
+  },
+);

@@ -5,13 +5,14 @@
  * row has the requests sent, those that failed (any status but 200), and the time from the fault to
  * the end of the last failure; 0 where nothing failed.
  */
-import { type ChildProcess, execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../src/httpd/private-server.ts";
-import { askReload, askUpgrade } from "../src/supervisor/control.ts";
+import { askReload, askStatus, askUpgrade } from "../src/supervisor/control.ts";
+import { type ListenAddress, type Listener, openListener } from "../src/supervisor/listener.ts";
 import { findSupervisor } from "../src/supervisor/run-directory.ts";
 import { onStage, type Stage, untilOk } from "./stage.ts";
 
@@ -20,6 +21,12 @@ const clients = Number(process.argv[2] ?? 2);
 const afterMs = Number(process.argv[3] ?? 6000);
 const credentials = { authorization: `Basic ${Buffer.from("ann:x").toString("base64")}` };
 const port = await freePort("127.0.0.1");
+
+const config = {
+  secret: "a-secret-of-the-bench",
+  authorizer: { port },
+  pools: { main: { workers: 2, memoryBytes: 400 * 1024 ** 2 } },
+};
 
 interface Tally {
   sent: number;
@@ -32,7 +39,7 @@ async function main(): Promise<void> {
   const rows: Record<string, string | number>[] = [];
   await onStage(
     {
-      before: `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}`,
+      before: `Define MOD_TS_AUTHORIZER 127.0.0.1:${port}\nDefine MOD_TS_SECRET ${config.secret}`,
       conf: `
         <Location /hello>
           Use TsHandler hello.ts
@@ -42,6 +49,9 @@ async function main(): Promise<void> {
         </Location>
         <Location /leak>
           Use TsHandler leak.ts
+        </Location>
+        <Location /noisy>
+          Use TsHandler noisy.ts
         </Location>
         <Location /guarded/>
           AuthType Basic
@@ -60,12 +70,15 @@ async function main(): Promise<void> {
               await new Promise((done) => setTimeout(done, 5));
             }
           }`,
+        "handlers/noisy.ts": `export async function handler(req) {
+          for (let line = 0; line < 500; line += 1) {
+            req.logError("line " + line, "error");
+            await new Promise((done) => setTimeout(done, 5));
+          }
+        }`,
         "handlers/users.ts": `export function authenHandler(req) { req.user = "ann"; return 0; }`,
       },
-      config: {
-        authorizer: { port },
-        pools: { main: { workers: 2, memoryBytes: 400 * 1024 ** 2 } },
-      },
+      config,
     },
     async (stage) => {
       let sidecar = stage.startSidecar();
@@ -84,25 +97,80 @@ async function main(): Promise<void> {
         "a handler loops": () => ask("loop"),
         "a handler loops in each worker": () => Promise.all([ask("loop"), ask("loop")]),
         "memory without end": () => ask("leak"),
-        "worker killed": async () => process.kill(workers(findSupervisor(run)!)[0]!, "SIGKILL"),
+        "worker of main killed": () => killWorker(run, "main"),
+        "worker of guards killed": () => killWorker(run, "guards"),
         reload: async () => requireOk(await askReload(run, stage.folder)),
         upgrade: async () => requireOk(await askUpgrade(run, stage.folder)),
         "httpd graceful": async () => process.kill(stage.httpdPid, "SIGUSR1"),
         restart: () => restart("SIGTERM"),
         "supervisor killed, started again": () => restart("SIGKILL"),
       };
-      for (const [fault, happen] of Object.entries(faults)) {
+      const record = async (fault: string, happen: () => Promise<unknown>): Promise<void> => {
         await ready(stage);
         rows.push({ fault, ...(await measure(stage, happen)) });
         console.error(JSON.stringify(rows.at(-1)));
+      };
+      for (const [fault, happen] of Object.entries(faults)) await record(fault, happen);
+      await end(run, sidecar);
+      sidecar = await startWithFullDisk(stage);
+      await record("log on a full disk", () => ask("noisy"));
+      await end(run, sidecar);
+      const start = await passSockets(run, stage);
+      sidecar = start();
+      for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+        await record(`restart with passed sockets, ${signal}`, async () => {
+          sidecar.kill(signal);
+          await ended(sidecar);
+          sidecar = start();
+        });
       }
-      const last = findSupervisor(run);
-      if (last !== undefined) process.kill(last, "SIGTERM");
-      await ended(sidecar);
-      while (findSupervisor(run) !== undefined) await sleep(20);
+      await end(run, sidecar);
     },
   );
   console.table(rows);
+}
+
+async function killWorker(run: string, pool: string): Promise<void> {
+  const { pools } = await askStatus(run);
+  process.kill(pools.find(({ name }) => name === pool)!.workers[0]!.pid, "SIGKILL");
+}
+
+async function end(run: string, sidecar: ChildProcess): Promise<void> {
+  const pid = findSupervisor(run);
+  if (pid !== undefined) process.kill(pid, "SIGTERM");
+  await ended(sidecar);
+  while (findSupervisor(run) !== undefined) await sleep(20);
+}
+
+/** Each write of a log line fails with ENOSPC. */
+async function startWithFullDisk(stage: Stage): Promise<ChildProcess> {
+  const file = join(stage.folder, "full/mod-ts.config.json");
+  mkdirSync(dirname(file));
+  const full = { ...config, handlers: ["../handlers"], run: "../run", log: { file: "/dev/full" } };
+  writeFileSync(file, JSON.stringify(full));
+  return stage.startSidecar("full");
+}
+
+/** It listens, and nobody accepts before the sidecar does. */
+function hold(transport: string, address: ListenAddress): Promise<Listener> {
+  return openListener({ pool: "", transport, address, shared: true }, undefined, () => {});
+}
+
+/**
+ * Sockets as of systemd units: this process holds them, and each start gets them. LISTEN_PID is the
+ * process itself, which only its own shell knows.
+ */
+async function passSockets(run: string, stage: Stage): Promise<() => ChildProcess> {
+  const names = { main: { path: join(run, "main.sock") }, guards: { host: "127.0.0.1", port } };
+  const sockets = [await hold("gateway", names.main), await hold("authorizer", names.guards)];
+  chmodSync(names.main.path, 0o666);
+  const stdio: StdioOptions = ["ignore", "ignore", "inherit"];
+  stdio.push(...sockets.map(({ descriptor }) => descriptor));
+  const env = { ...process.env, LISTEN_FDS: "2", LISTEN_FDNAMES: Object.keys(names).join(":") };
+  const cli = join(import.meta.dirname, "../src/cli/cli.ts");
+  const script = 'LISTEN_PID=$$ exec "$0" "$@"';
+  return () =>
+    spawn("/bin/sh", ["-c", script, process.execPath, cli, "start", stage.folder], { env, stdio });
 }
 
 function requireOk(outcome: { ok: boolean; message?: string }): void {

@@ -20,6 +20,16 @@ export function notifySystemd(...assignments: string[]): Promise<void> {
   });
 }
 
+/**
+ * Called for each worker that starts: one that gets more time than usual, as the machine is slow, needs
+ * it from systemd, too (`TimeoutStartSec=`). Twice, until the next one starts.
+ */
+export function extendStart(usualMs: number): (workerMs: number) => void {
+  return (workerMs) => {
+    if (workerMs > usualMs) void notifySystemd(`EXTEND_TIMEOUT_USEC=${workerMs * 2000}`);
+  };
+}
+
 /** systemd compares the time with that of its own signals. */
 export function monotonicTime(): string {
   return `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`;

@@ -30,7 +30,7 @@ import {
   type SupervisorSettings,
   workerProgram,
 } from "./supervisor-options.ts";
-import { monotonicTime, notifySystemd, startSystemdWatchdog } from "./notify.ts";
+import { extendStart, monotonicTime, notifySystemd, startSystemdWatchdog } from "./notify.ts";
 import {
   formatAddress,
   openListener,
@@ -338,9 +338,9 @@ class SupervisorProcess implements Supervisor {
     const observe = (pid: number, observed: WorkerReport | undefined): void =>
       observed ? this.#observations.add(name, pid, observed) : this.#observations.forget(pid);
     const onDeath = (): void => revokeTickets(this.#options.run);
-    const onStart = this.#predecessor ? reportStarting : undefined;
+    const onStart = this.#predecessor ? reportStarting : extendStart(readyTimeout);
     const own = { name, program, backlog, backoff, readyTimeout, starting: this.#starting };
-    const events = { observe, onDeath, ...(onStart && { onStart }) };
+    const events = { observe, onDeath, onStart };
     return new Pool({ ...own, ...events, shared, inspect: inspectOf(this.#options, name) });
   }
 

@@ -2,7 +2,12 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { monotonicTime, notifySystemd, startSystemdWatchdog } from "../../src/supervisor/notify.ts";
+import {
+  extendStart,
+  monotonicTime,
+  notifySystemd,
+  startSystemdWatchdog,
+} from "../../src/supervisor/notify.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -36,6 +41,16 @@ t.test("systemd is told what it asked for", async (t) => {
   process.env["NOTIFY_SOCKET"] = "/run/systemd/notify";
   await notifySystemd("RELOADING=1", "MONOTONIC_USEC=5");
   t.equal(notified(folder), "RELOADING=1 MONOTONIC_USEC=5\n", "all assignments at once");
+});
+
+t.test("systemd waits for workers that get more time", async (t) => {
+  const folder = shortFolder(t);
+  makeProgram(folder);
+  process.env["NOTIFY_SOCKET"] = "/run/systemd/notify";
+  const starts = extendStart(30_000);
+  starts(30_000);
+  starts(60_000);
+  t.equal(await until(() => notified(folder), "\n"), "EXTEND_TIMEOUT_USEC=120000000\n");
 });
 
 t.test("the watchdog is fed until it is stopped, and only for this process", async (t) => {

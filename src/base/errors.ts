@@ -56,7 +56,7 @@ const table = {
   MODTS_HANDLER_NOT_FOUND: [500, "error", "handler file {file} not found in {roots}"],
   MODTS_HANDLER_DELETED: [404, "error", "handler file {file} was deleted while the sidecar runs"],
   MODTS_UNKNOWN_BUILTIN: [500, "error", "unknown built-in handler {name}; expected one of {names}"],
-  MODTS_NO_WEBSOCKET: [400, "notice", "WebSocket rejected: {handler} has no export named webSocketHandler"],
+  MODTS_NO_WEBSOCKET: [400, "notice", "WebSocket rejected: {handler} {reason}"],
   MODTS_MISSING_EXPORT: [500, "error", "{module} has no export named {name}; {hint}"],
   MODTS_NOT_CALLABLE: [500, "error", "export {name} of {module} is {type}; expected a function or a class"],
   MODTS_BAD_OUTCOME: [500, "error", "{handler} returned {value} in phase {phase}; expected {expected}"],

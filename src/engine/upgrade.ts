@@ -40,7 +40,8 @@ export async function findSocketHandler(
   // The client's mistake: the handler serves requests, but no connections.
   if (!reference) {
     const handler = references.map(({ text }) => text).join(" ");
-    throw new ModTsError("MODTS_NO_WEBSOCKET", { handler });
+    const reason = "has no export named webSocketHandler";
+    throw new ModTsError("MODTS_NO_WEBSOCKET", { handler, reason });
   }
   // Attack: a client asks for an upgrade to bypass the access checks of earlier handlers.
   for (const before of references.slice(0, at)) {

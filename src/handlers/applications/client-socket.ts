@@ -17,12 +17,30 @@ type Done = (error?: Error | null) => void;
 
 const headEnd = Buffer.from("\r\n\r\n");
 
+/** What applications ask the socket of a client. */
+export function clientOf(req: ApacheRequest): {
+  remoteAddress: string;
+  remotePort: number;
+  remoteFamily: "IPv4" | "IPv6";
+  localPort: number;
+  encrypted?: true;
+} {
+  const [remoteAddress, remotePort] = req.useragentAddr;
+  return {
+    remoteAddress,
+    remotePort,
+    remoteFamily: isIPv6(remoteAddress) ? "IPv6" : "IPv4",
+    localPort: req.server.port,
+    ...(req.isHttps() && { encrypted: true }),
+  };
+}
+
 export class ClientSocket extends Duplex {
   /** Address of the client, after mod_remoteip. */
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly remoteFamily: "IPv4" | "IPv6";
-  readonly localPort: number;
+  declare readonly remoteAddress: string;
+  declare readonly remotePort: number;
+  declare readonly remoteFamily: "IPv4" | "IPv6";
+  declare readonly localPort: number;
   /** Set over TLS; missing otherwise, as on a `net.Socket`. */
   declare readonly encrypted?: true;
   /** The response that writes here. */
@@ -32,10 +50,7 @@ export class ClientSocket extends Duplex {
 
   constructor(req: ApacheRequest) {
     super();
-    [this.remoteAddress, this.remotePort] = req.useragentAddr;
-    this.remoteFamily = isIPv6(this.remoteAddress) ? "IPv6" : "IPv4";
-    this.localPort = req.server.port;
-    if (req.isHttps()) Object.assign(this, { encrypted: true });
+    Object.assign(this, clientOf(req));
     this.#response = req[internals].response;
   }
 

@@ -11,34 +11,47 @@ import {
   LogController,
 } from "fastify";
 import type { Outcome } from "../../base/outcome.ts";
+import type { UpgradeHandler } from "../../engine/handler.ts";
 import type { ApacheRequest } from "../../request/request.ts";
 import { ModTsError } from "../../base/errors.ts";
 import { log, type LogLevel, textOf } from "../../base/log.ts";
 import { type HeldModule, internals } from "../../request/internals.ts";
 import { isClass } from "../../engine/phase-runner.ts";
 import {
+  type ApplicationCall,
   type ApplicationUrl,
   createApplicationHandler,
   exportOf,
   notAnApplication,
 } from "./application.ts";
 import { callListener } from "./node.ts";
+import { noWebSocket, passUpgrade, type RawConnection, type UpgradeCall } from "./sockets.ts";
 
 /** Makes the module for the reference `mod_ts/fastify`; `close` ends all instances. */
 export function createFastify(): {
-  module: { handler(req: ApacheRequest): Promise<Outcome> };
+  module: { handler(req: ApacheRequest): Promise<Outcome>; upgradeHandler: UpgradeHandler };
   close(): Promise<void>;
 } {
   const applications = new Map<string, FastifyVersions>();
-  const handler = createApplicationHandler("fastify", (call) => {
-    const key = `${call.name} ${call.base}`;
-    const versions = getOrCreate(applications, key, () => new FastifyVersions());
-    return versions.answer({ ...call, path: call.reference.path }, call.req, call.url);
-  });
+  const versionsOf = ({ name, base }: ApplicationCall): FastifyVersions =>
+    getOrCreate(applications, `${name} ${base}`, () => new FastifyVersions());
+  const handler = createApplicationHandler("fastify", (call) =>
+    versionsOf(call).answer(sourceOf(call), call.req, call.url),
+  );
+  const find = createApplicationHandler("fastify", (call) => call);
+  const upgradeHandler: UpgradeHandler = async (req, socket, head) => {
+    const call = await find(req);
+    if (typeof call === "number") throw noWebSocket("mod_ts/fastify");
+    await versionsOf(call).upgrade(sourceOf(call), call, { socket, head });
+  };
   const close = async (): Promise<void> => {
     await Promise.all(Array.from(applications.values(), (versions) => versions.close()));
   };
-  return { module: { handler }, close };
+  return { module: { handler, upgradeHandler }, close };
+}
+
+function sourceOf(call: ApplicationCall): FastifySource {
+  return { ...call, path: call.reference.path };
 }
 
 /** An application that could not start is tried again after this time: its database may be back. */
@@ -57,6 +70,15 @@ export class FastifyVersions {
     await this.#bringUp(source);
     // Synchronously: an instance retired now must count this request.
     return this.#choose(source.module, req[internals].context.debug).answer(req, url);
+  }
+
+  async upgrade(
+    source: FastifySource,
+    call: UpgradeCall,
+    connection: RawConnection,
+  ): Promise<void> {
+    await this.#bringUp(source);
+    this.#choose(source.module, call.req[internals].context.debug).upgrade(call, connection);
   }
 
   async close(): Promise<void> {
@@ -172,6 +194,12 @@ export class FastifyApplication {
       this.#requests -= 1;
       if (this.#isRetired) void this.#closeWhenIdle();
     }
+  }
+
+  /** A connection holds no instance: that of `@fastify/websocket` is closed with it. */
+  upgrade({ req, url: { whole }, name }: UpgradeCall, connection: RawConnection): void {
+    const url = { base: "", rest: whole, whole };
+    passUpgrade(this.#instance.server, { req, url, name }, connection);
   }
 
   /** Another version serves from now on. */

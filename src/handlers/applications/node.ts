@@ -1,6 +1,8 @@
 /** `mod_ts/node`: a listener of `node:http`, e.g. Express or Connect (docs/applications.md). */
-import { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { getOrCreate } from "../../base/cache.ts";
+import type { UpgradeHandler } from "../../engine/handler.ts";
 import { isClass } from "../../engine/phase-runner.ts";
 import { DECLINED, OK, type Outcome } from "../../base/outcome.ts";
 import { type HeldModule, internals } from "../../request/internals.ts";
@@ -9,6 +11,7 @@ import { HttpError, isHttpError } from "../../base/http-error.ts";
 import { isModTsError } from "../../base/errors.ts";
 import { logFailure } from "../../engine/respond.ts";
 import {
+  type ApplicationCall,
   type ApplicationUrl,
   createApplicationHandler,
   exportOf,
@@ -16,19 +19,42 @@ import {
 } from "./application.ts";
 import { ClientSocket } from "./client-socket.ts";
 import { aborted, MessageBody } from "./message-body.ts";
+import { createMessage } from "./node-message.ts";
+import { ApplicationSockets, noWebSocket, passUpgrade } from "./sockets.ts";
 
-export function createNode(): { handler(req: ApacheRequest): Promise<Outcome> } {
+export function createNode(): {
+  handler(req: ApacheRequest): Promise<Outcome>;
+  upgradeHandler: UpgradeHandler;
+} {
+  const sockets = new Map<string, ApplicationSockets>();
+  const socketsOf = ({ name, base, module }: ApplicationCall): ApplicationSockets => {
+    const own = getOrCreate(sockets, `${name} ${base}`, () => new ApplicationSockets());
+    own.meet(module.generation);
+    return own;
+  };
+  const find = createApplicationHandler("node", (found) => found);
   return {
-    handler: createApplicationHandler("node", ({ req, module, reference, url }) =>
-      callListener(req, listenerOf(module, reference.path), url),
-    ),
+    handler: createApplicationHandler("node", (asked) => {
+      socketsOf(asked);
+      return callListener(asked.req, listenerOf(asked.module, asked.reference.path), asked.url);
+    }),
+    upgradeHandler: async (req, socket, head) => {
+      const found = await find(req);
+      if (typeof found === "number") throw noWebSocket("mod_ts/node");
+      const application = exportOf(found.module, found.reference.path);
+      if (!(application instanceof Server)) throw noWebSocket(found.name);
+      passUpgrade(application, found, { socket, head });
+      socketsOf(found).add(socket);
+    },
   };
 }
 
 function listenerOf(module: HeldModule, path: readonly string[]): Listener {
   const value = exportOf(module, path);
+  if (value instanceof Server)
+    return (message, response) => value.emit("request", message, response);
   if (typeof value === "function" && !isClass(value)) return value as Listener;
-  throw notAnApplication(module, value, "a function (req, res)");
+  throw notAnApplication(module, value, "a function (req, res), or a server of node:http");
 }
 
 /** Passes the request on, or reports an error. */
@@ -152,48 +178,4 @@ function toFailure(error: unknown, req: ApacheRequest): unknown {
     ...(expose === true && { body: `${error.message}\n` }),
     ...(headers && { headers }),
   });
-}
-
-/** Set by Express and Connect below a mount point. */
-export interface MountedMessage extends IncomingMessage {
-  baseUrl?: string;
-  originalUrl?: string;
-}
-
-export function createMessage(
-  req: ApacheRequest,
-  socket: ClientSocket,
-  url: ApplicationUrl,
-): MountedMessage {
-  const message: MountedMessage = new IncomingMessage(socket as unknown as Socket);
-  message.method = req.method;
-  message.url = url.rest;
-  // As behind every proxy; the client's version is `req.apache.protocol`.
-  message.httpVersion = "1.1";
-  message.httpVersionMajor = 1;
-  message.httpVersionMinor = 1;
-  setHeaders(message, headersOf(req));
-  if (url.base) {
-    message.baseUrl = url.base;
-    message.originalUrl = url.whole;
-  }
-  message.apache = req;
-  return message;
-}
-
-/** Middleware detects a body by its headers, but Apache does not pass its framing on. */
-function headersOf(req: ApacheRequest): string[] {
-  const { headersIn } = req;
-  const headers = [...headersIn.raw()];
-  const isFramed = headersIn.has("content-length") || headersIn.has("transfer-encoding");
-  if (req[internals].exchange.hasBody && !isFramed) headers.push("Transfer-Encoding", "chunked");
-  return headers;
-}
-
-/** As Node's parser does, so that Node derives `headers` and `headersDistinct` on demand. */
-function setHeaders(message: IncomingMessage, rawHeaders: string[]): void {
-  const { _addHeaderLines: add } = message as unknown as {
-    _addHeaderLines(lines: string[], count: number): void;
-  };
-  add.call(message, rawHeaders, rawHeaders.length);
 }

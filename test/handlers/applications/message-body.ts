@@ -3,7 +3,7 @@ import { IncomingMessage } from "node:http";
 import t from "tap";
 import { ClientSocket } from "../../../src/handlers/applications/client-socket.ts";
 import { MessageBody } from "../../../src/handlers/applications/message-body.ts";
-import { createMessage } from "../../../src/handlers/applications/node.ts";
+import { createMessage } from "../../../src/handlers/applications/node-message.ts";
 import { ModTsError } from "../../../src/base/errors.ts";
 import { internals } from "../../../src/request/internals.ts";
 import { bodyOf } from "../../../src/request/body/body.ts";

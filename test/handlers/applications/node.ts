@@ -6,10 +6,10 @@ import { Readable } from "node:stream";
 import t from "tap";
 import {
   callListener,
-  createMessage,
   createNode,
   type Listener,
 } from "../../../src/handlers/applications/node.ts";
+import { createMessage } from "../../../src/handlers/applications/node-message.ts";
 import { startEngine } from "../../fixtures/gateway.ts";
 import { DECLINED, OK, type Outcome } from "../../../src/base/outcome.ts";
 import { internals } from "../../../src/request/internals.ts";

@@ -39,6 +39,9 @@ export const tour: readonly Station[] = [
   {
     title: "Around what Apache serves",
     stops: [
+      ["/articles/", "policy.ts", "Static files with headers by policy."],
+      ["/articles/first-steps", "pretty.ts", "A static file at an address without extension."],
+      ["/articles/notes.md", "types.ts", "A static file whose type a handler chooses."],
       ["/filtered/", "rewrite.ts", "A static page, with elements changed while it streams."],
       ["/filtered/orders.json", "mask.ts", "A JSON file, with card numbers masked."],
     ],

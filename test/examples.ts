@@ -58,6 +58,17 @@ t.test("the traffic page hears of files that Apache serves", async (t) => {
   t.ok(after >= before + 20, `${after - before} requests more`);
 });
 
+t.test("phases before files that Apache serves", async (t) => {
+  const article = await get("/articles/first-steps");
+  t.match(await article.text(), "<h1>First steps</h1>");
+  t.match(article.headers.get("etag"), /^(?:W\/)?"/, "served by Apache");
+  t.equal(article.headers.get("x-policy"), "examples/policy.ts");
+  const notes = await get("/articles/notes.md");
+  t.equal(notes.headers.get("content-type"), "text/plain; charset=utf-8");
+  t.match(await notes.text(), "ä, ö, ü");
+  t.equal((await get("/articles/none")).status, 404);
+});
+
 t.test("filters on files that Apache serves", async (t) => {
   const html = await (await get("/filtered/")).text();
   t.match(html, /rel="external noopener">this link ↗<\/a>/);

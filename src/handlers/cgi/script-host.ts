@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ModTsError } from "../../base/errors.ts";
 import { OK, type Outcome } from "../../base/outcome.ts";
 import { bodyOf } from "../../request/body/body.ts";
 import { internals } from "../../request/internals.ts";
@@ -87,7 +88,7 @@ export class ScriptHost {
     try {
       // Before the script is started: a body that is too large must not start one.
       spool = spoolBody(req);
-      const run = await this.#start(req, script);
+      const run = await this.#start(req, script, signal);
       this.#running.add(run);
       whenGone = run.ended.then(() => void this.#running.delete(run));
       signal.addEventListener("abort", run.kill, { once: true });
@@ -109,10 +110,17 @@ export class ScriptHost {
     ]);
   }
 
-  async #start(req: ApacheRequest, { kind, file }: Script): Promise<ScriptRun> {
+  async #start(
+    req: ApacheRequest,
+    { kind, file }: Script,
+    signal: AbortSignal,
+  ): Promise<ScriptRun> {
     const env = cgiEnvironment(req);
     if (kind === "program") return startProcess(file, env);
-    return this.#warm.run(file, env, await this.#sources.prepare(file));
+    const build = await this.#sources.prepare(file);
+    // A large script compiles for seconds.
+    if (signal.aborted) throw new ModTsError("MODTS_CLIENT_GONE");
+    return this.#warm.run(file, env, build);
   }
 }
 

@@ -1,17 +1,23 @@
 /** A sidecar whose workers take their time to start, and Apache, which does not know that. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import t from "tap";
 import type { Config } from "../../src/config/config.ts";
 import { freePort } from "../../src/httpd/private-server.ts";
 import { askStatus } from "../../src/supervisor/control.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
-import { type Apache, startHttpd, temporaryFolder } from "../fixtures/httpd.ts";
+import {
+  type Apache,
+  startFurtherSidecar,
+  startHttpd,
+  temporaryFolder,
+} from "../fixtures/httpd.ts";
 import { Running } from "../fixtures/mod-ts.ts";
 import { until } from "../fixtures/until.ts";
 
 const secret = "0123456789abcdef";
 const minute = 60_000;
+const balancerModules = ["mod_proxy_balancer", "mod_slotmem_shm", "mod_lbmethod_bybusyness"];
 const paths = ["/hello", "/guarded/a.txt", "/fixed/a.txt"];
 
 interface Slow extends Apache {
@@ -22,7 +28,7 @@ interface Slow extends Apache {
 }
 
 /** Starts both, up to the point where every worker waits. */
-async function startSlowly(more: Config): Promise<Slow> {
+async function startSlowly(more: Config, conf = ""): Promise<Slow> {
   const folder = temporaryFolder(t);
   const authorizer = await freePort("127.0.0.1");
   const config: Config = {
@@ -38,7 +44,7 @@ async function startSlowly(more: Config): Promise<Slow> {
   };
   const apache = await startHttpd(t, folder, {
     before: `Define MOD_TS_SECRET ${secret}\nDefine MOD_TS_AUTHORIZER 127.0.0.1:${authorizer}`,
-    modules: ["mod_proxy_scgi"],
+    modules: ["mod_proxy_scgi", ...balancerModules],
     files: {
       "mod-ts.config.json": JSON.stringify(config),
       "handlers/who.ts": handlerFile("who.ts"),
@@ -57,7 +63,8 @@ async function startSlowly(more: Config): Promise<Slow> {
       </Location>
       <Location /fixed/>
         Use TsFixupHandler who.ts
-      </Location>`,
+      </Location>
+      ${conf}`,
   });
   const running = new Running("start", folder);
   t.teardown(() => running.child.kill("SIGKILL"));
@@ -116,4 +123,32 @@ t.test("one of several sidecars refuses until it can answer", async (t) => {
   await apache.running.logged(`listening on ${join(apache.folder, "run/main.sock")}`);
   await apache.running.logged("ready");
   t.same(await statuses(apache), [200, 200, 200], "workers that were ready before accept on all");
+});
+
+t.test("a balancer uses the other one meanwhile, and both afterwards", async (t) => {
+  const other = await startFurtherSidecar(t, {
+    handlers: { "who.ts": handlerFile("who.ts") },
+    config: { secret },
+  });
+  const member = (name: string, run: string): string =>
+    `BalancerMember "unix:${run}/main.sock|http://${name}.mod-ts" retry=1`;
+  const apache = await startSlowly(
+    { listenAt: "ready" },
+    `<Proxy "balancer://sidecars">
+      ${member("one", "${FOLDER}/run")}
+      ${member("two", `${other.folder}/run`)}
+      ProxySet lbmethod=bybusyness
+    </Proxy>
+    SetEnvIfExpr "true" "MOD_TS_BACKEND=proxy:balancer://sidecars"`,
+  );
+  for (const _ of ["main", "guards"]) await apache.running.logged("a worker waits");
+  const placeOf = async (): Promise<string> => {
+    const { status, body } = await apache.request("/hello");
+    return status === 200 ? (JSON.parse(body) as { place: string }).place : String(status);
+  };
+  const ready = basename(other.folder);
+  for (let count = 0; count < 20; count += 1) t.equal(await placeOf(), ready);
+  apache.open();
+  await until(placeOf, basename(apache.folder));
+  t.pass("the new one serves, too");
 });

@@ -28,7 +28,7 @@ import { createNode } from "./handlers/applications/node.ts";
 import { createPublisher } from "./handlers/publisher/publisher.ts";
 import { type ApacheSettings, createOrigin, Origin } from "./handlers/origin/origin.ts";
 import { createRefusal } from "./handlers/refusal.ts";
-import { createRefresh } from "./handlers/refresh.ts";
+import { createRefresh } from "./handlers/refresh/refresh.ts";
 import { createTestPage } from "./handlers/test-page.ts";
 import { type ErrorCode, ModTsError } from "./base/errors.ts";
 import { setSecrets } from "./base/options.ts";

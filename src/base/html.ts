@@ -43,16 +43,6 @@ function entityOf(unit: number): string {
   }
 }
 
-/**
- * JSON for a `<script>` element: `<` could close it; U+2028 and U+2029 end a line in older engines.
- */
-export function escapeJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[<\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
 /** A table of escaped names and values. */
 export function htmlTable(rows: Iterable<readonly [string, unknown]>): string {
   const body = [...rows]

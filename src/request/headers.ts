@@ -293,17 +293,12 @@ const connectionHeaders = new Set(
   ).split(" "),
 );
 
-/** Whether a page cannot be extended: its length is fixed, or a policy may forbid scripts. */
+/** Whether a page cannot be extended. */
 export function forbidsTail(headers: HeaderTable): boolean {
   return fixedBody.some((name) => headers.has(name));
 }
 
-const fixedBody = [
-  "Content-Encoding",
-  "Content-Length",
-  "Content-Range",
-  "Content-Security-Policy",
-];
+const fixedBody = ["Content-Encoding", "Content-Length", "Content-Range"];
 
 function badHeader(name: string, reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_HEADER", { name, reason });

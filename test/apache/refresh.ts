@@ -20,16 +20,20 @@ const handlers = {
 };
 
 const html = "<!DOCTYPE html><p>0</p>";
-const script = /\n<script>\{const events=new EventSource\("(\/\.mod-ts\/refresh\?[^"]+)"\)/;
+const script = /\n<script (?:nonce="\w+" )?async src="(\/\.mod-ts\/refresh\?[^"]+)"><\/script>/;
+
+/** The address that the script of a page listens to. */
+const addressIn = (body: string): string =>
+  (script.exec(body)?.[1] ?? "").replaceAll("&amp;", "&").replace("%3A%3Ascript=1&", "");
 
 const apache = await startApache(t, { conf, handlers, config: { development: true } });
 const get = (name: string, details = {}) => apache.request(`/page/${name}`, details);
 
 t.test("every HTML page ends with the script, and its length is right", async (t) => {
-  for (const name of ["page", "default", "response", "streamed", "missing"]) {
+  for (const name of ["page", "default", "response", "streamed", "policy", "nonce", "missing"]) {
     const { body, headers } = await get(name);
     t.match(body, script, name);
-    t.equal(body.split("<script>").length, 2, `${name}: once`);
+    t.equal(body.split("<script ").length, 2, `${name}: once`);
     const length = headers["content-length"];
     if (name === "streamed") t.equal(headers["transfer-encoding"], "chunked");
     else t.equal(length, String(Buffer.byteLength(body)), name);
@@ -77,10 +81,38 @@ function rawBody(path: string): Promise<Buffer> {
   });
 }
 
+t.test("the script is a file, and has the nonce of the page", async (t) => {
+  t.match((await get("nonce")).body, '<script nonce="abc" async src=');
+  const source = script.exec((await get("policy")).body)?.[1]?.replaceAll("&amp;", "&") ?? "";
+  const { headers, body } = await apache.request(source);
+  t.match(headers["content-type"], "text/javascript");
+  t.match(body, "new EventSource(");
+});
+
+t.test("a saved style sheet is an event, another static file a reload", async (t) => {
+  const address = new URL(addressIn((await get("page")).body), apache.url);
+  let events = "";
+  let version = 0;
+  const save = (): void => {
+    const file = events.includes("event: style") ? "page.html" : "site.css";
+    apache.write(`htdocs/deep/${file}`, `${(version += 1)}`);
+  };
+  // The watcher begins some time after the page, and a stream ends by itself.
+  const saving = setInterval(save, 200);
+  t.teardown(() => clearInterval(saving));
+  while (!events.includes("event: reload")) {
+    const { body } = await fetch(address);
+    for await (const part of body ?? []) events += Buffer.from(part).toString();
+  }
+  clearInterval(saving);
+  t.match(events, /\nid: \d+\nevent: style\ndata: \n\n/);
+  t.match(events, /event: reload\ndata: \n\n$/);
+});
+
 /** Listens as the page that is there now; gives its text, and what ends the listening. */
 async function open(): Promise<{ text: string; reloaded: Promise<boolean> }> {
   const { body } = await get("page");
-  const address = script.exec(body)?.[1] ?? "";
+  const address = addressIn(body);
   const begun = Promise.withResolvers<void>();
   const reloaded = new Promise<boolean>((resolve, reject) => {
     httpGet({ host: "127.0.0.1", port: apache.port, path: address, agent: false }, (response) => {
@@ -131,7 +163,7 @@ t.test("a page that never could be loaded shows itself once it can", async (t) =
   });
   const { status, body } = await own.request("/page");
   t.equal(status, 500);
-  const address = script.exec(body)?.[1] ?? "";
+  const address = addressIn(body);
   const events = own.request(address);
   own.write("handlers/page.ts", handlers["page.ts"]);
   own.write("handlers/helper.ts", handlers["helper.ts"]);

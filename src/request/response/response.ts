@@ -9,6 +9,7 @@ import {
   type HeaderTable,
   ResponseHeaders,
 } from "../headers.ts";
+import { allowedTail } from "./page-tail.ts";
 
 const maxBufferedBytes = 65536;
 
@@ -265,7 +266,10 @@ export class ResponseBuffer {
   #appendTail(): void {
     const isPage = /^text\/html\b/i.test(this.#typeToSend(true) ?? "");
     if (!isPage || this.status === 206 || this.#buffered + this.#sent === 0) return;
-    if (!forbidsTail(this.headersOut) && !forbidsTail(this.errHeadersOut)) this.write(this.tail);
+    if (forbidsTail(this.headersOut) || forbidsTail(this.errHeadersOut)) return;
+    const name = "Content-Security-Policy";
+    const policies = [...this.headersOut.getAll(name), ...this.errHeadersOut.getAll(name)];
+    this.write(allowedTail(this.tail, policies));
   }
 
   #finishWhole(): void {

@@ -2,14 +2,16 @@
  * `mod_ts/refresh`: reloads pages in the browser when their files change. Development only.
  *
  * HTML pages of a development server end with a script that listens here (server-sent events, HTML
- * Living Standard 9.2). Its URL names modules and builds, so that no early save is missed.
+ * Living Standard 9.2). Its URL names modules and builds, so that no early save is missed. It is a
+ * script of its own, because a Content-Security-Policy seldom allows inline ones.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HandlerModule } from "../engine/handler.ts";
-import { escapeJson } from "../base/html.ts";
-import { OK, type Outcome } from "../base/outcome.ts";
-import { isAlive } from "../base/process-identity.ts";
-import type { ApacheRequest } from "../request/request.ts";
+import type { HandlerModule } from "../../engine/handler.ts";
+import { escapeHtml } from "../../base/html.ts";
+import { OK, type Outcome } from "../../base/outcome.ts";
+import { isAlive } from "../../base/process-identity.ts";
+import type { ApacheRequest } from "../../request/request.ts";
+import { StaticChanges } from "./static-changes.ts";
 
 /** Path of the event stream. */
 export const refreshPath = "/.mod-ts/refresh";
@@ -23,8 +25,39 @@ const retryMs = 500;
 /** Streams end by themselves, so that they do not hold a worker being replaced for long. */
 const defaultStreamLimitMs = 10_000;
 
-/** Key of the process id in the query; no module has such a name. */
-const processKey = "::process";
+/** Keys of the query that are no modules. */
+const keys = {
+  /** Process id. */
+  process: "::process",
+  /** Counts of {@link StaticChanges}. */
+  styles: "::styles",
+  others: "::others",
+  /** The script is asked for, not the events. */
+  script: "::script",
+} as const;
+
+/** A style sheet is replaced once the new one has loaded, so that the page is never without. */
+const script = `{
+  const address = new URL(document.currentScript.src);
+  address.searchParams.delete("${keys.script}");
+  const events = new EventSource(address);
+  events.addEventListener("reload", () => {
+    events.close();
+    location.reload();
+  });
+  events.addEventListener("style", () => {
+    for (const link of document.querySelectorAll('link[rel~="stylesheet"][href]')) {
+      const url = new URL(link.href);
+      if (url.origin !== location.origin) continue;
+      url.searchParams.set("mod_ts.refresh", Date.now());
+      const next = link.cloneNode();
+      next.href = url.href;
+      next.onload = next.onerror = () => link.remove();
+      link.after(next);
+    }
+  });
+}
+`;
 
 /** Loads a module as the engine does. */
 export type Find = (name: string) => Promise<HandlerModule> | HandlerModule;
@@ -55,34 +88,51 @@ export function createRefresh(options: RefreshOptions): Refresh {
   // Attack: any web page can open an EventSource to a development server and name a file, and
   // loading runs it. So only names from the Apache configuration are loaded.
   const known = new Set<string>();
+  const statics = new StaticChanges();
+  const listening = { find, known, statics, changedFile, streamLimitMs };
   return {
-    module: { handler: (req) => serveEvents(req, { find, known, changedFile, streamLimitMs }) },
+    module: {
+      handler: async (req) => {
+        const query = new URLSearchParams(req.args ?? "");
+        return query.has(keys.script) ? serveScript(req) : serveEvents(req, query, listening);
+      },
+    },
     async script(req, modules) {
       if (!isDocument(req)) return "";
-      const query = new URLSearchParams({ [processKey]: String(process.pid) });
+      const { styles, others } = statics.counts(req.documentRoot());
+      const query = new URLSearchParams({
+        [keys.script]: "1",
+        [keys.process]: String(process.pid),
+        [keys.styles]: String(styles),
+        [keys.others]: String(others),
+      });
       for (const [name, module] of modules) {
         known.add(name);
         query.set(name, module ? describe(module) : await buildOf(name, find));
       }
-      const address = escapeJson(`${refreshPath}?${query}`);
-      return (
-        `\n<script>{const events=new EventSource(${address});` +
-        `events.addEventListener("reload",()=>{events.close();location.reload()})}</script>\n`
-      );
+      return `\n<script async src="${escapeHtml(`${refreshPath}?${query}`)}"></script>\n`;
     },
   };
 }
 
 interface Listening extends Required<RefreshOptions> {
   readonly known: ReadonlySet<string>;
+  readonly statics: StaticChanges;
+}
+
+function serveScript(req: ApacheRequest): Outcome {
+  req.contentType = "text/javascript; charset=utf-8";
+  req.noCache = true;
+  req.write(script);
+  return OK;
 }
 
 async function serveEvents(
   req: ApacheRequest,
-  { find, known, changedFile, streamLimitMs }: Listening,
+  query: URLSearchParams,
+  { find, known, statics, changedFile, streamLimitMs }: Listening,
 ): Promise<Outcome> {
-  const query = new URLSearchParams(req.args ?? "");
-  const pid = Number(query.get(processKey));
+  const pid = Number(query.get(keys.process));
   const seen = [...query].filter(([name]) => known.has(name));
   req.contentType = "text/event-stream";
   req.noCache = true;
@@ -90,10 +140,15 @@ async function serveEvents(
   await req.flush();
   // Builds are counted per process: only the one that made the page can compare.
   if (pid !== process.pid) return mayBeAlive(pid) ? OK : sendReload(req);
+  const counts = statics.counts(req.documentRoot());
+  // A browser that connects again says what it heard last.
+  let styles = Number(req.headersIn.get("last-event-id") ?? query.get(keys.styles));
   const end = performance.now() + streamLimitMs;
   while (!req.signal.aborted && performance.now() < end) {
     if (changedFile() !== undefined) return OK;
+    if (counts.others > Number(query.get(keys.others))) return sendReload(req);
     if (await hasChanged(seen, find)) return sendReload(req);
+    if (counts.styles > styles) await sendStyle(req, (styles = counts.styles));
     await sleep(pollIntervalMs, undefined, { signal: req.signal }).catch(() => {});
   }
   return OK;
@@ -102,6 +157,11 @@ async function serveEvents(
 function sendReload(req: ApacheRequest): Outcome {
   req.write("event: reload\ndata: \n\n");
   return OK;
+}
+
+async function sendStyle(req: ApacheRequest, styles: number): Promise<void> {
+  req.write(`id: ${styles}\nevent: style\ndata: \n\n`);
+  await req.flush();
 }
 
 /** Fetched responses are not pages; reloading the response to a form would ask the user first. */

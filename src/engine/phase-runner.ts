@@ -11,6 +11,7 @@ import { type CallLabel, logSlowCall, type Timing } from "./observe.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
+import { adviseOnCalls } from "./advice.ts";
 import { withinLimit } from "./time-limit.ts";
 import { internals, type ModuleSource, type Toolkit } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -229,6 +230,7 @@ function refuseUnknownUser(): never {
 export function wrapHandlerError(error: unknown, phase: PhaseName, handler: string): unknown {
   if (isHttpError(error) || error instanceof ModTsError) return error;
   adviseOnModules(error);
+  adviseOnCalls(error);
   return new ModTsError("MODTS_HANDLER_FAILED", { phase, handler }, { cause: error });
 }
 

@@ -8,6 +8,7 @@ import { randomInt } from "node:crypto";
 import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { Httpd } from "./find.ts";
+import { guessMacro } from "./macro-guess.ts";
 import {
   type Identity,
   unprivilegedUser,
@@ -123,7 +124,7 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
 function rejection(httpd: Httpd, directory: string, file: string): string | undefined {
   const words = ["-d", directory, "-f", join(directory, file), "-t"];
   const { status, stderr } = spawnSync(httpd.binary, words, { encoding: "utf8" });
-  return status === 0 ? undefined : stderr.trim();
+  return status === 0 ? undefined : guessMacro(stderr.trim());
 }
 
 /** The previous owner of the directory may have been killed without its httpd. */
@@ -230,7 +231,7 @@ function failed(httpd: Httpd, directory: string, cause: unknown): ModTsError {
   const tail = ["startup.log", "error.log"]
     .map((name) => readTail(join(directory, "logs", name)))
     .join("");
-  const reason = `${(cause as Error).message}\n${tail}`.trimEnd();
+  const reason = guessMacro(`${(cause as Error).message}\n${tail}`.trimEnd());
   return new ModTsError("MODTS_HTTPD_FAILED", { binary: httpd.binary, reason }, { cause });
 }
 

@@ -48,8 +48,12 @@ export function adviseOnModules(error: unknown): void {
   const [whole, name = ""] = /^(\w+) is not defined$/.exec(error.message) ?? [];
   const advice = insteadOf[name];
   if (advice === undefined || whole === undefined) return;
-  const message = `${whole} in an ES module; ${advice}`;
-  error.stack = error.stack?.replace(whole, () => message) ?? "";
+  rephrase(error, `${whole} in an ES module; ${advice}`);
+}
+
+/** Replaces the message, which begins the stack too. */
+export function rephrase(error: Error, message: string): void {
+  error.stack = error.stack?.replace(error.message, () => message) ?? "";
   error.message = message;
 }
 

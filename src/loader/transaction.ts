@@ -5,10 +5,15 @@ import type { SyntheticModule } from "node:vm";
 import { UncompiledFile } from "./aside.ts";
 import { BuildError, locateImport } from "./build-error.ts";
 import { withinTime } from "../base/attempt.ts";
-import type { CompiledCode } from "./compile.ts";
+import { compiledExtensions, type CompiledCode } from "./compile.ts";
 import type { Disk, Input } from "./disk.ts";
 import { packageDirectories, type ExternalModules } from "./external.ts";
-import type { DynamicImport, ImportRequest, ModuleRecord } from "./module-record.ts";
+import {
+  type DynamicImport,
+  type ImportRequest,
+  isJson,
+  type ModuleRecord,
+} from "./module-record.ts";
 import { isLocal, resolveLocal, type LocalResolution } from "./resolve.ts";
 import { explain } from "./explain.ts";
 import { Staleness } from "./staleness.ts";
@@ -142,6 +147,7 @@ export class Transaction {
     }
     try {
       const found = file ?? this.#missing(specifier, importer);
+      this.#requireCode(specifier, found, importer);
       this.#approve(specifier, found, importer);
       const target = await this.#draft(found);
       await this.#run(target);
@@ -219,6 +225,7 @@ export class Transaction {
     if (!found && !isLocal(specifier)) return this.#connectExternal(record, request);
     const file = found ?? this.#missing(specifier, record);
     if (isNative(file)) return this.#connectExternal(record, request, pathToFileURL(file).href);
+    this.#requireCode(specifier, file, record);
     this.#approve(specifier, file, record);
     record.edges.set(specifier, { file, target: this.#visit(file) });
   }
@@ -236,6 +243,16 @@ export class Transaction {
       const place = { file: from, ...locateImport(text, specifier) };
       throw new BuildError((cause as Error).message, place, { source: text });
     }
+  }
+
+  /** In the importer: the line there is wrong, not the file. */
+  #requireCode(specifier: string, file: string, { file: from, text }: ModuleRecord): void {
+    const extension = extname(file);
+    const isCode = compiledExtensions.includes(extension) || isJson(file);
+    if (isCode || this.#workshop.isTranslated(file)) return;
+    const reason = `"${specifier}" is neither TypeScript, JavaScript nor JSON; ${adviceOnData(specifier)}`;
+    const place = { file: from, ...locateImport(text, specifier) };
+    throw new BuildError(reason, place, { source: text });
   }
 
   #connectExternal(
@@ -333,7 +350,8 @@ export class Transaction {
   #missing(specifier: string, importer: ModuleRecord): never {
     const { file, text } = importer;
     const place = { file, ...locateImport(text, specifier) };
-    throw new BuildError(`cannot resolve "${specifier}"`, place, { source: text });
+    const advice = specifier.includes("?") ? `; ${adviceOnData(specifier)}` : "";
+    throw new BuildError(`cannot resolve "${specifier}"${advice}`, place, { source: text });
   }
 }
 
@@ -350,6 +368,12 @@ export function closure(roots: readonly ModuleRecord[]): Set<ModuleRecord> {
   };
   for (const root of roots.toReversed()) visit(root);
   return new Set(finished.toReversed());
+}
+
+/** Bundlers import any file. */
+function adviceOnData(specifier: string): string {
+  const path = JSON.stringify(specifier.replace(/\?.*$/, ""));
+  return `read it: readFileSync(new URL(${path}, import.meta.url), "utf8")`;
 }
 
 function isNative(file: string): boolean {

@@ -53,3 +53,20 @@ t.test("import() in a module that was given up", async (t) => {
   await t.rejects(Reflect.get(globalThis, "given")(), /was given up while it was being loaded/);
   Reflect.deleteProperty(globalThis, "given");
 });
+
+t.test("a file that is no code is a mistake of the line that imports it", async (t) => {
+  const project = await makeProject(t);
+  await project.save("x.txt", "text");
+  const advice = 'read it: readFileSync(new URL("./x.txt", import.meta.url), "utf8") ';
+  for (const [index, line] of [
+    'import x from "./x.txt"; export { x };',
+    'import x from "./x.txt" with { type: "text" }; export { x };',
+    'await import("./x.txt");',
+    'import "./x.txt?raw";',
+  ].entries()) {
+    const name = `${index}.ts`;
+    await project.save(name, `\n${line}\n${answering("it")}`);
+    const message = `${advice}(${project.path(name)}:2:`;
+    t.match(await project.request(name).catch((reason: unknown) => reason), { message }, line);
+  }
+});

@@ -75,7 +75,7 @@ t.test("a mistake in apache.conf ends it with httpd's words", async (t) => {
   const folder = folderOf(t, { "apache.conf": "Use TsHandlr hello.ts\n" });
   const { code, stderr } = await modTs("dev", folder);
   t.equal(code, 1);
-  t.match(stderr, /MODTS_HTTPD_FAILED[^]*apache\.conf[^]*tshandlr/i);
+  t.match(stderr, /MODTS_HTTPD_FAILED[^]*apache\.conf[^]*tshandlr[^]*did you mean TsHandler\?/i);
 });
 
 t.test("wrong arguments", async (t) => {

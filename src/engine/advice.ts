@@ -1,0 +1,40 @@
+/** Advice on mistakes of authors who are used to another framework, or have forgotten an `await`. */
+import { rephrase } from "../loader/explain.ts";
+import { userPosition } from "../loader/stack.ts";
+
+/** Methods that requests or responses of other frameworks have. */
+const insteadOf: Readonly<Record<string, string>> = {
+  end: "the response ends with the handler; use req.write(text)",
+  get: 'use req.headersIn.get("name")',
+  header: "use req.headersOut.set(name, value)",
+  html: "set req.contentType, and use req.write(text)",
+  redirect: 'import { redirect } from "mod-ts", and return redirect(url)',
+  render: "write a page, or use req.write(text)",
+  send: "use req.write(text), or return new Response(text)",
+  set: "use req.headersOut.set(name, value)",
+  setHeader: "use req.headersOut.set(name, value)",
+};
+
+/** Asynchronous methods whose results have methods themselves. */
+const asynchronous = "form|json|session|text|read|readLine|readLines";
+
+/** Adds advice to the error of a call of something that is no function. */
+export function adviseOnCalls(error: unknown): void {
+  if (!(error instanceof TypeError)) return;
+  const [, name, method] = /^([\w$]+)\.(\w+) is not a function$/.exec(error.message) ?? [];
+  if (name === undefined || method === undefined) return;
+  const advice = adviceOn(name, method, userPosition(error)?.source ?? "");
+  if (advice !== undefined) rephrase(error, `${error.message}; ${advice}`);
+}
+
+function adviceOn(name: string, method: string, source: string): string | undefined {
+  if (/^(?:req|request|res|response)$/.test(name)) {
+    if (method === "json" && name.startsWith("res")) return "return Response.json(value)";
+    return Object.hasOwn(insteadOf, method) ? insteadOf[method] : undefined;
+  }
+  const assignment = new RegExp(
+    `\\b${name.replaceAll("$", "\\$")}\\b[^=;\\n]*=\\s*(\\w+\\.(?:${asynchronous}))\\(`,
+  );
+  const call = assignment.exec(source)?.[1];
+  return call === undefined ? undefined : `${name} is a promise: write await ${call}(…)`;
+}

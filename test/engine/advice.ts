@@ -1,0 +1,40 @@
+import t from "tap";
+import { adviseOnCalls } from "../../src/engine/advice.ts";
+import { makeProject } from "../fixtures/loader/project.ts";
+
+function advise(message: string): string {
+  const error = new TypeError(message);
+  adviseOnCalls(error);
+  t.ok(error.stack?.includes(error.message), "the stack begins with the same message");
+  return error.message;
+}
+
+t.test("methods of other frameworks", (t) => {
+  t.match(advise("req.send is not a function"), "; use req.write(text), or return new Response");
+  t.match(advise("res.json is not a function"), "; return Response.json(value)");
+  t.match(advise("req.redirect is not a function"), '; import { redirect } from "mod-ts"');
+  for (const message of ["req.foo is not a function", "req.constructor is not a function", "x"]) {
+    t.equal(advise(message), message);
+  }
+  t.end();
+});
+
+t.test("a forgotten await, by the line that has it", async (t) => {
+  const project = await makeProject(t);
+  const failing = async (line: string): Promise<string> => {
+    await project.save(
+      "a.ts",
+      `const req = { form: async () => new Map(), count: () => ({}) };\nexport const handler = () => {\n  ${line}\n};`,
+    );
+    const error = await project.request("a.ts").catch((reason: unknown) => reason);
+    adviseOnCalls(error);
+    return (error as Error).message;
+  };
+  const meant = "form.get is not a function; form is a promise: write await req.form(…)";
+  t.equal(await failing("const form = req.form() as any; return form.get('a');"), meant);
+  t.equal(await failing("const form: any = req.form(); return form.get('a');"), meant);
+  t.equal(
+    await failing("const form = req.count() as any; return form.get('a');"),
+    "form.get is not a function",
+  );
+});

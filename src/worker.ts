@@ -392,7 +392,8 @@ function transportOf(parts: Parts | undefined, name: string): { accept(socket: S
 }
 
 function send(message: FromWorker): void {
-  process.send?.(message);
+  // `disconnect` follows where the supervisor has died; without a callback the error would be uncaught.
+  process.send?.(message, () => {});
 }
 
 if (process.send) serveSupervisor();

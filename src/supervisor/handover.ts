@@ -167,7 +167,9 @@ interface StartingMessage {
 
 /** Tells the predecessor that a worker starts. */
 export function reportStarting(workerMs: number): void {
-  if (process.connected) process.send?.({ workerMs } satisfies StartingMessage);
+  const message: StartingMessage = { workerMs };
+  // Where the predecessor has died, `disconnect` follows; without a callback the error would be uncaught.
+  if (process.connected) process.send?.(message, () => {});
 }
 
 /** Tells the predecessor that this process has taken over. */

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { freePort } from "../../src/httpd/private-server.ts";
-import { askReload, askUpgrade, controlSocket } from "../../src/supervisor/control.ts";
+import { askReload, askStatus, askUpgrade, controlSocket } from "../../src/supervisor/control.ts";
 import { readPredecessor, untilServing, whyIrreplaceable } from "../../src/supervisor/handover.ts";
 import { findSupervisor } from "../../src/supervisor/run-directory.ts";
-import type { ListenerOptions } from "../../src/supervisor/supervisor.ts";
+import type { ListenerOptions, SupervisorOptions } from "../../src/supervisor/supervisor.ts";
+import { childrenOf } from "../fixtures/processes.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -22,6 +23,7 @@ function start(
   worker: string,
   more: readonly ListenerOptions[] = [],
   wrapper: readonly string[] = [],
+  settings: Partial<SupervisorOptions> = {},
 ): { child: ChildProcess; log(): string } {
   const path = join(run, "main.sock");
   const options = {
@@ -35,6 +37,7 @@ function start(
     readyTimeout: 60_000,
     backoff: { first: 5, most: 20, reset: 60_000 },
     worker: `./${worker}.ts`,
+    ...settings,
   };
   const [command = "", ...args] = [...wrapper, process.execPath, program, JSON.stringify(options)];
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -196,6 +199,31 @@ t.test("a successor that does not serve leaves everything as it is", async (t) =
   t.not((await get({ socketPath })).pid, pid);
 });
 
+t.test("a successor on a slow machine gives its workers more time, and gets it", async (t) => {
+  const run = shortFolder(t);
+  const flag = join(run, "late");
+  process.env["BROKEN_FLAG"] = flag;
+  t.teardown(() => delete process.env["BROKEN_FLAG"]);
+  const settings = { pools: { main: { workers: 3 } }, readyTimeout: 1500 };
+  const { child, log } = start(t, run, "late-by-flag", [], [], settings);
+  const ready = async (): Promise<number> => {
+    const { pools } = await askStatus(run);
+    return pools[0]!.workers.filter(({ state }) => state === "ready").length;
+  };
+  await until(log, "] ready");
+  await until(async () => String(await ready()), "3");
+  const socketPath = join(run, "main.sock");
+  const before = childrenOf(child.pid ?? 0);
+  writeFileSync(flag, "");
+  const upgraded = askUpgrade(run, run);
+  await until(log, "not ready within 1500 ms");
+  await until(log, "not ready within 3000 ms");
+  t.ok(before.includes((await get({ socketPath })).pid), "the old one serves meanwhile");
+  rmSync(flag);
+  t.match(await upgraded, { ok: true }, "three late workers are no reason to give up");
+  t.notOk(before.includes((await get({ socketPath })).pid));
+});
+
 t.test("a supervisor that is killed while its successor starts", async (t) => {
   const run = shortFolder(t);
   const flag = join(run, "broken");
@@ -217,4 +245,5 @@ t.test("a supervisor that is killed while its successor starts", async (t) => {
     readFileSync(`/proc/${successor}/cmdline`).length > 0;
   while (isThere()) await sleep(10);
   t.equal(findSupervisor(run), undefined, "nobody is left");
+  await until(log, /^stopped$/m);
 });

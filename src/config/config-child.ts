@@ -3,7 +3,9 @@
  *
  * The loader resolves `mod-ts/config`, even where mod-ts is not installed.
  */
+import { readFileSync } from "node:fs";
 import type { ConfigAnswer } from "./config-file.ts";
+import { findTimeMistakes } from "./job-times.ts";
 import { findMistakes } from "./validate.ts";
 import * as face from "./config.ts";
 import { isModTsError } from "../base/errors.ts";
@@ -19,16 +21,23 @@ process.once("message", async (file: string) => {
 });
 
 async function evaluate(file: string): Promise<ConfigAnswer> {
+  const exports = await load(file);
+  if (!("default" in exports)) return { failure: "no default export" };
+  const mistakes = findMistakes(exports["default"]);
+  if (mistakes.length > 0) return { mistakes };
+  const input = exports["default"] as face.Config;
+  const late = findTimeMistakes(input.background?.schedule ?? {});
+  return late.length > 0 ? { mistakes: late } : { input };
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  if (file.endsWith(".json")) return { default: JSON.parse(readFileSync(file, "utf8")) as unknown };
   const loader = createLoader({
     builtins: { "mod-ts": face, "mod-ts/config": face },
     watch: false,
     freshness: "manual",
   });
-  const { exports } = await loader.load(file, "default");
-  if (!("default" in exports)) return { failure: "no default export" };
-  const input = exports["default"];
-  const mistakes = findMistakes(input);
-  return mistakes.length > 0 ? { mistakes } : { input: input as face.Config };
+  return (await loader.load(file, "default")).exports;
 }
 
 function explain(error: unknown): string {

@@ -57,15 +57,17 @@ function findFile(path: string): { file: string; exists: boolean } {
 }
 
 async function readInput(file: string): Promise<Config> {
-  const answer = file.endsWith(".json") ? readJson(file) : await evaluate(file);
+  const answer = (file.endsWith(".json") && readJson(file)) || (await evaluate(file));
   if ("failure" in answer) throw unreadable(file, answer.failure);
   if ("mistakes" in answer) throw configInvalid(file, answer.mistakes);
   return answer.input;
 }
 
-function readJson(file: string): ConfigAnswer {
+/** Undefined where only the child can say what is wrong: it loads the package that knows times. */
+function readJson(file: string): ConfigAnswer | undefined {
   try {
-    return { input: JSON.parse(readFileSync(file, "utf8")) as Config };
+    const input = JSON.parse(readFileSync(file, "utf8")) as Config | null;
+    return input?.background?.schedule ? undefined : { input: input as Config };
   } catch (error) {
     return { failure: (error as Error).message };
   }

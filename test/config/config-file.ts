@@ -45,6 +45,21 @@ t.test("every kind of file, the first one wins", async (t) => {
   }
 });
 
+t.test("times of jobs are judged in every kind of file", async (t) => {
+  const config = (cron: string): string =>
+    JSON.stringify({ background: { schedule: { nightly: { cron, run: "a.ts" } } } });
+  for (const [name, begin] of [
+    ["mod-ts.config.json", ""],
+    ["mod-ts.config.ts", "export default "],
+  ] as const) {
+    const good = await loadConfig(shortFolder(t, { [name]: begin + config("0 3 * * *") }));
+    t.match(good.background.schedule, { nightly: { cron: "0 3 * * *" } }, name);
+    const wrong = shortFolder(t, { [name]: begin + config("0 0 30 2 *") });
+    const expected = { code: "MODTS_CONFIG_INVALID", message: /nightly: .* never comes/ };
+    await t.rejects(loadConfig(wrong), expected, name);
+  }
+});
+
 t.test("overrides win", async (t) => {
   const folder = shortFolder(t, { "mod-ts.config.json": '{"development":false,"keepAlive":7}' });
   t.match(await loadConfig(folder, { development: true }), { development: true, keepAlive: 7 });

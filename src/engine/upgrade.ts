@@ -9,7 +9,7 @@ import type { ApacheRequest } from "../request/request.ts";
 import { type Directives, selectHandlers } from "./directives.ts";
 import type { HandlerReference } from "./handler-reference.ts";
 import type { HandlerModule, UpgradeHandler, WebSocketHandler } from "./handler.ts";
-import { type PhaseRunner, wrapHandlerError } from "./phase-runner.ts";
+import { isApplication, lookupOf, type PhaseRunner, wrapHandlerError } from "./phase-runner.ts";
 import { logFailure } from "./respond.ts";
 
 export type SocketHandler =
@@ -49,9 +49,12 @@ export async function findSocketHandler(
     if (outcome !== OK && outcome !== DECLINED) return { refusal: outcome };
   }
   state.handlerEntry = { handler: reference.text, phase: "handler" };
-  const { exports } = await phases.load(reference.module, socketExport);
-  const tunnel = tunnelOf(reference, exports);
+  const module = await phases.load(reference.module, socketExport);
+  const tunnel = tunnelOf(reference, module.exports);
   if (tunnel) return { tunnel };
+  if (!Object.hasOwn(module.exports, socketExport)) {
+    return askApplication(phases, req, reference);
+  }
   const lookup = { names: [socketExport], method: socketExport, asked: socketExport };
   const found = await phases.find(reference, lookup);
   return { webSocket: found as unknown as WebSocketHandler };
@@ -65,10 +68,27 @@ async function indexOfSocketHandler(
 ): Promise<number> {
   for (const [index, reference] of references.entries()) {
     req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
-    const { exports } = await phases.load(reference.module, socketExport);
+    const module = await phases.load(reference.module, socketExport);
+    const { exports } = module;
     if (Object.hasOwn(exports, socketExport) || tunnelOf(reference, exports)) return index;
+    if (isApplication(module, lookupOf(reference, "handler"))) return index;
   }
   return -1;
+}
+
+/** An application decides at the request, as its router knows which path is one of a socket. */
+async function askApplication(
+  phases: PhaseRunner,
+  req: ApacheRequest,
+  reference: HandlerReference,
+): Promise<SocketHandler | { readonly refusal: Outcome | Response }> {
+  const outcome = await phases.call(reference, "handler");
+  const refuses = outcome instanceof Response ? outcome.status >= 400 : outcome !== OK;
+  if (refuses) return { refusal: outcome };
+  const { acceptSocket } = req[internals];
+  if (acceptSocket) return { webSocket: async (socket) => void (await acceptSocket(socket)) };
+  const reason = "has no WebSocket at this path";
+  throw new ModTsError("MODTS_NO_WEBSOCKET", { handler: reference.text, reason });
 }
 
 /** Only a built-in may take over the raw connection. */

@@ -1,4 +1,5 @@
 /** The side of a request for engine and transports; handlers do not see it. */
+import type { WebSocket } from "ws";
 import { ModTsError } from "../base/errors.ts";
 import type { BodyReader } from "./body/body.ts";
 import type { Exchange, RequestContext } from "./exchange.ts";
@@ -134,6 +135,8 @@ export interface RequestInternals<Added = unknown> {
   /** Set by the authorizer if the decision may be repeated. */
   terms?: DecisionTerms | undefined;
   /** Callbacks of `registerCleanup`; the last one runs first. */
+  /** Given by an application that wants the connection of this request. */
+  acceptSocket?: (socket: WebSocket) => unknown;
   readonly cleanups: (() => unknown)[];
 }
 

@@ -21,6 +21,9 @@ const apache = await startApache(t, {
     ${application("/plain", "node", "echo.ts::plain")}
     ${application("/hono", "node", "hono.ts")}
     ${application("/fastify", "fastify", "fastify.ts")}
+    <Location /fetch>
+      Use TsHandler fetch.ts
+    </Location>
     <Location /echo>
       Use TsOption mod_ts.node.base /echo
     </Location>
@@ -102,8 +105,8 @@ t.test("ws, at a base path", async (t) => {
   await once(socket, "close");
 });
 
-t.test("Hono and Fastify", async (t) => {
-  for (const name of ["hono", "fastify"]) {
+t.test("Hono, Fastify, and a fetch application", async (t) => {
+  for (const name of ["hono", "fastify", "fetch"]) {
     const socket = open(`/${name}/socket/me`);
     await once(socket, "open");
     socket.send("hi");
@@ -112,6 +115,13 @@ t.test("Hono and Fastify", async (t) => {
     await once(socket, "close");
     t.equal((await apache.request(`/${name}/page`)).body, "page", name);
   }
+});
+
+t.test("a fetch application decides by its routes", async (t) => {
+  t.equal(await statusOf("/fetch/closed/socket"), 401);
+  t.equal(await statusOf("/fetch/page"), 400);
+  t.equal(await statusOf("/fetch/none"), 404);
+  t.equal((await apache.request("/fetch/socket/me")).status, 426, "without a handshake");
 });
 
 t.test("a handshake where none is expected, or of another site", async (t) => {

@@ -2,13 +2,14 @@
  * `mod_ts/fetch`: web-standard applications from `Request` to `Response`; mod_python: WSGI. A
  * default export needs only `Use TsHandler app.ts` (docs/applications.md).
  */
+import type { WebSocket } from "ws";
 import type { Handler, HandlerModule, HandlerResult } from "../../engine/handler.ts";
 import type { ApacheRequest } from "../../request/request.ts";
 import { isClass } from "../../engine/phase-runner.ts";
 import { ModTsError } from "../../base/errors.ts";
 import { HttpError } from "../../base/http-error.ts";
 import { DECLINED } from "../../base/outcome.ts";
-import type { HeldModule } from "../../request/internals.ts";
+import { type HeldModule, internals } from "../../request/internals.ts";
 import { toWebRequest } from "../../request/web-standard.ts";
 import { oncePerSection, SectionOptions } from "../../base/options.ts";
 import {
@@ -67,7 +68,12 @@ export function callFetch(
   url: ApplicationUrl,
 ): HandlerResult | Promise<HandlerResult> {
   const context: ApplicationContext = { waitUntil: (promise) => waitUntil(req, promise) };
-  const given = fetch(requestOf(req, url.rest), { apache: req, base: url.base }, context);
+  const env: ApplicationEnv = {
+    apache: req,
+    base: url.base,
+    upgradeWebSocket: (open) => upgradeWebSocket(req, open),
+  };
+  const given = fetch(requestOf(req, url.rest), env, context);
   return given instanceof Promise ? given.then(requireResponse) : requireResponse(given);
 }
 
@@ -75,6 +81,18 @@ function requestOf(req: ApacheRequest, path: string): Request {
   // Forbidden methods of the Fetch standard.
   if (/^(?:connect|trace|track)$/i.test(req.method)) throw new HttpError(501);
   return toWebRequest(req, path);
+}
+
+/** The status of a handshake, 101, is none of a `Response`. */
+function upgradeWebSocket(req: ApacheRequest, open: (socket: WebSocket) => unknown): Response {
+  if (req.headersIn.get("upgrade")?.toLowerCase() !== "websocket") {
+    return new Response("This URL is for WebSockets.\n", {
+      status: 426,
+      headers: { Upgrade: "websocket" },
+    });
+  }
+  req[internals].acceptSocket = open;
+  return new Response();
 }
 
 /** Outcomes are allowed, but a missing value is a forgotten `return`. */
@@ -95,6 +113,11 @@ export interface ApplicationEnv {
   readonly apache: ApacheRequest;
   /** The part removed from the URL, as sent, e.g. `/app`; else empty. CGI: `SCRIPT_NAME`. */
   readonly base: string;
+  /**
+   * Accepts the WebSocket of this request: `open` gets it after the handshake. Return the result.
+   * Without a handshake it is a 426.
+   */
+  upgradeWebSocket(open: (socket: WebSocket) => unknown): Response;
 }
 
 /** Third argument of a fetch application; Hono: `c.executionCtx`. */

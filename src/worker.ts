@@ -30,7 +30,7 @@ import { type ApacheSettings, createOrigin, Origin } from "./handlers/origin/ori
 import { createRefusal } from "./handlers/refusal.ts";
 import { createRefresh } from "./handlers/refresh/refresh.ts";
 import { createTestPage } from "./handlers/test-page.ts";
-import { type ErrorCode, ModTsError } from "./base/errors.ts";
+import { ModTsError } from "./base/errors.ts";
 import { setSecrets } from "./base/options.ts";
 import * as face from "./index.ts";
 import { createCompileCache } from "./loader/compile-cache.ts";
@@ -38,12 +38,12 @@ import { closeInspector, isDebugged, openInspector } from "./loader/debugger.ts"
 import { createLoader } from "./loader/loader.ts";
 import { NodeFiles } from "./loader/node-files.ts";
 import { Pasts } from "./loader/past.ts";
-import { log } from "./base/log.ts";
 import { type LogOutput, openLog } from "./base/log-output.ts";
 import { ignoreStreamErrors } from "./base/log-sink.ts";
 import { hideInLog } from "./base/redact.ts";
 import { createEngine, type Engine } from "./engine/phases.ts";
 import { Refusals } from "./engine/refusals.ts";
+import { reportStrays } from "./engine/strays.ts";
 import { Tracing } from "./engine/tracing.ts";
 import type { ApacheRequest } from "./request/request.ts";
 import { sweepTemporaryFiles } from "./request/body/temporary-files.ts";
@@ -236,23 +236,6 @@ function apacheOf(config: ResolvedConfig): ApacheSettings | undefined {
     clientHeader,
     calls: Math.max(1, Math.floor(requestWorkers / 3 / countWorkers(config))),
   };
-}
-
-/**
- * A forgotten rejection harms no other request; an uncaught throw may leave anything incomplete, so
- * the worker exits and is replaced.
- */
-function reportStrays(): void {
-  process.on("unhandledRejection", (reason) => report("MODTS_UNHANDLED_REJECTION", reason));
-  process.on("uncaughtException", (error) => {
-    report("MODTS_UNCAUGHT_EXCEPTION", error);
-    process.exit(1);
-  });
-}
-
-function report(code: ErrorCode, error: unknown): void {
-  const { level, message } = new ModTsError(code);
-  log(level, message, { code, error });
 }
 
 function serveSupervisor(): void {

@@ -133,6 +133,8 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "request/session.ts": "sessions/sessions.ts",
   "supervisor/pool-options.ts": "supervisor/pool.ts",
   "supervisor/supervisor-options.ts": "supervisor/supervisor.ts",
+  // Ends its process.
+  "engine/strays.ts": "apache/strays.ts",
   // Runs in a thread that the other one starts.
   "supervisor/watchdog-thread.cjs": "supervisor/watchdog.ts",
 };

@@ -27,6 +27,13 @@ export function adviseOnCalls(error: unknown): void {
   if (advice !== undefined) rephrase(error, `${error.message}; ${advice}`);
 }
 
+/** Adds advice to the error of a server whose port is taken: by an earlier version, or a worker. */
+export function adviseOnListen(error: unknown): void {
+  const { code, syscall } = Object(error) as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || code !== "EADDRINUSE" || syscall !== "listen") return;
+  rephrase(error, `${error.message}; omit listen(): Apache listens, and mod_ts passes requests on`);
+}
+
 function adviceOn(name: string, method: string, source: string): string | undefined {
   if (/^(?:req|request|res|response)$/.test(name)) {
     if (method === "json" && name.startsWith("res")) return "return Response.json(value)";

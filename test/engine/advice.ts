@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import t from "tap";
-import { adviseOnCalls } from "../../src/engine/advice.ts";
+import { adviseOnCalls, adviseOnListen } from "../../src/engine/advice.ts";
 import { makeProject } from "../fixtures/loader/project.ts";
 
 function advise(message: string): string {
@@ -37,4 +39,16 @@ t.test("a forgotten await, by the line that has it", async (t) => {
     await failing("const form = req.count() as any; return form.get('a');"),
     "form.get is not a function",
   );
+});
+
+t.test("a port that is taken, as by the server of an earlier version", async (t) => {
+  const first = createServer().listen(0, "127.0.0.1");
+  t.teardown(() => first.close());
+  await once(first, "listening");
+  const second = createServer().listen((first.address() as AddressInfo).port, "127.0.0.1");
+  const [error] = (await once(second, "error").catch((reason: unknown) => [reason])) as [Error];
+  adviseOnListen(error);
+  t.match(error.message, /EADDRINUSE.*; omit listen\(\)/);
+  t.match(error.stack, "omit listen()");
+  adviseOnListen(undefined);
 });

@@ -5,6 +5,7 @@ import { closest } from "../../base/did-you-mean.ts";
 import { isModTsError } from "../../base/errors.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
 import { createResolver, parseDirectives, requireInside } from "../../engine/directives.ts";
+import { parseReference } from "../../engine/handler-reference.ts";
 import { type HandlerModule, phaseNames } from "../../engine/handler.ts";
 import { type Finding, problem } from "../../httpd/finding.ts";
 import type { MergedConfig } from "../../httpd/merged-config.ts";
@@ -36,6 +37,15 @@ export async function checkHandlers(
       }
     } catch (error) {
       findings.push(explain(error, line, config));
+    }
+  }
+  for (const reference of namedByConfig(config)) {
+    try {
+      const { module } = parseReference(reference);
+      const file = find(module);
+      if (file !== undefined) files.set(file, { module, where: config.file });
+    } catch (error) {
+      findings.push(explain(error, { where: config.file }, config));
     }
   }
   findings.push(...checkOptions(merged.lines));
@@ -90,7 +100,17 @@ function createModuleResolver({
   };
 }
 
-function explain(error: unknown, { where }: OurDirective, { handlers }: ResolvedConfig): Finding {
+/** References of the configuration of the sidecar. */
+function namedByConfig({ preload, background }: ResolvedConfig): string[] {
+  const jobs = Object.values(background.schedule).map(({ run }) => run);
+  return [...preload, ...background.modules, ...jobs];
+}
+
+function explain(
+  error: unknown,
+  { where }: Pick<OurDirective, "where">,
+  { handlers }: ResolvedConfig,
+): Finding {
   if (!isModTsError(error)) throw error;
   const { code, message } = error;
   const name = /(?:mod_ts\/\S*(?=;)|(?<=file )\S+)/.exec(message)?.[0] ?? "";

@@ -81,3 +81,20 @@ t.test("each at its line, and nothing else", async (t) => {
     ...(isRoot ? [["Use TsHandler secret.ts", "handler-unreadable", ""]] : []),
   ]);
 });
+
+t.test("files of preload and background", async (t) => {
+  const merged = await readMergedConfig(httpd, join(folder, "httpd.conf"));
+  if (!merged) return t.fail("httpd prints its configuration");
+  const file = join(folder, "mod-ts.config.ts");
+  const schedule = { often: { cron: "* * * * *", run: "hello.ts::job" } };
+  const more = { preload: ["helo.ts"], background: { modules: ["jobs.ts"], schedule } };
+  const found = await checkHandlers(
+    merged,
+    resolveConfig({ handlers: ["handlers"], ...more }, file),
+    undefined,
+  );
+  t.match(
+    found.filter(({ where }) => where === file),
+    [{ todo: "did you mean hello.ts?" }, { what: /jobs\.ts/ }],
+  );
+});

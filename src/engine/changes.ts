@@ -10,7 +10,7 @@ import type { ApacheRequest } from "../request/request.ts";
 const reported = new Set<string>();
 
 /**
- * `type`, `handler`, `user`, `env.NAME`, `in.Name`.
+ * `type`, `handler`, `user`, `env.NAME`, `in.Name`; an empty `in.Name` is a header that was removed.
  * @param accepted names of the fields `env.NAME` and `in.Name` that the section accepts
  * @param sendsHeaders whether other headers reach Apache, too
  * @throws ModTsError `MODTS_BAD_HEADER` for a handler, type or user that cannot be passed on
@@ -31,7 +31,10 @@ export function changesOf(
   set("handler", req.handler, /^(?:[\w./+-]+|proxy:[\x21-\x7e]+)$/);
   if (req.user !== (context.user || null)) set("user", req.user, printable);
   for (const [name, value] of changedVariables(req)) set(name, value, printable);
-  for (const [name, value] of changedHeaders(req)) set(name, value, printable);
+  for (const [name, value] of changedHeaders(req)) {
+    if (value === "") fields.set(name, value);
+    else set(name, value, printable);
+  }
   for (const name of fields.keys()) {
     if (!/^(?:env|in)\./.test(name) || accepted.has(name.toLowerCase())) continue;
     fields.delete(name);
@@ -72,7 +75,11 @@ function* changedHeaders(req: ApacheRequest): Iterable<[string, string]> {
   const raw = req.headersIn.raw();
   if (raw.length === rawHeaders.length && raw.every((text, at) => text === rawHeaders[at])) return;
   const before = HeaderTable.fromRaw(rawHeaders);
-  for (const name of new Set(req.headersIn.keys())) {
+  // Each in the spelling of the handler. Attack: a header that a handler removes is the client's.
+  const names = new Map(
+    [...before.keys(), ...req.headersIn.keys()].map((name) => [name.toLowerCase(), name]),
+  );
+  for (const name of names.values()) {
     const value = req.headersIn.getAll(name).join(", ");
     if (value !== before.getAll(name).join(", ")) yield [`in.${name}`, value];
   }

@@ -1,4 +1,6 @@
 /** Phases before Apache's own content, for methods with a body, and where Apache cannot ask the decider. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createCallCounter, secret, startDecided } from "../fixtures/decider.ts";
 import { freePort } from "../../src/httpd/private-server.ts";
@@ -142,6 +144,88 @@ t.test("a callback leaves out no phase that has not run", async (t) => {
   t.equal((await apache.request("/filtered/?no")).status, 403, "a GET that the handler refuses");
   t.match(await apache.request("/filtered/"), { status: 200, body: /^GET \/FILTERED/ });
 });
+
+const includes = '<!--#include virtual="closed.txt" -->|<!--#include file="closed.txt" -->';
+const closedFiles = {
+  "htdocs/www/index.shtml": includes,
+  "htdocs/www/page.shtml": includes,
+  "htdocs/www/closed.txt": "closed content\n",
+  "htdocs/www/directory/closed.cgi": `${cat}echo closed content\n`,
+  "htdocs/www/list/a.txt": "hello\n",
+};
+const gate = {
+  "gate.ts": `export const initHandler = (req) => (req.uri.includes("closed") ? 403 : 0);`,
+  "page.ts": `export const handler = (req) => {
+    req.contentType = "text/html";
+    req.write('<!--#include virtual="/www/closed.txt" -->');
+    return 0;
+  };`,
+  "filter.ts": "export const outputFilter = (text: string) => text;",
+};
+const closed = `
+  RewriteEngine On
+  <Directory "\${FOLDER}/htdocs">
+    Options +Includes
+    AddOutputFilter INCLUDES .shtml
+    DirectoryIndex index.shtml closed.cgi
+    RewriteEngine On
+    RewriteRule ^www/proxied$ http://127.0.0.1:1/ [P]
+  </Directory>
+  <Location /www>
+    Use TsInitHandler gate.ts
+  </Location>
+  <Location /page>
+    Use TsHandler page.ts
+    SetOutputFilter INCLUDES
+  </Location>
+  <Location /around>
+    Use TsOutputFilter filter.ts
+  </Location>
+  <Location /around/closed>
+    Use TsInitHandler gate.ts
+  </Location>
+  <Files "go">
+    SetHandler cgi-script
+  </Files>`;
+
+for (const without of [[], ["mod_proxy_scgi"]]) {
+  const kind = without.length === 0 ? "with" : "without";
+  t.test(`no way around a handler that refuses, ${kind} mod_proxy_scgi`, async (t) => {
+    const apache = await start(
+      t,
+      {
+        files: {
+          ...closedFiles,
+          "htdocs/around/closed/a.txt": "closed content\n",
+          "htdocs/around/go": "#!/bin/sh\nprintf 'Location: /around/closed/a.txt\\n\\n'\n",
+        },
+        handlers: gate,
+        modules: ["mod_include", "mod_rewrite"],
+        conf: closed,
+      },
+      without,
+    );
+    chmodSync(join(apache.folder, "htdocs/around/go"), 0o755);
+    for (const ask of [{}, post("b")]) {
+      for (const [path, status] of [
+        ["/www/closed.txt", 403],
+        ["/www/directory/", 403],
+        ["/www/directory/closed.cgi", 403],
+        // Pages whose includes are refused.
+        ["/www/", 200],
+        ["/www/page.shtml", 200],
+        ["/page", 200],
+        ["/www/proxied", 400],
+        ["/around/go", 403],
+      ] as const) {
+        const reply = await apache.request(path, ask);
+        t.equal(reply.status, status, `${"method" in ask ? ask.method : "GET"} ${path}`);
+        t.notMatch(reply.body, "closed content", path);
+      }
+    }
+    t.match(await apache.request("/www/list/"), { status: 200, body: /a\.txt/ }, "a listing");
+  });
+}
 
 t.test("beside a guard, type and fixup run with the access check", async (t) => {
   const apache = await start(t, {

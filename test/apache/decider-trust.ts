@@ -39,6 +39,30 @@ t.test("what clients send has no effect", async (t) => {
   t.notMatch(program.body, /^(?:FIXED|HTTP_X_USER)=forged/m);
 });
 
+t.test(
+  "a client's header is gone where a handler sets it in another spelling, or removes it",
+  async (t) => {
+    const apache = await startDecided(t, {
+      files: { "htdocs/www/env.cgi": envScript },
+      handlers: {
+        "headers.ts": `export const fixupHandler = (req) => {
+        if (req.args === "set") req.headersIn.set("x-user", "Ann");
+        else req.headersIn.delete("x-user");
+        return 0;
+      };`,
+      },
+      conf: `
+      <Location /www>
+        Use TsFixupHandler headers.ts
+        Use TsAcceptHeader X-User
+      </Location>`,
+    });
+    const headers = { "X-User": "forged" };
+    t.match((await apache.request("/www/env.cgi?set", { headers })).body, /^HTTP_X_USER=Ann$/m);
+    t.notMatch((await apache.request("/www/env.cgi", { headers })).body, /^HTTP_X_USER=/m);
+  },
+);
+
 t.test("a program cannot forge a decision", async (t) => {
   const script = (lines: readonly string[]): string =>
     `#!/bin/sh\ncat <<'EOF'\n${lines.join("\n")}\n\nEOF\n`;

@@ -8,7 +8,7 @@ import { startOrigin } from "../fixtures/origin.ts";
 
 const apache = await startOrigin(t, {
   isWaiting: true,
-  modules: ["mod_cgid"],
+  modules: ["mod_cgid", "mod_include"],
   conf: `
     ScriptSock "\${FOLDER}/logs/cgi.sock"
     <Location /site>
@@ -24,6 +24,12 @@ const apache = await startOrigin(t, {
     <Location /content>
       Use TsModule content.ts
     </Location>
+    <Location /gate>
+      Options +Includes +Indexes
+      AddOutputFilter INCLUDES .shtml
+      DirectoryIndex index.shtml
+      Use TsModule gate.ts
+    </Location>
     <Location /wrong>
       Use TsModule wrong.ts
     </Location>`,
@@ -31,6 +37,7 @@ const apache = await startOrigin(t, {
     "site.ts": handlerFile("site.ts"),
     "content.ts": `export const handler = (req) => new Response(req.method + " " + req.uri);
       export const fixupHandler = (req) => (req.headersOut.set("X-Fixed", "1"), 0);`,
+    "gate.ts": `export const accessHandler = (req) => (req.uri.includes("closed") ? 403 : 0);`,
     "wrong.ts": "export const acessHandler = () => 403;",
   },
   files: {
@@ -39,6 +46,10 @@ const apache = await startOrigin(t, {
       '#!/bin/sh\nprintf \'Content-Type: text/plain\\n\\n%s user=%s\\n\' "$REQUEST_METHOD" "$REMOTE_USER"\ncat\n',
     "htdocs/other/go.cgi": "#!/bin/sh\nprintf 'Location: /site/a.txt\\n\\n'\n",
     "htdocs/site/dir/index.html": "index\n",
+    "htdocs/gate/index.shtml":
+      '<!--#include virtual="closed.txt" -->|<!--#include file="closed.txt" -->',
+    "htdocs/gate/closed.txt": "closed content\n",
+    "htdocs/gate/list/a.txt": "hello\n",
     "htdocs/wrong/a.txt": "hello\n",
   },
 });
@@ -75,6 +86,14 @@ t.test("access control", async (t) => {
 t.test("no resource of another section leads around it", async (t) => {
   const reply = await apache.request("/other/go.cgi");
   t.equal(reply.status, 403, "a program redirects inside Apache, in a callback");
+});
+
+t.test("a page does not include what the module refuses", async (t) => {
+  t.equal((await apache.request("/gate/closed.txt")).status, 403);
+  const page = await apache.request("/gate/");
+  t.equal(page.status, 200);
+  t.notMatch(page.body, "closed content");
+  t.match(await apache.request("/gate/list/"), { status: 200, body: /a\.txt/ }, "a listing");
 });
 
 t.test("content of its own", async (t) => {

@@ -31,6 +31,15 @@ t.test("changes of handlers", (t) => {
   t.end();
 });
 
+t.test("a header that handlers spell otherwise, or remove", (t) => {
+  const req = new ApacheRequest(contextOf({ rawHeaders: ["X-User", "forged"] }), exchange);
+  req.headersIn.set("x-user", "ann");
+  t.strictSame([...changesOf(req, accepted)], [["in.x-user", "ann"]]);
+  req.headersIn.delete("x-user");
+  t.strictSame([...changesOf(req, accepted)], [["in.X-User", ""]]);
+  t.end();
+});
+
 t.test("what Apache cannot take is an error", (t) => {
   for (const handler of ["a b", 'a"b', "%{reqenv:X}", "a\nb"]) {
     const req = newRequest();

@@ -71,15 +71,24 @@ const knownExports = [
   "upgradeHandler",
   "connectionHandler",
 ];
-const anyExport = [...knownExports, "default", ...Object.values(filterExports)].join("|");
+const exportNames = [...knownExports, "default", ...Object.values(filterExports)];
+const anyExport = exportNames.join("|");
 
-/** Attack: a misspelt `acessHandler` would be a site without access control. */
+/**
+ * Attack: a misspelt `acessHandler` would be a site without access control; so would a file that is
+ * saved half written.
+ */
 function requireKnown({ file, exports }: { file: string; exports: Exports }): void {
-  const wrong = Object.keys(exports).find(
-    (name) => /(?:handler|filter)$/i.test(name) && !anyExport.split("|").includes(name),
+  const names = Object.keys(exports);
+  const wrong = names.find(
+    (name) => /(?:handler|filter)$/i.test(name) && !exportNames.includes(name),
   );
-  if (wrong === undefined) return;
-  const near = closest(wrong, anyExport.split("|"));
+  if (wrong === undefined) {
+    if (exportNames.some((name) => names.includes(name))) return;
+    const hint = "Use TsModule needs at least one phase";
+    throw new ModTsError("MODTS_MISSING_EXPORT", { module: file, name: "accessHandler", hint });
+  }
+  const near = closest(wrong, exportNames);
   const hint = near ? `did you mean ${near}?` : "rename it";
   throw new ModTsError("MODTS_UNKNOWN_PHASE", { module: file, name: wrong, hint });
 }

@@ -104,3 +104,10 @@ t.test("content of its own", async (t) => {
 t.test("a misspelt guard closes the section", async (t) => {
   t.equal((await apache.request("/wrong/a.txt")).status, 500);
 });
+
+t.test("a save without any phase closes the section", async (t) => {
+  apache.write("handlers/gate.ts", "export const unfinished = 1;");
+  t.equal((await apache.request("/gate/closed.txt")).status, 500);
+  apache.write("handlers/gate.ts", "export const accessHandler = () => 403;");
+  t.equal((await apache.request("/gate/closed.txt")).status, 403, "written");
+});

@@ -75,8 +75,8 @@ const exportNames = [...knownExports, "default", ...Object.values(filterExports)
 const anyExport = exportNames.join("|");
 
 /**
- * Attack: a misspelt `acessHandler` would be a site without access control; so would a file that is
- * saved half written.
+ * Attack: a misspelt `acessHandler` would be a site without access control; so would an unfinished
+ * module.
  */
 function requireKnown({ file, exports }: { file: string; exports: Exports }): void {
   const names = Object.keys(exports);

@@ -86,7 +86,7 @@ t.test("an export that looks like a phase and is none is an error", async (t) =>
   await t.resolves(expand({ "site.ts": { helper: f, handlers: f, logHandler: f } }));
 });
 
-t.test("a module without any phase is an error: its save may not be complete", async (t) => {
+t.test("a module without any phase is an error", async (t) => {
   await t.rejects(expand({ "site.ts": {} }), { code: "MODTS_MISSING_EXPORT" });
   await t.rejects(expand({ "site.ts": { helper: f } }), { code: "MODTS_MISSING_EXPORT" });
 });

@@ -223,6 +223,7 @@ for (const without of [[], ["mod_proxy_scgi"]]) {
         t.notMatch(reply.body, "closed content", path);
       }
     }
+    t.match(await apache.request("/www/list/a.txt?"), { status: 200, body: "hello\n" }, "no query");
     t.match(await apache.request("/www/list/"), { status: 200, body: /a\.txt/ }, "a listing");
   });
 }

@@ -73,7 +73,7 @@ function checkPool(
 
 /** Whether requests go to the address of `mod_ts.conf`: its variable may be set again. */
 function usesMain({ tree }: MergedConfig, address: string): boolean {
-  const lines = tree.filter((each) => isNamed(each, "SetEnvIfExpr"));
+  const lines = tree.filter((each) => isNamed(each, "SetEnvIf", "SetEnvIfExpr"));
   const values = lines.flatMap(
     ({ args }) => /"MOD_TS_BACKEND=proxy:([^"]*)"/.exec(args)?.[1] ?? [],
   );

@@ -10,7 +10,7 @@ const mechanisms = {
   plain: "",
   decider: "Use TsFixupHandler h.ts::plain",
   pass: "Use TsAroundHandler mod_ts/origin",
-  module: "Use TsModule empty.ts",
+  module: "Use TsModule quiet.ts",
   filter: "Use TsOutputFilter upper.ts",
 } as const;
 
@@ -21,7 +21,7 @@ const apache = await startOrigin(t, {
   modules: ["mod_cgid"],
   handlers: {
     "h.ts": handlerFile("decider.ts"),
-    "empty.ts": "export const helper = 1;",
+    "quiet.ts": "export const fixupHandler = () => 0;",
     "upper.ts": "export const outputFilter = (text: string) => text.toUpperCase();",
   },
   conf: `

@@ -225,8 +225,8 @@ export class Transaction {
     if (!found && !isLocal(specifier)) return this.#connectExternal(record, request);
     const file = found ?? this.#missing(specifier, record);
     if (isNative(file)) return this.#connectExternal(record, request, pathToFileURL(file).href);
-    this.#requireCode(specifier, file, record);
     this.#approve(specifier, file, record);
+    this.#requireCode(specifier, file, record);
     record.edges.set(specifier, { file, target: this.#visit(file) });
   }
 

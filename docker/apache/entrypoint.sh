@@ -16,7 +16,11 @@ esac
 umask 077
 printf 'Define MOD_TS_SECRET %s\n' "$secret" >/run/httpd/secret.conf
 # Each of several sidecars has a directory of its own, so no single socket tells whether any runs.
-[ "$MOD_TS_SIDECARS" -eq 1 ] || echo 'Define MOD_TS_ALIVE /run/mod-ts' >>/run/httpd/secret.conf
+if [ "$MOD_TS_SIDECARS" -eq 1 ]; then
+    echo 'Define MOD_TS_ONE_SIDECAR' >>/run/httpd/secret.conf
+else
+    echo 'Define MOD_TS_ALIVE /run/mod-ts' >>/run/httpd/secret.conf
+fi
 
 # httpd resolves the name once, and does not start without it. After a reboot, the order of compose.yaml is not kept.
 count() { getent ahostsv4 sidecar | grep -c STREAM; }

@@ -41,6 +41,9 @@ export class ScgiExchange implements Exchange {
   body(): Readable {
     throw new ModTsError("MODTS_NO_BODY");
   }
+  get goesOn(): boolean {
+    return true;
+  }
   get begun(): boolean {
     return this.#begun;
   }

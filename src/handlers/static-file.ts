@@ -1,13 +1,14 @@
 /**
  * Fallback when every content handler declined, like Apache's default handler (`default_handler` of
  * server/core.c): the mapped file with type, validators and ranges (RFC 9110, sections 13 and 14),
- * else 404.
+ * else 404. With callbacks, Apache serves what is more than a file.
  */
 import { sep } from "node:path";
 import { realpath } from "../loader/disk.ts";
 import { isModTsError } from "../base/errors.ts";
 import { filesAndCopies } from "../base/backup-files.ts";
 import { OK, type Outcome } from "../base/outcome.ts";
+import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 /**
@@ -17,6 +18,8 @@ import type { ApacheRequest } from "../request/request.ts";
  * handler would have run.
  */
 const sourceFile = filesAndCopies("[mc]?ts|tsx|tsp|py[co]?|psp|php\\d?|phtml|phar");
+/** Without copies, which PHP does not run. */
+const phpFile = /\.(?:php\d?|phtml|phar)$/i;
 const ownFile = /\/(?:mod-ts\.config\.|\.mod-ts(?:\/|$))/i;
 
 const allowed = ["GET", "HEAD", "OPTIONS"];
@@ -29,6 +32,11 @@ export function createStaticFile(
   ownPaths: readonly string[],
 ): (req: ApacheRequest) => Promise<Outcome> {
   return async (req) => {
+    const origin = req[internals].toolkit?.origin;
+    if (origin?.callsBack && isForApache(req)) {
+      await origin.pass(req);
+      return OK;
+    }
     const status = refuse(req, ownPaths);
     if (status !== OK) return status;
     if (req.method === "OPTIONS") {
@@ -37,6 +45,16 @@ export function createStaticFile(
     }
     return send(req);
   };
+}
+
+/**
+ * Whether Apache can do more than send a file: run PHP, or list a directory. A callback shows no
+ * source, see `checkResponse`.
+ */
+function isForApache({ filename, finfo, method, pathInfo }: ApacheRequest): boolean {
+  if (phpFile.test(filename)) return finfo.filetype === "regular";
+  const isRead = method === "GET" || method === "HEAD";
+  return isRead && finfo.filetype === "directory" && !pathInfo && !ownFile.test(`${filename}/`);
 }
 
 function refuse(req: ApacheRequest, ownPaths: readonly string[]): Outcome {

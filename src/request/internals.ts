@@ -99,6 +99,8 @@ export interface OriginAccess {
   /** @param part another address of Apache in place of the original resource */
   fetch(req: RequestFacts, part?: RedirectTarget): Promise<Response>;
   redirect(req: RequestFacts, target: RedirectTarget): Promise<void>;
+  /** Responds with the original resource. */
+  pass(req: RequestFacts): Promise<void>;
 }
 
 /** How long a decision of built-in handlers holds, for a ticket that repeats it. */

@@ -3,6 +3,7 @@ import { ModTsError, badArgument } from "../base/errors.ts";
 import { OK } from "../base/outcome.ts";
 import { internals, type OriginAccess, type RequestInternals } from "./internals.ts";
 import type { RequestFacts } from "./request-facts.ts";
+import { decodePath, parseUri } from "./uri.ts";
 
 export const originUnavailableHint =
   "set origin and secret in mod-ts.config.ts and run mod-ts conf, or name a server with Use TsOption mod_ts.origin.url";
@@ -45,15 +46,25 @@ export async function internalRedirect(
   uri: string,
   options: InternalRedirectOptions = {},
 ): Promise<number> {
-  const { response, finalizer } = req[internals];
+  const { response, finalizer, exchange } = req[internals];
   if (response.begun) throw new ModTsError("MODTS_HEADERS_SENT", { name: "internalRedirect" });
   const path = requirePath(uri, "internalRedirect");
   const method = options.method ?? (req.headerOnly ? "HEAD" : "GET");
+  if (exchange.goesOn && method === req.method) return goOnAt(req, path);
   const origin = originOf(req);
   response.discard();
   // Deadlock: a handler there may open the same session, locked by this request.
   await finalizer?.settle(true);
   await origin.redirect(req, { path, method });
+  return OK;
+}
+
+/** Apache redirects by itself, in the same thread. */
+function goOnAt(req: Request, target: string): number {
+  const { path, query } = parseUri(target);
+  req[internals].response.discard();
+  req.uri = decodePath(path ?? "/");
+  req.args = query;
   return OK;
 }
 

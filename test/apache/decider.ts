@@ -161,6 +161,24 @@ t.test("translation", async (t) => {
   t.equal((await apache.request("/to?/to")).status, 404, "to itself: once");
 });
 
+t.test("req.internalRedirect needs no second request", async (t) => {
+  const apache = await startDecided(t, {
+    files: { ...files, "htdocs/plain/a b.txt": "blank\n" },
+    conf: `
+      <Location /www>
+        Use TsFixupHandler h.ts::inside
+      </Location>
+      <Location /plain>
+        Use TsFixupHandler h.ts::inside
+      </Location>`,
+  });
+  const calls = createCallCounter(apache.sidecarLog);
+  const reply = await apache.request("/www/a.txt");
+  t.match(reply, { status: 200, body: "blank\n", headers: { "x-inside": "1" } });
+  // The counter reads up to the blank.
+  t.strictSame(await calls(2), ["inside of /www/a.txt", "inside of /plain/a"]);
+});
+
 t.test("a section with a content handler of ours runs all phases there", async (t) => {
   const apache = await startDecided(t, {
     files,

@@ -4,6 +4,8 @@ import { fetchOrigin } from "../../src/request/origin.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";
 import { serve } from "../fixtures/exchange-server.ts";
 
+const pass = async (): Promise<void> => {};
+
 t.test("asks what the process lends, or says what is missing", async (t) => {
   const server = await serve(t, (req) => {
     if (req.headersIn.has("with")) {
@@ -11,6 +13,7 @@ t.test("asks what the process lends, or says what is missing", async (t) => {
         callsBack: true,
         fetch: async () => new Response("there"),
         redirect: async () => {},
+        pass: async () => {},
       };
       req[internals].toolkit = { temporary: "", origin };
     }
@@ -27,7 +30,7 @@ t.test("what is asked for", async (t) => {
   };
   const server = await serve(t, async (req) => {
     const fetch = async (): Promise<Response> => new Response();
-    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect } };
+    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect, pass } };
     req.write("is dropped");
     return req.internalRedirect("/b ü?x=%2F", req.uri === "/post" ? { method: "POST" } : {});
   });
@@ -44,7 +47,7 @@ t.test("what handlers have begun is settled before", async (t) => {
   const redirect = async (): Promise<void> => void trace.push("redirect");
   const server = await serve(t, async (req) => {
     const fetch = async (): Promise<Response> => new Response();
-    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect } };
+    req[internals].toolkit = { temporary: "", origin: { callsBack: true, fetch, redirect, pass } };
     const settle = async (isGood: boolean): Promise<void> => void trace.push(isGood);
     req[internals].finalizer = { settle, close: () => {} };
     return req.internalRedirect("/b");

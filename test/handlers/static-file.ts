@@ -158,3 +158,30 @@ t.test("methods", async (t) => {
     headers: { allow: "GET,HEAD,OPTIONS" },
   });
 });
+
+t.test("what is more than a file is Apache's, where it can be asked", async (t) => {
+  const refuse = () => Promise.reject(new Error("not asked for"));
+  const pass = async (req: object): Promise<void> => void (req as ApacheRequest).write("by Apache");
+  const origin = { callsBack: true, pass, fetch: refuse, redirect: refuse };
+  const asking = await startEngine(
+    t,
+    { declines: { handler: () => DECLINED } },
+    { fallback: createStaticFile([]), toolkit: { temporary: "", origin } },
+  );
+  mkdirSync(join(folder, "site/.mod-ts"), { recursive: true });
+  for (const name of ["page.php", "page.php~"]) writeFileSync(join(folder, "site", name), "secret");
+  const body = async (name: string, ask: GatewayAsk = {}, pathInfo = "") => {
+    const context = { filename: join(folder, name), pathInfo, contentType: "text/plain" };
+    const reply = await asking.ask(["handler declines"], { ...ask, context });
+    return reply.status === 200 ? reply.body : reply.status;
+  };
+  t.equal(await body("site"), "by Apache", "a listing");
+  t.equal(await body("site/page.php"), "by Apache", "a program");
+  t.equal(await body("site/page.php", { method: "POST" }), "by Apache");
+  t.equal(await body("a.txt"), "0123456789", "a file is sent by this process");
+  t.equal(await body("site", { method: "POST" }), 404, "nothing takes the body");
+  t.equal(await body("site", {}, "/more"), 404, "no such resource");
+  t.equal(await body("site/none.php"), 404);
+  t.not(await body("site/.mod-ts"), "by Apache", "the run directory");
+  t.equal(await body("site/page.php~"), 403, "a copy is no program");
+});

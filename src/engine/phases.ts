@@ -146,6 +146,12 @@ class Run {
   async upgrade(): Promise<ServeSocket | undefined> {
     this.#isUpgrade = true;
     const began = this.#begin();
+    // Attack: behind another path, the phases after the translation would be left out.
+    const moved = async (): Promise<Ending> => {
+      const handler = this.#req[internals].handlerEntry?.handler ?? "trans";
+      const reason = "has set another path, where no WebSocket can follow";
+      throw new ModTsError("MODTS_NO_WEBSOCKET", { handler, reason });
+    };
     const conclude = async (hundreds: number): Promise<void> => {
       await this.conclude();
       this.#end(began);
@@ -161,7 +167,7 @@ class Run {
       response.discard();
       found = answer;
       return { outcome: OK };
-    });
+    }, moved);
     // 101, Switching Protocols.
     if (found && !("error" in ending)) return serveSocket(found, this.#req, () => conclude(1));
     await this.#respond(ending);
@@ -172,14 +178,13 @@ class Run {
   async authorize(): Promise<boolean> {
     const began = this.#begin();
     let passed = false;
-    const ending = await this.#ending(async () => {
+    const decided = async (): Promise<Ending> => {
       // Type and fixup handlers grant no access: without a deciding handler there was no OK.
-      if (!deciding.some((phase) => this.#directives.handlers.has(phase))) {
-        throw new ModTsError("MODTS_NO_HANDLER");
-      }
+      if (!this.#decides) throw new ModTsError("MODTS_NO_HANDLER");
       passed = true;
       return { outcome: OK };
-    });
+    };
+    const ending = await this.#ending(decided, async () => ({ outcome: 403 }));
     if ("error" in ending) passed = false;
     if (!passed) await this.#respond(ending);
     await this.conclude();
@@ -187,6 +192,10 @@ class Run {
     if (!passed) counter.addEvent(`refused_${this.#reason(ending)}`);
     this.#end(began);
     return passed;
+  }
+
+  get #decides(): boolean {
+    return deciding.some((phase) => this.#directives.handlers.has(phase));
   }
 
   #reason(ending: Ending): RefusalReason {
@@ -214,10 +223,7 @@ class Run {
    * The phases before content, then `content`, or `moved` after a translation; errors become an
    * ending here.
    */
-  async #ending(
-    content: () => Promise<Ending>,
-    moved: () => Promise<Ending> = content,
-  ): Promise<Ending> {
+  async #ending(content: () => Promise<Ending>, moved: () => Promise<Ending>): Promise<Ending> {
     let ending: Ending | undefined;
     try {
       if (this.#directives.modules.length > 0) await this.#expand();
@@ -262,7 +268,12 @@ class Run {
   }
 
   async #content(): Promise<Ending> {
-    const { filters } = this.#directives;
+    const { filters, modules } = this.#directives;
+    // Otherwise the authorizer has decided, and says so itself. Shared caches avoid `Authorization`.
+    const { headersIn } = this.#req;
+    if (modules.length > 0 && this.#decides && !headersIn.has("Authorization")) {
+      this.#req[internals].response.isPrivate = true;
+    }
     if (filters) await openFilters(this.#req, filters, this.#phases);
     const outcome = await this.#phases.run("handler");
     if (outcome !== DECLINED) return contentEnding(outcome);

@@ -30,6 +30,9 @@ const apache = await startOrigin(t, {
       DirectoryIndex index.shtml
       Use TsModule gate.ts
     </Location>
+    <Location /members>
+      Use TsModule members.ts
+    </Location>
     <Location /none>
       Use TsModule none.ts
     </Location>
@@ -41,6 +44,11 @@ const apache = await startOrigin(t, {
     "content.ts": `export const handler = (req) => new Response(req.method + " " + req.uri);
       export const fixupHandler = (req) => (req.headersOut.set("X-Fixed", "1"), 0);`,
     "gate.ts": `export const accessHandler = (req) => (req.uri.includes("closed") ? 403 : 0);`,
+    "members.ts": `export const accessHandler = () => 0;
+      export const handler = (req) => {
+        if (req.uri.endsWith("open")) req.headersOut.set("Cache-Control", "max-age=60");
+        req.write("content");
+      };`,
     "none.ts": "export const helper = 1;",
     "wrong.ts": "export const acessHandler = () => 403;",
   },
@@ -99,6 +107,18 @@ t.test("a page does not include what the module refuses", async (t) => {
   t.equal(page.status, 200);
   t.notMatch(page.body, "closed content");
   t.match(await apache.request("/gate/list/"), { status: 200, body: /a\.txt/ }, "a listing");
+});
+
+t.test("shared caches do not keep what a rule let through", async (t) => {
+  const page = await apache.request("/gate/list/a.txt");
+  t.match(page, { status: 200, headers: { "cache-control": "private" } }, "of Apache");
+  const own = await apache.request("/members/mine");
+  t.match(own, { status: 200, headers: { "cache-control": "private" } });
+  const open = await apache.request("/members/open");
+  t.match(open.headers, { "cache-control": "max-age=60" }, "the handler decides");
+  t.notOk((await apache.request("/content/x")).headers["cache-control"], "without a rule");
+  const known = await apache.request("/site/a.txt", { headers });
+  t.notOk(known.headers["cache-control"], "they avoid requests with Authorization");
 });
 
 t.test("content of its own", async (t) => {

@@ -397,6 +397,23 @@ t.test("a WebSocket handshake that a phase refuses is answered like a request", 
   t.equal(guarded.status, 403, "a content handler that stands before the one with the socket");
 });
 
+t.test("a WebSocket whose path a handler changes passes no phase by", async (t) => {
+  const moving = {
+    transHandler: (req: ApacheRequest) => ((req.uri = "/elsewhere"), 0),
+    webSocketHandler() {},
+  };
+  const target = await startEngine(t, { m: module, moving });
+  const headers = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-version": "13",
+  };
+  const lines = ["trans moving", "access m::forbidden", "handler moving"];
+  t.equal((await target.ask(lines, { headers })).status, 400);
+  t.match(target.log(), /MODTS_NO_WEBSOCKET.*another path/);
+});
+
 t.test(
   "what handlers have begun is settled before the answer, and its failure is the answer",
   async (t) => {

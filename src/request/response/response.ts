@@ -23,6 +23,8 @@ export class ResponseBuffer {
   noCache = false;
   /** Whether shared caches must not store a cookie. */
   setsCookie = false;
+  /** Whether a rule of a handler let the request through. */
+  isPrivate = false;
   /** Called before the headers are sent. */
   beforeHead: (() => void) | undefined;
   /** Methods for the `Allow` header of a 405 or 501. */
@@ -326,6 +328,10 @@ export class ResponseBuffer {
     if (this.noCache) {
       this.headersOut.setDefault("Expires", new Date(0).toUTCString());
       this.headersOut.setDefault("Cache-Control", "no-cache");
+    }
+    // Attack: a shared cache would hand to all what a rule lets some see (RFC 9111, section 5.2.2.7).
+    if (this.isPrivate && !this.#headersOut?.has("Cache-Control")) {
+      this.errHeadersOut.setDefault("Cache-Control", "private");
     }
     // Attack: a shared cache would hand the cookie of one user to all (RFC 9111, section 5.2.2.4).
     if (this.setsCookie && !this.#headersOut?.has("Cache-Control")) {

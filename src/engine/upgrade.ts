@@ -83,7 +83,8 @@ async function askApplication(
   reference: HandlerReference,
 ): Promise<SocketHandler | { readonly refusal: Outcome | Response }> {
   const outcome = await phases.call(reference, "handler");
-  const refuses = outcome instanceof Response ? outcome.status >= 400 : outcome !== OK;
+  // Attack: middleware redirects to a login after the route has accepted the socket.
+  const refuses = outcome instanceof Response ? !outcome.ok : outcome !== OK;
   if (refuses) return { refusal: outcome };
   const { acceptSocket } = req[internals];
   if (acceptSocket) return { webSocket: async (socket) => void (await acceptSocket(socket)) };

@@ -20,6 +20,7 @@ application.on("upgrade", (message, socket, head) =>
     greeting.emit("connection", open, message),
   ),
 );
+const redirect = { status: 302, headers: { Location: "/login" } };
 const builtIn = createFastify();
 const peer = await startEngine(t, {
   node: createNode(),
@@ -40,6 +41,13 @@ const peer = await startEngine(t, {
     default: {
       fetch: (_request: Request, { upgradeWebSocket }: ApplicationEnv) =>
         upgradeWebSocket((socket) => socket.send("hello from fetch")),
+    },
+  },
+  login: { default: () => new Response(null, redirect) },
+  guarded: {
+    default: (_request: Request, { upgradeWebSocket }: ApplicationEnv) => {
+      upgradeWebSocket((socket) => socket.send("not for you"));
+      return new Response(null, redirect);
     },
   },
 });
@@ -81,6 +89,11 @@ t.test("a fetch application", async (t) => {
   t.equal(await shake("handler fetch"), "hello from fetch");
   const reply = await peer.ask(["handler fetch"]);
   t.match(reply, { status: 426 }, "not a handshake");
+});
+
+t.test("a redirect of a fetch application is no handshake", async (t) => {
+  t.equal(await shake("handler guarded"), 302, "though the route has accepted");
+  t.equal(await shake("handler login"), 302);
 });
 
 /** A connection, from the side of the server. */

@@ -52,17 +52,23 @@ export class Background {
         const duty = await Duty.take(this.#options.dutyFile);
         if (duty) await this.#serve(duty);
       } catch (error) {
-        const { dutyFile: file } = this.#options;
-        this.#report(new ModTsError("MODTS_BACKGROUND_FILE", { file, reason: String(error) }));
+        this.#reportFile(error);
       }
       await this.#pause();
     }
   }
 
   async #serve(duty: Duty): Promise<void> {
-    const { schedule: jobs, resolve, unload } = this.#options;
+    const { schedule: jobs, resolve } = this.#options;
+    try {
+      await this.#work(duty, new Schedule(jobs, resolve, () => this.#note(duty)));
+    } finally {
+      duty.end();
+    }
+  }
+
+  async #work(duty: Duty, schedule: Schedule): Promise<void> {
     const files = new Set<string>();
-    const schedule = new Schedule(jobs, resolve, () => duty.note());
     try {
       schedule.makeUp(duty.since);
       while (!this.#ending.signal.aborted) {
@@ -71,10 +77,18 @@ export class Background {
       }
     } finally {
       // Before the last job has ended: a time that comes meanwhile is made up.
-      duty.note();
+      this.#note(duty);
       await schedule.stop();
-      for (const file of files) await unload(file);
-      duty.end();
+      for (const file of files) await this.#options.unload(file);
+    }
+  }
+
+  /** A full disk must not keep jobs from running. */
+  #note(duty: Duty): void {
+    try {
+      duty.note();
+    } catch (error) {
+      this.#reportFile(error);
     }
   }
 
@@ -91,6 +105,11 @@ export class Background {
 
   async #pause(): Promise<void> {
     await sleep(pollMs, undefined, { signal: this.#ending.signal, ref: false }).catch(() => {});
+  }
+
+  #reportFile(error: unknown): void {
+    const { dutyFile: file } = this.#options;
+    this.#report(new ModTsError("MODTS_BACKGROUND_FILE", { file, reason: String(error) }));
   }
 
   /** A problem that lasts is logged once. */

@@ -65,7 +65,7 @@ const table = {
   MODTS_HANDLER_SLOW: [0, "warn", "{handler} took {ms} ms in phase {phase}; log.slow is {limit} ms"],
   MODTS_JOB_FAILED: [0, "error", "job {job} failed"],
   MODTS_JOB_OVERLAPS: [0, "warn", "job {job} is not started: its last run has not ended"],
-  MODTS_BACKGROUND_FILE: [0, "error", "work in the background does not run: {file} cannot be used: {reason}"],
+  MODTS_BACKGROUND_FILE: [0, "error", "the lock of work in the background, {file}, cannot be used: {reason}"],
   MODTS_AUTHEN_DECLINED: [500, "error", "user not authenticated: every authen handler returned DECLINED"],
   MODTS_NO_USER: [500, "error", "authen handler {handler} returned OK without setting req.user"],
   MODTS_BAD_PHASE: [500, "error", 'cannot add a handler to phase "{phase}": {reason}'],

@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
 import { Background, preload } from "../../src/background/background.ts";
+import type { Jobs } from "../../src/background/schedule.ts";
+import { Duty } from "../../src/background/duty.ts";
 import { ModTsError } from "../../src/base/errors.ts";
 import { makeProject, type Project } from "../fixtures/loader/project.ts";
 import { until } from "../fixtures/until.ts";
@@ -16,10 +19,10 @@ const events: string[] = [];
 Reflect.set(globalThis, "backgroundEvents", events);
 t.beforeEach(() => void events.splice(0));
 
-function start(project: Project, modules = ["worker.ts"]): Background {
+function start(project: Project, modules = ["worker.ts"], schedule: Jobs = {}): Background {
   return new Background({
     modules,
-    schedule: {},
+    schedule,
     dutyFile: project.path("state/background.db"),
     resolve: async (name) => {
       if (name.startsWith("no"))
@@ -76,6 +79,29 @@ t.test("a file for the duty that is no database", async (t) => {
   await until(() => project.log.map(({ code }) => code).join(" "), "MODTS_BACKGROUND_FILE");
   await background.stop();
   t.same(events, []);
+});
+
+t.test("a full disk keeps no job from running, and the duty is handed over", async (t) => {
+  const project = await makeProject(t);
+  const dutyFile = project.path("state/background.db");
+  (await Duty.take(dutyFile))?.end();
+  const database = new DatabaseSync(dutyFile);
+  database.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON duty BEGIN SELECT RAISE(FAIL, 'disk is full'); END",
+  );
+  database.close();
+  await project.save("worker.ts", worker("v1"));
+  await project.save("job.ts", "export const job = () => void backgroundEvents.push('job ran');");
+  const everySecond = { cron: "* * * * * *", run: "job.ts" };
+  const background = start(project, ["worker.ts"], { tick: everySecond });
+  await seen("job ran");
+  await background.stop();
+  t.equal(events.at(-1), "v1 ended");
+  const next = await Duty.take(dutyFile);
+  t.ok(next, "another worker may have it");
+  next?.end();
+  const reports = project.log.filter(({ code }) => code === "MODTS_BACKGROUND_FILE");
+  t.match(reports, [{ message: /disk is full/ }], "reported once");
 });
 
 t.test("preload loads what it can, and returns what is broken", async (t) => {

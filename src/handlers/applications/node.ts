@@ -44,7 +44,7 @@ export function createNode(): {
       const application = exportOf(found.module, found.reference.path);
       if (!(application instanceof Server)) throw noWebSocket(found.name);
       passUpgrade(application, found, { socket, head });
-      socketsOf(found).add(socket);
+      socketsOf(found).add(socket, found.module.generation);
     },
   };
 }

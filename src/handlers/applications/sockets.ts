@@ -61,7 +61,12 @@ export class ApplicationSockets {
     for (const socket of this.#open) socket.destroy();
   }
 
-  add(socket: Socket): void {
+  /** A handshake may still hold an older version than that of the newest request. */
+  add(socket: Socket, generation: number): void {
+    if (generation < this.#generation) {
+      socket.destroy();
+      return;
+    }
     this.#open.add(socket);
     socket.once("close", () => this.#open.delete(socket));
   }

@@ -117,13 +117,17 @@ t.test(
     const sockets = new ApplicationSockets();
     const [old, young] = [await accept(t), await accept(t)];
     sockets.meet(1);
-    sockets.add(old);
+    sockets.add(old, 1);
     sockets.meet(1);
     t.notOk(old.destroyed);
     sockets.meet(2);
     t.ok(old.destroyed);
-    sockets.add(young);
+    sockets.add(young, 2);
     sockets.meet(1);
+    t.notOk(young.destroyed);
+    const late = await accept(t);
+    sockets.add(late, 1);
+    t.ok(late.destroyed, "its handshake began before the newer version");
     t.notOk(young.destroyed);
   },
 );

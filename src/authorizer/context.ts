@@ -11,8 +11,7 @@ import type { Dictionary, RequestContext } from "../request/exchange.ts";
 import { parseNotes } from "../request/headers.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { canonicalHost, requestedUrl } from "../request/requested-url.ts";
-import { decodePath } from "../request/uri.ts";
-import { parseUri } from "../request/uri.ts";
+import { decodePath, parseUri } from "../request/uri.ts";
 import type { AccessQuestion, Params } from "./trust.ts";
 
 export function createContext(

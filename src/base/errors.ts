@@ -32,7 +32,7 @@ const table = {
   MODTS_SCGI_PROTOCOL: [0, "warn", "connection to the decider closed: {reason}"],
   MODTS_DECIDER_TIMEOUT: [503, "error", "request rejected: no decision within {limit} ms"],
   MODTS_DECISION_LOOP: [403, "error", "request rejected: {path} was decided already ({depth} questions)"],
-  MODTS_UNKNOWN_PHASE: [500, "error", "{module} exports {name}, which is no phase; {hint}"],
+  MODTS_UNKNOWN_PHASE: [500, "error", "{module} exports {name}, which is not a phase; {hint}"],
   MODTS_DECISION_TOO_LONG: [500, "error", "decision has {bytes} bytes, more than Apache reads ({limit}); pass on fewer or shorter values"],
   MODTS_BAD_TRANSLATION: [500, "error", "invalid translation to {target}: {reason}"],
   MODTS_SUBREQUEST_HANDLER: [500, "error", "req.handler cannot be set for a part of a page; Apache chooses its handler"],

@@ -13,7 +13,7 @@ export function findTimeMistakes(schedule: Readonly<Record<string, ScheduledJob>
 function findMistake({ cron, timezone }: ScheduledJob): string | undefined {
   try {
     const parsed = new Cron(cron, { paused: true, ...(timezone !== undefined && { timezone }) });
-    return parsed.nextRun() ? undefined : `"${cron}" never comes`;
+    return parsed.nextRun() ? undefined : `"${cron}" never matches a date`;
   } catch (error) {
     return (error as Error).message;
   }

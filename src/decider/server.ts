@@ -127,7 +127,7 @@ export class Decider {
     const judged = isContinued ? (before?.judged ?? []) : [];
     const left = lines.filter((line) => asked.test(line) && !judged.includes(digest(line)));
     const depth = (before?.depth ?? 0) + 1;
-    // Whatever led here again, another answer of the same kind would lead here for ever.
+    // Whatever led here again, another answer of the same kind would lead here forever.
     if (left.length === 0 || depth > maxDepth) {
       throw new ModTsError("MODTS_DECISION_LOOP", { path: decodeBytes(subject.path), depth });
     }

@@ -256,8 +256,8 @@ export class Gateway {
     if (!field) return undefined;
     const callback = this.#tokens.read(decodeBase64(field));
     if (callback.kind === "redirect") return callback;
-    // Apache was asked for what it has without us: `SetHandler` with a pool written out, say, leads back here for ever.
-    const reason = "it is a call back, and a SetHandler other than that of our macros led here";
+    // Apache was asked for what it has without us: `SetHandler` with a pool written out, say, leads back here forever.
+    const reason = "it is a callback, and a SetHandler other than that of our macros led here";
     throw new ModTsError("MODTS_ORIGIN_LOOP", { reason });
   }
 

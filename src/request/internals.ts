@@ -136,9 +136,9 @@ export interface RequestInternals<Added = unknown> {
   declined?: RequestPhase;
   /** Set by the authorizer if the decision may be repeated. */
   terms?: DecisionTerms | undefined;
-  /** Callbacks of `registerCleanup`; the last one runs first. */
   /** Given by an application that wants the connection of this request. */
   acceptSocket?: (socket: WebSocket) => unknown;
+  /** Callbacks of `registerCleanup`; the last one runs first. */
   readonly cleanups: (() => unknown)[];
 }
 

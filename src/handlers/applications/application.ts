@@ -14,8 +14,7 @@ import { missingExport, wrapHandlerError } from "../../engine/phase-runner.ts";
 import { type HandlerReference, parseReference } from "../../engine/handler-reference.ts";
 import { describe, ModTsError } from "../../base/errors.ts";
 import { canonicalPath } from "../../request/requested-url.ts";
-import { decodePath } from "../../request/uri.ts";
-import { parseUri } from "../../request/uri.ts";
+import { decodePath, parseUri } from "../../request/uri.ts";
 
 export interface ApplicationCall extends ApplicationOptions {
   readonly req: ApacheRequest;

@@ -12,11 +12,11 @@ import { createSeal } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Refusal } from "../engine/refusals.ts";
-import { formatNotes } from "../request/headers.ts";
+import { formatNotes, spellings } from "../request/headers.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import { type Passed, spellings } from "./trust.ts";
+import type { Passed } from "./trust.ts";
 
 /** Bytes of a deny body that reach the client. */
 const bodyLimit = 8_000;

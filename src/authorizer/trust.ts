@@ -15,7 +15,7 @@
 import { createHash } from "node:crypto";
 import { createSealCheck, isRecent, TokenSealer } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
-import { decodeBytes } from "../request/headers.ts";
+import { decodeBytes, spellings } from "../request/headers.ts";
 import type { Pairs } from "./fastcgi.ts";
 
 export type Params = ReadonlyMap<string, string>;
@@ -299,11 +299,4 @@ function directoryOf(path: string): string {
 
 function invalid(reason: string): ModTsError {
   return new ModTsError("MODTS_CONTEXT_INVALID", reason);
-}
-
-/** Bytes of Apache that may have been read as this text: UTF-8, or else a character each. */
-export function spellings(text: string): Buffer[] {
-  const bytes = Buffer.from(text);
-  if (!/[\x80-\xff]/.test(text) || /[^\x00-\xff]/.test(text)) return [bytes];
-  return [bytes, Buffer.from(text, "latin1")];
 }

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
-import { HeaderTable } from "../request/headers.ts";
+import { HeaderTable, spellings } from "../request/headers.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
@@ -59,6 +59,13 @@ export function formatDigests(digests: readonly string[]): string {
 /** Of a line of `TsDecide`. */
 export function digest(line: string): string {
   return hash("sha1", line);
+}
+
+/** The same with a path, in each spelling that Apache may have. */
+export function digestsOf(line: string, path: string): string[] {
+  return spellings(path).map((bytes) =>
+    hash("sha1", Buffer.concat([Buffer.from(`${line} `), bytes])),
+  );
 }
 
 const printable = /^[^\x00-\x1f\x7f]*$/;

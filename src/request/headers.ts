@@ -325,6 +325,13 @@ export function decodeBytes(bytes: Buffer): string {
   return text.includes("\ufffd") ? bytes.toString("latin1") : text;
 }
 
+/** What {@link decodeBytes} may have read as this text: UTF-8, or else a character each. */
+export function spellings(text: string): Buffer[] {
+  const bytes = Buffer.from(text);
+  if (!/[\x80-\xff]/.test(text) || /[^\x00-\xff]/.test(text)) return [bytes];
+  return [bytes, Buffer.from(text, "latin1")];
+}
+
 /** A header as Node.js has it, one character per byte, as {@link decodeBytes} reads it. */
 export function decodeHeader(value: string): string {
   return /[^\x00-\x7f]/.test(value) ? decodeBytes(Buffer.from(value, "latin1")) : value;

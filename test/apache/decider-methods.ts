@@ -1,5 +1,5 @@
 /** Phases before Apache's own content, for methods with a body, and where Apache cannot ask the decider. */
-import { chmodSync } from "node:fs";
+import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createCallCounter, secret, startDecided } from "../fixtures/decider.ts";
@@ -112,9 +112,43 @@ t.test("methods with a body pass through the gateway", async (t) => {
   const index = await apache.request("/www/dir/", post("index"));
   t.match(index, { status: 200, body: /^POST \/www\/dir\/index\.cgi .*\nindex$/ });
 
+  const latin1 = Buffer.from(join(apache.folder, "htdocs/www/caf\xe9.cgi"), "latin1");
+  copyFileSync(join(apache.folder, "htdocs/www/cat.cgi"), latin1);
+  const named = await apache.request("/www/caf%E9.cgi", post("latin1"));
+  t.match(named, { status: 200, body: /fixed=yes; a=b .*\nlatin1$/ }, "a name that is not UTF-8");
+
   const pretty = await apache.request("/pretty/cat.cgi", post("translated"));
   t.match(pretty, { status: 200, body: /^POST \/www\/cat\.cgi .* fixed=yes; a=b .*\ntranslated$/ });
   t.equal((await apache.request("/to?/secret/cat.cgi", post("b"))).status, 403, "access control");
+});
+
+t.test("what a handler chooses for a page is not chosen for its parts", async (t) => {
+  const apache = await start(t, {
+    modules: ["mod_include"],
+    files: {
+      ...files,
+      "htdocs/page/a.shtml": '<!--#include virtual="/www/cat.cgi" -->',
+      "htdocs/page/go.cgi": "#!/bin/sh\nprintf 'Location: /www/cat.cgi\\n\\n'\n",
+    },
+    handlers: {
+      "send.ts": `export const fixupHandler = (req) => {
+        req.user = "ann";
+        if (req.uri.endsWith(".shtml")) req.handler = "default-handler";
+        return 0;
+      };`,
+    },
+    conf: `
+      <Location /page>
+        Options +Includes
+        AddOutputFilter INCLUDES .shtml
+        Use TsFixupHandler send.ts
+      </Location>`,
+  });
+  const page = await apache.request("/page/a.shtml", post("b"));
+  t.match(page, { status: 200, body: /^GET .* user=ann / }, "the program runs, as a part");
+  t.notMatch(page.body, "#!/bin/sh", "and is not shown");
+  const moved = await apache.request("/page/go.cgi", post("b"));
+  t.match(moved, { status: 200, body: /^GET .* user= / }, "a redirect inside Apache");
 });
 
 t.test("a callback leaves out no phase that has not run", async (t) => {

@@ -22,7 +22,7 @@ import { decodePath, parseUri } from "../../request/uri.ts";
 import { ConcurrencyLimiter } from "../../base/concurrency-limiter.ts";
 import { originGuard } from "../../base/crypto.ts";
 import { type CallDecision, CallbackTokens } from "../../engine/callback-token.ts";
-import { changesOf, digest } from "../../engine/changes.ts";
+import { changesOf, digestsOf } from "../../engine/changes.ts";
 import { checkResponse, copyResponse, relocate, toResponse } from "./upstream-response.ts";
 import { forApache, forForeign, framing, hasBody, hopLimit } from "./outgoing.ts";
 import { type Peer, Proxy, type UpstreamRequest } from "./proxy.ts";
@@ -189,7 +189,7 @@ export class Origin implements OriginAccess {
       "mod-ts-origin": tokens.issue(
         callback,
         { method, path, remoteAddress, scheme },
-        redirect ? undefined : decisionOf(req),
+        redirect ? undefined : decisionOf(req, path),
       ),
     };
     return { method, path, ...withBody(req, all, method) };
@@ -231,14 +231,13 @@ function nextCallback(req: ApacheRequest, redirect: RedirectTarget | undefined):
   return { kind: "redirect", depth, previous: { method, unparsedUri, uri, user, notes } };
 }
 
-/** What the phases before the content have decided, which a callback does not run again. */
-function decisionOf(req: ApacheRequest): CallDecision | undefined {
+/** What the phases before the content have decided, which a callback for this path does not run again. */
+function decisionOf(req: ApacheRequest, target: string): CallDecision | undefined {
   const { decided, uri } = req[internals].context;
   if (!decided) return undefined;
-  // The callback begins with the path that the client sent.
-  const paths = new Set([uri, decodePath(parseUri(req.unparsedUri).path ?? "/")]);
+  const paths = new Set([uri, decodePath(parseUri(target).path ?? "/")]);
   const judged = [...paths].flatMap((path) => {
-    return decided.lines.map((line) => digest(`${line} ${path}`));
+    return decided.lines.flatMap((line) => digestsOf(line, path));
   });
   return { judged, fields: changesOf(req, decided.accepted, true) };
 }

@@ -245,6 +245,7 @@ function serveSupervisor(): void {
   let parts: Parts | undefined;
   let accessLog: AccessLog | undefined;
   let background: Background | undefined;
+  let isDraining = false;
   let reportCounts: (() => void) | undefined;
   // Without the supervisor there are neither connections nor logs.
   process.on("disconnect", () => {
@@ -278,14 +279,16 @@ function serveSupervisor(): void {
         // Top levels that hang must not make the worker late.
         const broken = message.verifies ? await parts.verify(readyTimeout / 2) : [];
         send({ type: "ready", broken: [...missing, ...broken] });
-        accessLog = followAccessLog(message, parts);
-        const isFirst = pool === config.background.pool && slot === 1;
-        if (isFirst && hasBackground(config)) background = parts.startBackground();
         startWatchdog({
           limitMs: blockedTimeout,
           buildMs: evaluateTimeout,
           slowMs: config.log.slow,
         });
+        // The drain came meanwhile, and would not stop what begins now.
+        if (isDraining) return;
+        accessLog = followAccessLog(message, parts);
+        const isFirst = pool === config.background.pool && slot === 1;
+        if (isFirst && hasBackground(config)) background = parts.startBackground();
       } catch (error) {
         send({ type: "failed", message: String(error) });
       }
@@ -306,6 +309,7 @@ function serveSupervisor(): void {
     } else if (message.type === "reopenLog") {
       output?.reopen();
     } else if (message.type === "drain") {
+      isDraining = true;
       closeInspector();
       for (const server of servers) server.close();
       await Promise.all([

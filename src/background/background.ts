@@ -27,6 +27,9 @@ export interface BackgroundOptions {
 /** Milliseconds between two tries for the duty, and two looks at the files of modules. */
 const pollMs = 500;
 
+/** Milliseconds between two notes, for the successor of a killed worker. */
+const noteMs = 10_000;
+
 /** Waits for the duty, and does the work until it is stopped. */
 export class Background {
   readonly #options: BackgroundOptions;
@@ -71,7 +74,12 @@ export class Background {
     const files = new Set<string>();
     try {
       schedule.makeUp(duty.since);
+      let noted = 0;
       while (!this.#ending.signal.aborted) {
+        if (Date.now() - noted >= noteMs) {
+          this.#note(duty);
+          noted = Date.now();
+        }
         for (const name of this.#options.modules) await this.#refresh(name, files);
         await this.#pause();
       }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
@@ -102,6 +102,19 @@ t.test("a full disk keeps no job from running, and the duty is handed over", asy
   next?.end();
   const reports = project.log.filter(({ code }) => code === "MODTS_BACKGROUND_FILE");
   t.match(reports, [{ message: /disk is full/ }], "reported once");
+});
+
+t.test("a worker that is killed has noted until when it worked", async (t) => {
+  const project = await makeProject(t);
+  await project.save("worker.ts", worker("v1"));
+  const background = start(project);
+  t.teardown(() => background.stop());
+  await seen("v1 began");
+  // What a kill would leave: nobody else can open the file.
+  copyFileSync(project.path("state/background.db"), project.path("state/copy.db"));
+  const left = await Duty.take(project.path("state/copy.db"));
+  t.type(left?.since, "number");
+  left?.end();
 });
 
 t.test("preload loads what it can, and returns what is broken", async (t) => {

@@ -189,7 +189,7 @@ t.test("a deleted handler is gone at once, in all workers", async (t) => {
   await until(async () => (await answersTo("/app")).join(), /^404$/);
   t.same(await answersTo("/importer"), ["here v4"], "who imports it has its own version");
   t.same(await answersTo("/app"), ["404"]);
-  t.match(apache.sidecarLog(), "MODTS_HANDLER_DELETED");
+  t.match(await until(apache.sidecarLog, "MODTS_HANDLER_DELETED"), "MODTS_HANDLER_DELETED");
   await replaceWorker(t);
   t.same(await answersTo("/app"), ["404"]);
   apache.write("handlers/app.ts", broken);

@@ -193,7 +193,7 @@ t.test("a handler that is new, renamed, deleted and made again", async (t) => {
     [...seen].filter((answer) => answer !== "deleted 1"),
     ["404"],
   );
-  t.match(apache.sidecarLog(), "MODTS_HANDLER_DELETED");
+  t.match(await until(apache.sidecarLog, "MODTS_HANDLER_DELETED"), "MODTS_HANDLER_DELETED");
   t.equal(await get("deleted"), "404");
   writeFileSync(
     inHandlers("deleted.ts"),

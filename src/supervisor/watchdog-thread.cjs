@@ -46,10 +46,14 @@ let reading;
 /** @type {"running" | "noticed" | "expiring" | "expired"} */
 let state = "running";
 
+let isOrphaned = false;
+
 setInterval(tick, intervalMs);
 
 function tick() {
-  if (process.ppid !== supervisor) return die();
+  // The main thread has one interval to end its scripts and to exit by itself.
+  if (isOrphaned) return die();
+  isOrphaned = process.ppid !== supervisor;
   const blocked = measure();
   ticks += 1;
   if (ticks % reportEvery === 0)
@@ -210,7 +214,7 @@ function report(/** @type {WatchdogReport} */ message) {
     writeSync(descriptor, `${JSON.stringify(message)}\n`);
   } catch {
     // The supervisor has ended.
-    die();
+    isOrphaned = true;
   }
 }
 

@@ -43,6 +43,7 @@ import { ignoreStreamErrors } from "./base/log-sink.ts";
 import { hideInLog } from "./base/redact.ts";
 import { createEngine, type Engine } from "./engine/phases.ts";
 import { Refusals } from "./engine/refusals.ts";
+import { guardExports } from "./engine/site-modules.ts";
 import { reportStrays } from "./engine/strays.ts";
 import { Tracing } from "./engine/tracing.ts";
 import type { ApacheRequest } from "./request/request.ts";
@@ -96,6 +97,7 @@ export async function createParts(
     renewsPackages: config.development,
     cache: createCompileCache(join(config.run, "cache"), pagesFingerprint),
     pasts,
+    guards: guardExports,
   });
   const temporary = join(config.run, "tmp");
   sweepTemporaryFiles(temporary);

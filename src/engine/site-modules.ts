@@ -62,6 +62,13 @@ export function addChallenge(req: ApacheRequest): void {
   req.errHeadersOut.set(name, `Basic realm="${req.server.serverHostname}"`);
 }
 
+/** Attack: a save that loses one of them, half a file for example, would open its section. */
+export const guardExports: readonly string[] = [
+  defaultNames.access,
+  defaultNames.authen,
+  defaultNames.authz,
+];
+
 const socketExport = "webSocketHandler";
 const filterExports = { output: "outputFilter", input: "inputFilter" } as const;
 const contentExports = [defaultNames.handler, "default"];

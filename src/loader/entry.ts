@@ -22,6 +22,9 @@ export class Entry {
   #checkedTurn = -1;
   #scheduled: Promise<void> | undefined;
   #lost: string | undefined;
+  #isRequested = false;
+  /** Whether guards of this module are requested: no save may lose one. */
+  #isGuard = false;
   /** Of the current version, among the last good builds of all workers. */
   #id: string | undefined;
   /** Number of the last good build that was considered after a failure. */
@@ -49,6 +52,8 @@ export class Entry {
 
   /** Records the use of an export. Attack: made-up names from URLs are kept forever. */
   recordUse(exportName: string): void {
+    this.#isRequested = true;
+    this.#isGuard ||= this.#graph.guards.some((name) => exportName.includes(name));
     if (this.current && !has(this.current.exports, exportName)) return;
     if (!this.current) this.#used.clear();
     this.#used.set(exportName, performance.now());
@@ -232,14 +237,27 @@ export class Entry {
     if (lost === undefined) return;
     const name = lost.split("|").find((each) => this.#had(each));
     const { file, text: source } = record;
+    const reason = this.#graph.guards.includes(lost)
+      ? "without which everybody may pass; export one that returns OK, or restart mod_ts"
+      : "which is in use";
     throw new BuildError(
-      `lost its export "${name}", which is in use`,
+      `lost its export "${name}", ${reason}`,
       { file, line: 0, column: 0 },
       { source },
     );
   }
 
-  #findLoss({ module }: ModuleRecord): string | undefined {
+  #findLoss(record: ModuleRecord): string | undefined {
+    return this.#findLostGuard(record) ?? this.#findLostUse(record);
+  }
+
+  /** A worker that loads what others use does not know yet whether guards are requested. */
+  #findLostGuard({ module }: ModuleRecord): string | undefined {
+    if (this.#isRequested && !this.#isGuard) return undefined;
+    return this.#graph.guards.find((name) => !has(module.namespace, name) && this.#had(name));
+  }
+
+  #findLostUse({ module }: ModuleRecord): string | undefined {
     let lost: string | undefined;
     for (const [name, time] of this.#used) {
       if (performance.now() - time > exportMemoryMs) this.#used.delete(name);
@@ -259,6 +277,7 @@ export class Entry {
   /** An export removed on purpose is not used any more: after a while the save counts. */
   #mayLoseNow(): boolean {
     if (this.#lost === undefined) return false;
+    if (this.#graph.guards.includes(this.#lost)) return this.#isRequested && !this.#isGuard;
     return performance.now() - (this.#used.get(this.#lost) ?? 0) > exportMemoryMs;
   }
 

@@ -31,6 +31,7 @@ export interface GraphOptions {
   languageModules: Readonly<Record<string, LanguageModule>>;
   cache: CompileCache | undefined;
   pasts: Pasts | undefined;
+  guards: readonly string[];
 }
 
 export class Graph implements Workshop {
@@ -41,6 +42,8 @@ export class Graph implements Workshop {
   readonly approve: (file: string) => void;
   /** Last good builds of all workers. */
   readonly pasts: Pasts | undefined;
+  /** Exports that a save must not lose. */
+  readonly guards: readonly string[];
   /** Whether the process is about to end. */
   isClosing: boolean = false;
   readonly #options: GraphOptions;
@@ -58,6 +61,7 @@ export class Graph implements Workshop {
     this.evaluateTimeout = options.evaluateTimeout;
     this.approve = options.approve;
     this.pasts = options.pasts;
+    this.guards = options.guards;
     this.#options = options;
   }
 

@@ -60,6 +60,8 @@ export interface LoaderOptions {
   cache?: CompileCache | undefined;
   /** Last good builds of all workers. @default none: this process has its own in memory */
   pasts?: Pasts | undefined;
+  /** Exports that a save must not lose where they are requested: without them, all may pass. @default none */
+  guards?: readonly string[];
   /**
    * Called with the path without symlinks before an entry, or any file of {@link languages}, runs;
    * throws for a file that must not.
@@ -100,9 +102,9 @@ export class Loader {
     const { renewsPackages = false } = options;
     const limits = { evaluateTimeout, disposeTimeout };
     const compilation = { languages, languageModules, cache };
-    const { pasts } = options;
+    const { pasts, guards = [] } = options;
     const provided = { ...threadModules, ...builtins };
-    const shared = { builtins: provided, renewsPackages, approve, pasts };
+    const shared = { builtins: provided, renewsPackages, approve, pasts, guards };
     this.#graph = new Graph({ ...limits, ...compilation, ...shared });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {
@@ -120,7 +122,7 @@ export class Loader {
    * `MODTS_HANDLER_DELETED`.
    *
    * A save that loses `exportName`, which the version before had, is a failed build. Of names with
-   * `|` between them any will do.
+   * `|` between them any will do, but none of {@link LoaderOptions.guards} may be lost.
    */
   load(file: string, exportName?: string): LoadedModule | Promise<LoadedModule> {
     const entry = this.#entries.get(file) ?? this.#entry(resolve(file));

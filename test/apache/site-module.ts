@@ -135,3 +135,10 @@ t.test("a module without any phase closes the section", async (t) => {
   apache.write("handlers/gate.ts", "export const unfinished = 1;");
   t.equal((await apache.request("/gate/closed.txt")).status, 403, "the version before a save");
 });
+
+t.test("a save without the guard leaves the section closed", async (t) => {
+  apache.write("handlers/gate.ts", "export const fixupHandler = () => 0;");
+  t.equal((await apache.request("/gate/closed.txt")).status, 403, "the version before");
+  apache.write("handlers/gate.ts", "export const accessHandler = () => 0;");
+  t.equal((await apache.request("/gate/closed.txt")).status, 200, "opened on purpose");
+});

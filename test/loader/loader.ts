@@ -170,6 +170,34 @@ t.test("one of several exports in use will do", async (t) => {
   t.equal(await names("export const handler = 2;"), "handler");
 });
 
+t.test("a guard that was requested is never lost", async (t) => {
+  const project = await makeProject(t, { guards: ["accessHandler"] });
+  const failureOf = async (names: string): Promise<unknown> => {
+    const module = await project.load("a.ts", names);
+    module.release();
+    t.ok("accessHandler" in module.exports);
+    return module.failure?.message;
+  };
+  const guarded = "export const accessHandler = 1, fixupHandler = 1;";
+  await project.save("a.ts", guarded);
+  t.equal(await failureOf("accessHandler|fixupHandler"), undefined);
+  await project.save("a.ts", "export const fixupHandler = 1;");
+  t.match(await failureOf("accessHandler|fixupHandler"), /lost its export "accessHandler"/);
+  await project.save("a.ts", "export const accessHandler = 2;");
+  t.equal(await failureOf("accessHandler|fixupHandler"), undefined);
+});
+
+t.test("a guard that nobody requests may go", async (t) => {
+  const project = await makeProject(t, { guards: ["accessHandler"] });
+  await project.save("a.ts", "export const accessHandler = 1, handler = 1;");
+  (await project.load("a.ts", "handler")).release();
+  await project.save("a.ts", "export const handler = 1;");
+  const module = await project.load("a.ts", "handler");
+  t.equal(module.failure, undefined);
+  t.strictSame(Object.keys(module.exports), ["handler"]);
+  module.release();
+});
+
 t.test("a version that is retained outlives its request", async (t) => {
   const project = await makeProject(t);
   const disposing = (name: string): string =>

@@ -32,6 +32,7 @@ const table = {
   MODTS_SCGI_PROTOCOL: [0, "warn", "connection to the decider closed: {reason}"],
   MODTS_DECIDER_TIMEOUT: [503, "error", "request rejected: no decision within {limit} ms"],
   MODTS_DECISION_LOOP: [403, "error", "request rejected: {path} was decided already ({depth} questions)"],
+  MODTS_BODY_LOST: [400, "warn", "request rejected: Apache would lose its body of {bytes} bytes after a decision; send it with POST"],
   MODTS_UNKNOWN_PHASE: [500, "error", "{module} exports {name}, which is not a phase; {hint}"],
   MODTS_DECISION_TOO_LONG: [500, "error", "decision has {bytes} bytes, more than Apache reads ({limit}); pass on fewer or shorter values"],
   MODTS_BAD_TRANSLATION: [500, "error", "invalid translation to {target}: {reason}"],

@@ -105,6 +105,7 @@ export class Decider {
       });
       req = new ApacheRequest(context, exchange);
       if (await this.#options.engine.decide(req, plan.directives)) {
+        requireNoBody(params);
         exchange.end(this.#goOn(req, plan), "latin1");
       }
     } catch (error) {
@@ -218,6 +219,12 @@ function unsent(
 function acceptedOf(lines: readonly string[]): ReadonlySet<string> {
   const names = lines.filter((line) => line.startsWith("accept "));
   return new Set(names.map((line) => line.slice("accept ".length).toLowerCase()));
+}
+
+/** Attack: a check in front that has read the body judged another request than the one that follows. */
+function requireNoBody(params: Params): void {
+  const bytes = Number(params.get("CONTENT_LENGTH"));
+  if (bytes > 0) throw new ModTsError("MODTS_BODY_LOST", { bytes });
 }
 
 /** Responds with the status of the error. The reason is only logged; the peer does not learn it. */

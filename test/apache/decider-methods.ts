@@ -115,6 +115,11 @@ t.test("methods with a body pass through the gateway", async (t) => {
     body: /^POST \/www\/dir\/index\.cgi .* fixed=yes; a=b .*\nindex$/,
   });
 
+  const get = { method: "GET", body: "body", headers: { "Content-Length": "4" } };
+  t.equal((await apache.request("/www/cat.cgi", get)).status, 400, "Apache would lose the body");
+  t.equal((await apache.request("/www/cat.cgi", { ...get, headers: chunked })).status, 411);
+  t.match(await apache.request("/www/cat.cgi?own", get), { status: 200, body: "own\n" });
+
   const latin1 = Buffer.from(join(apache.folder, "htdocs/www/caf\xe9.cgi"), "latin1");
   copyFileSync(join(apache.folder, "htdocs/www/cat.cgi"), latin1);
   const named = await apache.request("/www/caf%E9.cgi", post("latin1"));

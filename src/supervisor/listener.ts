@@ -79,12 +79,22 @@ export async function openListener(
   given: GivenSocket | undefined = givenBySystemd(options),
 ): Promise<Listener> {
   const { marker } = options;
-  // Left over from a crash. A socket that was given may have been listening all the time.
-  if (marker !== undefined && !given) rmSync(marker, { force: true });
+  removeMarker(options, given);
   const listener = options.shared
     ? await openShared(options, group, given)
     : await openOwn(options, group, onConnection, given);
   return marker === undefined ? listener : markOpen(listener, marker);
+}
+
+/** For sockets that open later: nobody listens until then, whatever a crash has left. */
+export function postpone(listeners: readonly ListenerOptions[]): readonly ListenerOptions[] {
+  for (const options of listeners) removeMarker(options, givenBySystemd(options));
+  return [];
+}
+
+/** Left over from a crash. A socket that was given may have been listening all the time. */
+function removeMarker({ marker }: ListenerOptions, given: GivenSocket | undefined): void {
+  if (marker !== undefined && !given) rmSync(marker, { force: true });
 }
 
 function markOpen(listener: Listener, marker: string): Listener {

@@ -34,6 +34,7 @@ import { extendStart, monotonicTime, notifySystemd, startSystemdWatchdog } from 
 import {
   formatAddress,
   openListener,
+  postpone,
   requireTrust,
   type Listener,
   type ListenerOptions,
@@ -54,7 +55,6 @@ import {
   type RunDirectory,
 } from "./run-directory.ts";
 
-export type { ListenerOptions } from "./listener.ts";
 export type { Supervisor, SupervisorOptions, SupervisorSettings } from "./supervisor-options.ts";
 export type { WorkerLimits } from "./worker-limits.ts";
 export type { FromWorker, InitMessage, ToWorker } from "./worker-process.ts";
@@ -145,7 +145,7 @@ class SupervisorProcess implements Supervisor {
     const { listeners, listenAt } = this.#options;
     // A successor accepts when its workers serve: until then its predecessor does.
     if (this.#predecessor) return listeners.filter(({ shared }) => shared);
-    return listenAt === "ready" ? [] : listeners;
+    return listenAt === "ready" ? postpone(listeners) : listeners;
   }
 
   async #openLate(): Promise<void> {

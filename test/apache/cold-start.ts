@@ -47,6 +47,7 @@ async function startSlowly(more: Config, conf = ""): Promise<Slow> {
     modules: ["mod_proxy_scgi", ...balancerModules],
     files: {
       "mod-ts.config.json": JSON.stringify(config),
+      "run/authorizer.listening": "left over from a crash",
       "handlers/who.ts": handlerFile("who.ts"),
       "handlers/plugin.ts": handlerFile("cold-start-plugin.ts"),
       "htdocs/guarded/a.txt": "guarded",

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Creates the secrets of compose.prod.yaml, in the directory secrets beside this script. Existing files are kept.
+# Creates the secrets of compose.prod.yaml and of deploy/kubernetes, in the directory secrets beside this script, or in that of the
+# argument. Existing files are kept.
 set -eu
 
 folder=${1:-$(dirname "$0")/secrets}
@@ -9,7 +10,8 @@ mkdir -p -m 700 "$folder"
 cd "$folder"
 umask 022
 random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
-for name in mod_ts_secret mariadb_password mariadb_root_password; do
+for name in mod_ts_secret mod_ts_login_key mariadb_password mariadb_root_password; do
     [ -s "$name" ] || random >"$name"
 done
 [ -s mod_ts_dsn ] || printf 'mariadb://sidecar:%s@mariadb/site' "$(cat mariadb_password)" >mod_ts_dsn
+[ -s mod_ts_sessions ] || printf 'redis://redis:6379' >mod_ts_sessions

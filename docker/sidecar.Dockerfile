@@ -35,7 +35,7 @@ RUN chmod -R a+rX /srv/mod-ts/dist /srv/mod-ts/apache-conf /srv/health /srv/*.* 
     && chmod 750 /run/mod-ts /var/lib/mod-ts
 USER 1000:33
 WORKDIR /srv
-EXPOSE 9701
+EXPOSE 9701 9700
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/srv/healthcheck.ts"]
 ENTRYPOINT ["/bin/sh", "/srv/entrypoint.sh"]
 CMD ["start", "/srv"]

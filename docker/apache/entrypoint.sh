@@ -20,7 +20,10 @@ if [ "$MOD_TS_SIDECARS" -eq 1 ]; then
     echo 'Define MOD_TS_ONE_SIDECAR' >>/run/httpd/secret.conf
 else
     echo 'Define MOD_TS_ALIVE /run/mod-ts' >>/run/httpd/secret.conf
+    MOD_TS_BALANCER=on
 fi
+[ "${MOD_TS_BALANCER:-off}" = off ] || echo 'Define MOD_TS_BALANCER' >>/run/httpd/secret.conf
+[ -z "${MOD_TS_RUN:-}" ] || printf 'Define MOD_TS_RUN "%s"\n' "$MOD_TS_RUN" >>/run/httpd/secret.conf
 
 # httpd resolves the name once, and does not start without it. After a reboot, the order of compose.yaml is not kept.
 count() { getent ahostsv4 sidecar | grep -c STREAM; }

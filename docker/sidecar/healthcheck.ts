@@ -11,11 +11,14 @@ import { connect } from "node:net";
 const timeoutMs = 2000;
 const file = "/srv/health/health.ts";
 const { env } = process;
+const port = Number(env["MOD_TS_LISTEN_PORT"] || 0);
 const socketPath = `${env["MOD_TS_RUN"] ?? "/run/mod-ts"}/main.sock`;
+const gateway = port > 0 ? { host: "127.0.0.1", port } : { socketPath };
+const hasAuthorizer = env["MOD_TS_AUTHORIZER_HOST"] !== "none";
 const secret = readFileSync(env["MOD_TS_SECRET_FILE"] ?? "", "utf8").trim();
 
 try {
-  await Promise.all([askGateway(), askAuthorizer()]);
+  await Promise.all([askGateway(), hasAuthorizer && askAuthorizer()]);
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
@@ -31,10 +34,11 @@ function askGateway(): Promise<void> {
     "Mod-Ts-Context": `${seal("gateway", context)};${context}`,
     "Mod-Ts-Config": `handler ${file}`,
   };
+  const place = port > 0 ? `port ${port}` : socketPath;
   return new Promise((resolve, reject) => {
-    const fail = (reason: string): void => reject(new Error(`gateway, ${socketPath}: ${reason}`));
+    const fail = (reason: string): void => reject(new Error(`gateway, ${place}: ${reason}`));
     const asked = request(
-      { socketPath, path: "/health", headers, timeout: timeoutMs },
+      { ...gateway, path: "/health", headers, timeout: timeoutMs },
       (response) => {
         response.resume();
         response.once("error", (error) => fail(error.message));

@@ -4,6 +4,9 @@ import { defineConfig } from "mod-ts/config";
 const { env } = process;
 const isDevelopment = env["MOD_TS_DEVELOPMENT"] === "on";
 const poll = Number(env["MOD_TS_POLL"] || 0);
+// Content over TCP, for an Apache on another machine.
+const port = Number(env["MOD_TS_LISTEN_PORT"] || 0);
+const guardsHost = env["MOD_TS_AUTHORIZER_HOST"] || "0.0.0.0";
 
 export default defineConfig({
   handlers: ["/srv/handlers", "/srv/health"],
@@ -13,7 +16,8 @@ export default defineConfig({
   secretFile: env["MOD_TS_SECRET_FILE"] ?? "/run/secrets/mod_ts_secret",
   // Of two sidecars, Apache uses the other one until this one is ready.
   listenAt: env["MOD_TS_LISTEN_AT"] === "ready" ? "ready" : "start",
-  authorizer: { host: "0.0.0.0", port: 9701 },
+  ...(port > 0 && { listen: { host: "0.0.0.0", port } }),
+  ...(guardsHost !== "none" && { authorizer: { host: guardsHost, port: 9701 } }),
   pools: { main: { workers: Number(env["MOD_TS_WORKERS"] || 2) } },
   development: isDevelopment,
   reload: {

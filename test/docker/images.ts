@@ -116,7 +116,7 @@ t.test("secrets.sh makes what is missing, and keeps the rest", async (t) => {
     return readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
   };
   const first = make();
-  t.equal(new Set(first).size, 4);
+  t.equal(new Set(first).size, 6);
   t.match(readFileSync(join(folder, "mod_ts_secret"), "utf8"), /^[0-9a-f]{64}$/);
   t.same(make(), first);
 });
@@ -139,7 +139,7 @@ t.test("httpd -t says yes to the very files, with the places of the image", asyn
       "conf/stack.conf": place(read(`docker/apache/${stack}`)),
       "conf/mod_ts.conf": read("apache-conf/mod_ts.conf"),
       "conf/mime.types": mediaTypes,
-      "run/secret.conf": "Define MOD_TS_SECRET 0123456789abcdef\n",
+      "run/secret.conf": `Define MOD_TS_SECRET 0123456789abcdef\n${stack === "demo.conf" ? "" : "Define MOD_TS_BALANCER\n"}`,
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const words = ["-d", folder, "-f", resolve(folder, "conf/httpd.conf"), "-t"];

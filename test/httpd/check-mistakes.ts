@@ -571,7 +571,8 @@ for (const name of ["demo.conf", "production.conf"]) {
   t.test(`right: the container stack with ${name}`, async (t) => {
     const conf = `${contentOf("httpd.conf")}\n${contentOf(name)}`;
     const more = ["mod_proxy_balancer", "mod_slotmem_shm", "mod_lbmethod_bybusyness"];
-    const found = await check(t, { conf, modules: more });
+    const settings = name === "demo.conf" ? before : `${before}\nDefine MOD_TS_BALANCER\n`;
+    const found = await check(t, { conf, settings, modules: more });
     // The demo shows errors, and its password is in the repository.
     const known = name === "demo.conf" ? ["debug-on", "option-password"] : [];
     t.same(found.map(({ rule }) => rule).toSorted(), known);

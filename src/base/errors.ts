@@ -151,6 +151,7 @@ const table = {
   MODTS_LISTEN_FAILED: [0, "crit", "cannot listen on {address}: {reason}"],
   MODTS_HTTPD_MISSING: [0, "crit", "Apache httpd not found: {reason}"],
   MODTS_CONF_IN_USE: [0, "crit", "{file} cannot be removed, httpd rejects its configuration without it: {reason}"],
+  MODTS_MIGRATION_EXISTS: [0, "crit", "{file} already exists; use --force to overwrite it, or --output for another directory"],
   MODTS_CONF_CHANGED: [0, "crit", "{file} already exists with different content; use --force to overwrite"],
   MODTS_HTTPD_FAILED: [0, "crit", "{binary} did not start: {reason}"],
   MODTS_HTTPD_MODULE: [0, "crit", "Apache module {module} not found (looked for {path})"],

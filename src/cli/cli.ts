@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   tickets: () => import("./commands/tickets.ts"),
   run: () => import("./commands/run.ts"),
   init: () => import("./commands/init.ts"),
+  migrate: () => import("./commands/migrate.ts"),
 };
 
 // `mod-ts check | head` closes the pipe early.

@@ -1,0 +1,133 @@
+/** Content handlers: which files a section of mod_python gave to which handlers. */
+import type { Host, Section } from "../../httpd/config-model.ts";
+import type { Directive } from "../../httpd/config-tree.ts";
+import { isWithin, type Model, type Place } from "./model.ts";
+import { activationOf, type HandlerList, phaseOf, readHandlers } from "./python-directives.ts";
+
+/** Handlers of a section for all of its files, or for some extensions. */
+export interface Route {
+  readonly extensions: readonly string[] | "all";
+  readonly handlers: readonly string[];
+}
+
+/** Undefined where mod_python served nothing, or not by a directive of this section. */
+export function routesOf(
+  own: readonly Directive[],
+  section: Section | undefined,
+  host: Host,
+  model: Model,
+): Route[] | undefined {
+  const levels = [...model.inherited(section, host), [...own]];
+  const hasOwn = own.some((each) => isContent(each) || activationOf(each) !== undefined);
+  const activation = levels.map(activate).findLast((each) => each !== undefined);
+  const lists = levels.map((level) => level.filter(isContent)).findLast(({ length }) => length > 0);
+  if (!hasOwn || !lists || activation === undefined) return undefined;
+  return combine(activation, readHandlers(lists.map(({ args }) => args)));
+}
+
+function isContent(directive: Directive): boolean {
+  return phaseOf(directive)?.kind === "content";
+}
+
+function activate(level: readonly Directive[]): Route["extensions"] | undefined {
+  const found = level.map(activationOf).filter((each) => each !== undefined);
+  if (found.length === 0) return undefined;
+  return found.includes("all") ? "all" : found.flatMap((each) => each);
+}
+
+function combine(activation: Route["extensions"], { plain, byExtension }: HandlerList): Route[] {
+  const all: Route[] =
+    activation === "all" && plain.length > 0 ? [{ extensions: "all", handlers: plain }] : [];
+  const extensions = activation === "all" ? [...byExtension.keys()] : activation;
+  const groups = new Map<string, { extensions: string[]; handlers: readonly string[] }>();
+  for (const extension of extensions) {
+    const handlers = byExtension.get(extension) ?? plain;
+    const key = handlers.join(" ");
+    const group = groups.get(key) ?? { extensions: [], handlers };
+    group.extensions.push(extension);
+    if (handlers.length > 0) groups.set(key, group);
+  }
+  return [...all, ...groups.values()];
+}
+
+/** Extension of the files that take the place of those in Python; undefined where files have no part in it. */
+export function newExtension(handlers: readonly string[]): ".ts" | ".tsp" | undefined {
+  if (handlers.includes("mod_python.publisher")) return ".ts";
+  return handlers.includes("mod_python.psp") ? ".tsp" : undefined;
+}
+
+/** Lines for files with extensions, of which a name may have several, as for `AddHandler`. */
+export function forExtensions(
+  extensions: readonly string[],
+  lines: readonly string[],
+  section: Section | undefined,
+): string[] {
+  const names = extensions.map((each) => escapeRegExp(each.slice(1))).join("|");
+  const pattern = `(?i)\\.(?:${names})(?:\\.[^/]*)?$`;
+  const inner = lines.map((line) => `    ${line}`);
+  // <FilesMatch> is not allowed in a <Location>, nor in another <Files>.
+  return isWithin(section, "location", "files", "if")
+    ? [`<If "%{REQUEST_FILENAME} =~ m#${pattern}#">`, ...inner, "</If>"]
+    : [`<FilesMatch "${pattern}">`, ...inner, "</FilesMatch>"];
+}
+
+/**
+ * The publisher of mod_python showed no other file of its directory, that of mod_ts does. Parts of
+ * the section that are served by Apache are not concerned.
+ */
+export const modulesOnly: readonly string[] = [
+  '<If "true">',
+  "    AuthMerging And",
+  "    Require expr \"-z reqenv('MOD_TS_CONTENT') || ! -f %{REQUEST_FILENAME} || %{REQUEST_FILENAME} =~ m#\\.ts$#\"",
+  "</If>",
+];
+
+/**
+ * Guards that name an address or a file in Python do not know the new one. A directory index is
+ * asked for by its old name.
+ */
+export const oldAddressesOnly: readonly string[] = [
+  '<If "%{REQUEST_URI} =~ m#\\.tsp?(?:/|$)#">',
+  "    Require all denied",
+  "</If>",
+];
+
+/** Leads an old address to the new file; the address stays, and with it the guards of `<Location>`. */
+export function addressRule(
+  { uri, path }: Place,
+  extensions: readonly string[],
+  extension: string,
+  others: readonly Place[],
+): string {
+  const base = uri === "/" ? "" : uri;
+  const inner = others
+    .map((other) => other.uri)
+    .filter((other) => other !== uri && other.startsWith(`${base}/`))
+    .map((other) => escapeRegExp(other.slice(base.length)));
+  const except = inner.length > 0 ? `(?!(?:${inner.join("|")})(?:/|$))` : "";
+  const names = extensions.map((each) => escapeRegExp(each.slice(1))).join("|");
+  const target = `${path === "/" ? "" : path}/$1${extension}$2`;
+  return `AliasMatch "^${escapeRegExp(base)}${except}/(.+?)\\.(?:${names})(/.*)?$" "${target}"`;
+}
+
+/** Of the name of a file in `<Files>`: it is now that of the new file. */
+export function renamedFiles(name: string, args: string): string | undefined {
+  const words = args.replaceAll(/^"|"$/g, "");
+  if (!/\bpy\b|\bpsp\b/.test(words)) return undefined;
+  const isGlob = /^files$/i.test(name) && !words.startsWith("~");
+  const pattern = isGlob ? globSource(words) : words.replace(/^~\s*"?/, "");
+  const both = pattern.replaceAll(
+    /\b(?:psp|py)\b/g,
+    (old) => `(?:${old}|${old === "py" ? "ts" : "tsp"})`,
+  );
+  return `<FilesMatch "${both}">`;
+}
+
+function globSource(glob: string): string {
+  const source = escapeRegExp(glob).replaceAll("\\*", ".*").replaceAll("\\?", ".");
+  return `^${source}$`;
+}
+
+export function escapeRegExp(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|#]/g, "\\$&");
+}

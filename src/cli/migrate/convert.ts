@@ -1,0 +1,309 @@
+/** A configuration of mod_python, directive by directive, as one of mod_ts. */
+import { statSync } from "node:fs";
+import { fileOf, type Host, type Section } from "../../httpd/config-model.ts";
+import { flatten, type SourceDirective, type SourceFile } from "../../httpd/config-source.ts";
+import { isNamed } from "../../httpd/config-tree.ts";
+import {
+  addressRule,
+  forExtensions,
+  modulesOnly,
+  newExtension,
+  oldAddressesOnly,
+  renamedFiles,
+  type Route,
+  routesOf,
+} from "./content.ts";
+import { Edits } from "./edits.ts";
+import { convertFilters, readFilters } from "./filters.ts";
+import { closeOverlap, convertGuards } from "./guards.ts";
+import { isConditional, Model, ownOf } from "./model.ts";
+import { findModule, Modules } from "./modules.ts";
+import {
+  activationOf,
+  asksForPython,
+  isPython,
+  phaseOf,
+  phases,
+  type PythonPhase,
+  readHandlers,
+} from "./python-directives.ts";
+import { functionNames } from "./python-source.ts";
+import { convertSetting, quote, type SidecarNeeds } from "./settings.ts";
+
+/** A directory whose Python files get a counterpart in the same place. */
+export interface MigratedTree {
+  readonly path: string;
+  readonly extensions: readonly string[];
+  readonly kind: ".ts" | ".tsp";
+}
+
+export class Conversion {
+  readonly edits = new Edits();
+  readonly modules = new Modules();
+  readonly trees: MigratedTree[] = [];
+  readonly needs: SidecarNeeds = {
+    pools: new Set(),
+    preload: new Set(),
+    hasGuards: false,
+    hasFilters: false,
+    hasLogs: false,
+    isManual: false,
+  };
+  /** Rules for old addresses, by host. */
+  readonly addresses = new Map<Host, Set<string>>();
+  readonly model: Model;
+  readonly #filters: ReadonlyMap<string, SourceDirective>;
+  readonly hasGuards: boolean;
+  readonly hasContent: boolean;
+
+  constructor(source: SourceFile) {
+    this.model = new Model(flatten(source));
+    this.#filters = readFilters(this.model);
+    this.hasGuards = this.model.some(
+      (each) => phaseOf(each)?.kind === "guard" || isNamed(each, "PythonHandlerModule"),
+    );
+    this.hasContent = this.model.some((each) => activationOf(each) !== undefined);
+    this.#visit(source.content, source, undefined, this.model.main);
+  }
+
+  #visit(
+    nodes: readonly SourceDirective[],
+    source: SourceFile,
+    section: Section | undefined,
+    host: Host,
+  ): void {
+    const expanded = new Map(
+      ownOf(nodes).map((each) => [each, this.#expandModule(each, section, host)]),
+    );
+    this.#convertPart([...expanded.values()].flat(), section, host);
+    for (const [each, parts] of expanded) {
+      if (parts[0] === each || parts.length === 0) continue;
+      this.edits.replace(each, ...parts.flatMap((part) => this.edits.of(part)?.lines ?? []));
+    }
+    for (const each of ownOf(nodes)) {
+      for (const inner of source.includes.get(each) ?? []) {
+        this.#visit(inner.content, inner, section, host);
+      }
+      if (!each.isSection) continue;
+      if (isNamed(each, "VirtualHost")) {
+        this.#visit(each.children, source, undefined, this.model.hostOf(each) ?? host);
+      } else if (isNamed(each, "Limit", "LimitExcept")) {
+        this.#refuseLimited(each);
+      } else {
+        const inner = isConditional(each) ? section : (this.model.sectionOf(each) ?? section);
+        if (inner && inner !== section) this.#convertSection(each, inner);
+        this.#visit(each.children, source, inner, host);
+      }
+    }
+  }
+
+  /** A condition of modules that will not be there any more holds now. */
+  #convertSection(directive: SourceDirective, section: Section): void {
+    if (this.hasGuards) closeOverlap(directive, section, this.model, this.edits);
+  }
+
+  #refuseLimited(directive: SourceDirective): void {
+    for (const each of ownOf(directive.children).filter(isPython)) {
+      this.edits.close(
+        each,
+        "directives of mod_ts do not depend on the method: test req.method in the handler",
+        ["Require all denied"],
+      );
+    }
+  }
+
+  #convertPart(own: readonly SourceDirective[], section: Section | undefined, host: Host): void {
+    const directories = this.model.moduleDirectories(section, host, own);
+    this.#convertContent(own, section, host, directories);
+    this.#convertGuards(own, section, directories);
+    for (const [name, phase] of Object.entries(phases)) {
+      if (phase.kind === "content" || phase.kind === "guard") continue;
+      const found = own.filter((each) => each.name.toLowerCase() === name);
+      this.#convertPhase(found, phase, directories);
+    }
+    convertFilters(own, section, this.#filters, this.edits, (spec, direction) => {
+      this.needs.hasFilters = true;
+      return this.modules.filter(spec, directories, direction);
+    });
+    for (const each of own) {
+      convertSetting(each, { conversion: this, directories, host });
+    }
+  }
+
+  #convertContent(
+    own: readonly SourceDirective[],
+    section: Section | undefined,
+    host: Host,
+    directories: readonly string[],
+  ): void {
+    const named = own.filter((each) => phaseOf(each)?.kind === "content");
+    const switches = own.filter((each) => activationOf(each) !== undefined);
+    const [first, ...rest] = [...named, ...switches];
+    if (!first) return;
+    const routes = routesOf(own, section, host, this.model);
+    if (!routes) return this.#withoutRoutes(named, switches);
+    const lines = routes.flatMap((route) =>
+      this.#convertRoute(route, first, section, host, directories),
+    );
+    const hasFiles = routes.some(({ handlers }) => newExtension(handlers) !== undefined);
+    const sources = forExtensions([".py", ".pyc", ".pyo", ".psp"], ["Require all denied"], section);
+    this.edits.replace(first, ...lines, ...(hasFiles ? [...sources, ...oldAddressesOnly] : []));
+    for (const each of rest) this.edits.replace(each, "# in Use TsHandler");
+  }
+
+  /** The other half is in another section. */
+  #withoutRoutes(named: readonly SourceDirective[], switches: readonly SourceDirective[]): void {
+    for (const each of named) {
+      this.edits.replace(each, "# for the sections with SetHandler or AddHandler");
+    }
+    const isNowhere = !this.model.some((each) => phaseOf(each)?.kind === "content");
+    for (const each of switches) {
+      if (isNowhere) {
+        this.edits.close(
+          each,
+          "the PythonHandler of this section is not in the files that were read",
+        );
+      } else this.edits.replace(each, "# for the sections with PythonHandler");
+    }
+  }
+
+  #convertRoute(
+    { extensions, handlers }: Route,
+    directive: SourceDirective,
+    section: Section | undefined,
+    host: Host,
+    directories: readonly string[],
+  ): string[] {
+    const phase = phases["pythonhandler"]!;
+    const references = handlers.map((each) => this.modules.reference(each, phase, directories));
+    const use = `Use TsHandler ${quote(references.join(" "))}`;
+    const extension = newExtension(handlers);
+    if (extension === undefined) {
+      if (extensions !== "all") return forExtensions(extensions, [use], section);
+      return [use, ...(isDirectoryToo(section, host) ? directoryWithoutSlash : [])];
+    }
+    const old = extensions === "all" ? [extension === ".ts" ? ".py" : ".psp"] : extensions;
+    this.#keepAddresses(old, extension, directive, section, host);
+    const closing = extensions === "all" && extension === ".ts" ? modulesOnly : [];
+    return [
+      ...(extensions === "all" ? [use] : forExtensions([extension], [use], section)),
+      ...closing,
+    ];
+  }
+
+  #keepAddresses(
+    extensions: readonly string[],
+    extension: ".ts" | ".tsp",
+    directive: SourceDirective,
+    section: Section | undefined,
+    host: Host,
+  ): void {
+    const places = this.model.places(section, host);
+    if (!places || [...places.values()].every(({ length }) => length === 0)) {
+      const text = `old addresses (${extensions.join(" ")}) need AliasMatch lines: the addresses of this section are not known here`;
+      this.edits.byHand(directive, text);
+    }
+    for (const [each, found] of places ?? []) {
+      const all = this.model.places(undefined, each)?.get(each) ?? [];
+      const rules = this.addresses.get(each) ?? new Set();
+      this.addresses.set(each, rules);
+      for (const place of found) {
+        rules.add(addressRule(place, extensions, extension, all));
+        this.trees.push({ path: place.path, extensions, kind: extension });
+      }
+    }
+  }
+
+  #convertGuards(
+    own: readonly SourceDirective[],
+    section: Section | undefined,
+    directories: readonly string[],
+  ): void {
+    const at = new Map<string, SourceDirective[]>();
+    for (const each of own) {
+      const phase = phaseOf(each);
+      if (phase?.kind === "guard") at.set(phase.name, [...(at.get(phase.name) ?? []), each]);
+    }
+    if (at.size === 0) return;
+    this.needs.hasGuards = true;
+    const lists = (directives: readonly SourceDirective[], name?: string): string[] =>
+      this.#lists(directives, directories).map((list) =>
+        name === undefined || list.includes("::") ? list : `${list}::${name}`,
+      );
+    convertGuards({ at, lists }, section, this.model, this.edits);
+  }
+
+  #convertPhase(
+    found: readonly SourceDirective[],
+    phase: PythonPhase,
+    directories: readonly string[],
+  ): void {
+    const [first, ...rest] = found;
+    if (!first) return;
+    if (phase.kind === "log") this.needs.hasLogs = true;
+    else this.needs.hasFilters = true;
+    const lists = this.#lists(found, directories);
+    this.edits.replace(first, ...lists.map((list) => `Use ${phase.macro} ${list}`));
+    for (const each of rest) this.edits.replace(each, "# in the directive above");
+    if (phase.name === "transHandler") {
+      this.edits.byHand(
+        first,
+        "a translation leads to addresses of this server, or to files below its document root",
+      );
+    }
+  }
+
+  /** The arguments of a macro, one for each list of handlers. */
+  #lists(directives: readonly SourceDirective[], directories: readonly string[]): string[] {
+    const phase = phaseOf(directives[0]!)!;
+    const { plain, byExtension } = readHandlers(directives.map(({ args }) => args));
+    const references = (handlers: readonly string[]): string =>
+      handlers.map((each) => this.modules.reference(each, phase, directories)).join(" ");
+    return [
+      ...(plain.length > 0 ? [quote(references(plain))] : []),
+      ...[...byExtension].map(([extension, handlers]) =>
+        quote(`${references(handlers)} | ${extension}`),
+      ),
+    ];
+  }
+
+  /** `PythonHandlerModule` stands for the phases for which the module has a function. */
+  #expandModule(
+    directive: SourceDirective,
+    section: Section | undefined,
+    host: Host,
+  ): SourceDirective[] {
+    if (!isNamed(directive, "PythonHandlerModule")) return [directive];
+    const directories = this.model.moduleDirectories(section, host, [directive]);
+    const { plain } = readHandlers([directive.args]);
+    const files = plain.map((each) => findModule(each, directories));
+    const isKnown = files.length > 0 && files.every((file) => file !== undefined);
+    if (!isKnown || directive.args.includes("|")) {
+      this.edits.close(
+        directive,
+        `the functions of ${directive.args} are not known here: write one directive for each phase, or Use TsModule`,
+      );
+      return [];
+    }
+    return Object.entries(phases).flatMap(([name, phase]) => {
+      const modules = plain.filter((_, index) => functionNames(files[index]!).has(phase.python));
+      return modules.length === 0 ? [] : [{ ...directive, name, args: modules.join(" ") }];
+    });
+  }
+}
+
+/** mod_python computed no file in a `<Location>`, so that mod_dir did not redirect it. */
+const directoryWithoutSlash = ["DirectorySlash Off", "DirectoryCheckHandler On"];
+
+function isDirectoryToo(section: Section | undefined, host: Host): boolean {
+  if (section?.kind !== "location" || typeof section.pattern !== "string") return false;
+  const file = section.pattern === "/" ? undefined : fileOf(host, section.pattern);
+  return file !== undefined && (statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false);
+}
+
+/** The new opening tag of a section, if it needs one. */
+export function openingTag(directive: SourceDirective, hasPages: boolean): string | undefined {
+  if (asksForPython(directive)) return "<IfModule mod_macro.c>";
+  if (!hasPages || !isNamed(directive, "Files", "FilesMatch")) return undefined;
+  return renamedFiles(directive.name, directive.args);
+}

@@ -1,0 +1,180 @@
+/** Everything that a migration writes, as files below one directory; nothing is written here. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { isBelow, mappingsOf } from "../../httpd/config-model.ts";
+import {
+  flatten,
+  parseSource,
+  readSource,
+  type SourceDirective,
+  type SourceFile,
+} from "../../httpd/config-source.ts";
+import { Conversion, type MigratedTree } from "./convert.ts";
+import type { Note } from "./edits.ts";
+import { Model } from "./model.ts";
+import { readPython, readPythonFile } from "./python-source.ts";
+import type { SidecarNeeds } from "./settings.ts";
+import { handlerSkeleton, pageSkeleton, publishedSkeleton } from "./skeleton.ts";
+import { writeConfig } from "./write-config.ts";
+
+export interface MigratedFile {
+  /** Relative to the directory of the migration. */
+  readonly path: string;
+  readonly text: string;
+  /** That of the original: both may hold passwords. */
+  readonly mode: number;
+}
+
+export interface Migration {
+  readonly files: readonly MigratedFile[];
+  readonly notes: readonly Note[];
+  readonly needs: SidecarNeeds;
+  /** Directories that Apache serves: a copy of sources there would be public. */
+  readonly served: readonly string[];
+  /** Whether `root/` holds files that go to the places of Python files. */
+  readonly hasTrees: boolean;
+}
+
+/** @param serverRoot of relative includes; a `ServerRoot` of the file overrides it */
+export function migrate(file: string, serverRoot: string | undefined): Migration {
+  const source = withDirectories(readConfiguration(file, serverRoot));
+  const conversion = new Conversion(source);
+  const { needs, edits } = conversion;
+  const config = {
+    path: basename(file),
+    text: writeConfig(source, conversion),
+    mode: modeOf(file),
+  };
+  const modules = conversion.modules.needed.map((module) => ({
+    path: join("handlers", module.file),
+    text: handlerSkeleton(
+      module,
+      module.source === undefined ? undefined : readPythonFile(module.source),
+    ),
+    mode: module.source === undefined ? 0o644 : modeOf(module.source),
+  }));
+  const trees = treeFiles(conversion.trees);
+  const directories = [...new Set(conversion.trees.map(({ path }) => path))];
+  const settings = {
+    path: "mod-ts.config.ts",
+    text: sidecarConfig(needs, directories),
+    mode: 0o600,
+  };
+  const files = [config, settings, ...modules, ...trees];
+  const served = servedDirectories(conversion.model);
+  return { files, notes: edits.notes, needs, served, hasTrees: trees.length > 0 };
+}
+
+function modeOf(file: string): number {
+  return statSync(file).mode & 0o777;
+}
+
+/** Macros do not work in `.htaccess`, so its lines move to a section of its directory. */
+function readConfiguration(file: string, serverRoot: string | undefined): SourceFile {
+  if (basename(file) !== ".htaccess") return readSource(file, serverRoot);
+  return { file, content: [directoryOf(file)], includes: new Map() };
+}
+
+function directoryOf(file: string): SourceDirective {
+  const raw = `<Directory "${dirname(file)}">`;
+  const [section] = parseSource(`${raw}\n</Directory>\n`, file) as [SourceDirective];
+  const children = parseSource(readFileSync(file, "utf8"), file);
+  return { ...section, place: { file, line: 0 }, children };
+}
+
+/** With the `.htaccess` files below the directories that are served. */
+function withDirectories(source: SourceFile): SourceFile {
+  const found = servedDirectories(new Model(flatten(source)))
+    .flatMap((path) => filesBelow(path, (name) => name === ".htaccess"))
+    .filter((file) => file !== source.file && isPythonConfig(file));
+  return { ...source, content: [...source.content, ...found.map(directoryOf)] };
+}
+
+function isPythonConfig(file: string): boolean {
+  return /^\s*(?:python\w+|(?:set|add)handler\s+(?:mod_python|python-program))\b/im.test(
+    readFileSync(file, "utf8"),
+  );
+}
+
+function servedDirectories({ hosts }: Model): string[] {
+  const paths = hosts.flatMap((host) => [
+    ...mappingsOf(host).map(({ path }) => path),
+    ...host.sections.flatMap(({ kind, pattern }) =>
+      kind === "directory" && typeof pattern === "string" ? [pattern] : [],
+    ),
+  ]);
+  return outermost(paths);
+}
+
+/** Paths that lie below no other one; never a whole file system. */
+function outermost(paths: readonly string[]): string[] {
+  const useful = [...new Set(paths)].filter((path) => path.split("/").filter(Boolean).length > 1);
+  return useful.filter((path) => !useful.some((other) => other !== path && isBelow(path, other)));
+}
+
+/** Without those behind symbolic links, and of packages. */
+function filesBelow(directory: string, isWanted: (name: string) => boolean): string[] {
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .toSorted((one, other) => one.name.localeCompare(other.name))
+    .flatMap((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) {
+        return /^(?:node_modules|__pycache__|\.git)$/.test(entry.name)
+          ? []
+          : filesBelow(path, isWanted);
+      }
+      return entry.isFile() && isWanted(entry.name) ? [path] : [];
+    });
+}
+
+/** Modules of the publisher and pages, which are found by their place. */
+function treeFiles(trees: readonly MigratedTree[]): MigratedFile[] {
+  const files = new Map<string, MigratedFile>();
+  for (const { path, extensions, kind } of trees) {
+    const isOld = (name: string): boolean => extensions.some((each) => name.endsWith(each));
+    for (const file of filesBelow(path, isOld)) {
+      const extension = extensions.find((each) => file.endsWith(each)) ?? "";
+      const target = join("root", `${file.slice(0, -extension.length)}${kind}`);
+      const source = readFileSync(file, "utf8");
+      const text =
+        kind === ".ts" ? publishedSkeleton(file, readPython(source)) : pageSkeleton(source, file);
+      files.set(target, { path: target, text, mode: modeOf(file) });
+    }
+  }
+  return [...files.values()];
+}
+
+function list(values: Iterable<string>): string {
+  return JSON.stringify([...values]).replaceAll(",", ", ");
+}
+
+function sidecarConfig(needs: SidecarNeeds, directories: readonly string[]): string {
+  const pools = [...needs.pools].map((name) => `${JSON.stringify(name)}: { workers: 1 }`);
+  const lines = [
+    `handlers: ${list(["handlers", ...directories])},`,
+    ...(needs.hasGuards ? ["authorizer: { port: 9710 },"] : []),
+    ...(pools.length > 0 ? [`pools: { main: { workers: 2 }, ${pools.join(", ")} },`] : []),
+    ...(needs.preload.size > 0 ? [`preload: ${list(needs.preload)},`] : []),
+    ...(needs.isManual ? ['reload: { freshness: "manual" },'] : []),
+    ...(needs.hasFilters
+      ? [
+          "// Callbacks, for filters and for the phases before the content: the address of this Apache.",
+          'origin: { url: "http://127.0.0.1:80" },',
+          'secretFile: "secret",',
+        ]
+      : []),
+    ...(needs.hasLogs
+      ? [
+          "// For the requests that Apache serves itself:",
+          '// accessLog: "/var/log/apache2/mod_ts.log",',
+        ]
+      : []),
+  ];
+  return `import { defineConfig } from "mod-ts/config";
+
+// Written by mod-ts migrate. The Apache configuration beside it says which handler runs where.
+export default defineConfig({
+${lines.map((line) => `  ${line}\n`).join("")}});
+`;
+}

@@ -1,0 +1,125 @@
+/** The text of a migrated configuration. */
+import { isNamed } from "../../httpd/config-tree.ts";
+import type { SourceDirective, SourceFile } from "../../httpd/config-source.ts";
+import { type Conversion, openingTag } from "./convert.ts";
+
+const aliases = ["Alias", "AliasMatch", "ScriptAlias", "ScriptAliasMatch", "Redirect"];
+
+export function writeConfig(source: SourceFile, conversion: Conversion): string {
+  return new Writer(conversion).write(source);
+}
+
+class Writer {
+  readonly #conversion: Conversion;
+  /** Rules of the main server, until they are written. */
+  #mainRules: readonly string[];
+
+  constructor(conversion: Conversion) {
+    this.#conversion = conversion;
+    this.#mainRules = [...(conversion.addresses.get(conversion.model.main) ?? [])];
+  }
+
+  write(source: SourceFile): string {
+    const lines = this.#nodes(source.content, source, true);
+    // A file without sections.
+    return `${[...lines, ...this.#takeMainRules("")].join("\n")}\n`;
+  }
+
+  #nodes(nodes: readonly SourceDirective[], source: SourceFile, isTop = false): string[] {
+    return nodes.flatMap((each) => {
+      // Before other aliases, which would take the addresses, and after the modules.
+      const isPlace =
+        isTop && (isNamed(each, ...aliases) || (each.isSection && !isModuleTest(each)));
+      return [
+        ...(isPlace ? this.#takeMainRules(indentOf(each)) : []),
+        ...this.#node(each, source, isTop),
+      ];
+    });
+  }
+
+  #takeMainRules(indent: string): string[] {
+    const rules = this.#mainRules;
+    this.#mainRules = [];
+    return formatRules(rules, indent);
+  }
+
+  #node(node: SourceDirective, source: SourceFile, isTop: boolean): string[] {
+    if (node.isSection) return this.#section(node, source);
+    const included = source.includes.get(node) ?? [];
+    if (included.some((each) => this.#isAffected(each))) return this.#included(included, isTop);
+    const edit = this.#conversion.edits.of(node);
+    if (!edit) return [node.raw];
+    const indent = indentOf(node);
+    const original = edit.isKept ? [node.raw] : commentOut(node.raw);
+    const comments = edit.lines.filter((line) => line.startsWith("#"));
+    const lines = edit.lines.filter((line) => !line.startsWith("#"));
+    return [
+      ...edit.notes.map((note) => `${indent}# mod_ts: ${note}`),
+      ...(comments.length > 0 && lines.length === 0
+        ? original.map((line) => `${line} ${comments[0]}`)
+        : original),
+      ...lines.map((line) => indent + line),
+    ];
+  }
+
+  #section(node: SourceDirective, source: SourceFile): string[] {
+    const { edits, model, addresses, trees } = this.#conversion;
+    const indent = indentOf(node);
+    const opening = openingTag(node, trees.length > 0);
+    const name = /^<(\S+)/.exec(opening ?? node.raw.trim())?.[1]?.replace(/>$/, "") ?? node.name;
+    const host = isNamed(node, "VirtualHost") ? model.hostOf(node) : undefined;
+    const edit = edits.of(node);
+    return [
+      ...(opening === undefined ? [node.raw] : [`${indent}#${node.raw.trim()}`, indent + opening]),
+      ...formatRules([...((host && addresses.get(host)) ?? [])], `${indent}    `),
+      ...(edit?.notes ?? []).map((note) => `${indent}    # mod_ts: ${note}`),
+      ...(edit?.lines ?? []).map((line) => `${indent}    ${line}`),
+      ...this.#nodes(node.children, source),
+      `${indent}</${name}>`,
+    ];
+  }
+
+  /** In place of the line: whoever includes a whole directory must not read both versions. */
+  #included(files: readonly SourceFile[], isTop: boolean): string[] {
+    return files.flatMap((each) =>
+      this.#isAffected(each)
+        ? [`# mod_ts: from ${each.file}`, ...this.#nodes(each.content, each, isTop)]
+        : [`Include "${each.file}"`],
+    );
+  }
+
+  #isAffected({ content, includes }: SourceFile): boolean {
+    const inIncludes = [...includes.values()].flat().some((each) => this.#isAffected(each));
+    return inIncludes || content.some((each) => this.#isChanged(each));
+  }
+
+  #isChanged(node: SourceDirective): boolean {
+    const { edits, model, addresses, trees } = this.#conversion;
+    const host = isNamed(node, "VirtualHost") ? model.hostOf(node) : undefined;
+    return (
+      edits.of(node) !== undefined ||
+      openingTag(node, trees.length > 0) !== undefined ||
+      (host !== undefined && addresses.has(host)) ||
+      node.children.some((each) => this.#isChanged(each))
+    );
+  }
+}
+
+function isModuleTest(node: SourceDirective): boolean {
+  return isNamed(node, "IfModule", "IfDefine", "IfVersion");
+}
+
+function formatRules(rules: readonly string[], indent: string): string[] {
+  if (rules.length === 0) return [];
+  const note =
+    "# mod_ts: old addresses stay; delete these lines when nothing links to them any more.";
+  return [note, ...rules].map((line) => indent + line);
+}
+
+function indentOf({ raw }: SourceDirective): string {
+  return /^[ \t]*/.exec(raw)?.[0] ?? "";
+}
+
+function commentOut(raw: string): string[] {
+  return raw.split("\n").map((line) => line.replace(/^([ \t]*)(.*?)\\?$/, "$1#$2"));
+}

@@ -1,0 +1,70 @@
+import t from "tap";
+import { addressRule, newExtension, renamedFiles } from "../../../src/cli/migrate/content.ts";
+import { linesOf, migrateText } from "../../fixtures/migrated.ts";
+
+t.test("old addresses lead to new files, except those of other directories", (t) => {
+  const root = { uri: "/", path: "/srv/www" };
+  const pub = { uri: "/p.b", path: "/srv/pub" };
+  const inner = { uri: "/p.b/static", path: "/srv/static" };
+  t.equal(
+    addressRule(root, [".py"], ".ts", [root, pub]),
+    'AliasMatch "^(?!(?:/p\\.b)(?:/|$))/(.+?)\\.(?:py)(/.*)?$" "/srv/www/$1.ts$2"',
+  );
+  t.equal(
+    addressRule(pub, [".psp", ".spsp"], ".tsp", [root, pub, inner]),
+    'AliasMatch "^/p\\.b(?!(?:/static)(?:/|$))/(.+?)\\.(?:psp|spsp)(/.*)?$" "/srv/pub/$1.tsp$2"',
+  );
+  t.end();
+});
+
+t.test("guards by the name of a file know the new name", (t) => {
+  t.equal(renamedFiles("Files", '"admin.py"'), '<FilesMatch "^admin\\.(?:py|ts)$">');
+  t.equal(renamedFiles("Files", "*.psp"), '<FilesMatch "^.*\\.(?:psp|tsp)$">');
+  t.equal(renamedFiles("Files", '~ "\\.(psp|py)$"'), '<FilesMatch "\\.((?:psp|tsp)|(?:py|ts))$">');
+  t.equal(renamedFiles("FilesMatch", '"\\.py$"'), '<FilesMatch "\\.(?:py|ts)$">');
+  t.equal(renamedFiles("Files", "*.pyc"), undefined);
+  t.equal(renamedFiles("Files", "*.css"), undefined);
+  t.end();
+});
+
+t.test("files have a part in the publisher and in pages only", (t) => {
+  t.equal(newExtension(["a", "mod_python.publisher"]), ".ts");
+  t.equal(newExtension(["mod_python.psp"]), ".tsp");
+  t.equal(newExtension(["mod_python.cgihandler"]), undefined);
+  t.end();
+});
+
+t.test("each host has the rules for its own addresses", (t) => {
+  const { text, notes } = migrateText(
+    t,
+    `<Directory "\${SITE}/www/pub">
+AddHandler mod_python .py
+PythonHandler mod_python.publisher
+</Directory>
+<VirtualHost *:80>
+DocumentRoot "\${SITE}/www"
+</VirtualHost>
+<VirtualHost *:81>
+DocumentRoot "\${SITE}/other"
+Alias /p "\${SITE}/www/pub"
+</VirtualHost>
+<LocationMatch "^/x">
+SetHandler mod_python
+PythonHandler mod_python.publisher
+</LocationMatch>
+`,
+    { "www/pub/a.py": "" },
+  );
+  t.same(
+    linesOf(text).filter((line) => line.startsWith("AliasMatch")),
+    [
+      'AliasMatch "^/pub/(.+?)\\.(?:py)(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
+      'AliasMatch "^/p/(.+?)\\.(?:py)(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
+    ],
+  );
+  t.match(
+    notes.filter(({ level }) => level === "hand"),
+    [{ text: /^old addresses/ }],
+  );
+  t.end();
+});

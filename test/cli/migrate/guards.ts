@@ -1,0 +1,135 @@
+import t, { type Test } from "tap";
+import { linesOf, migrateText } from "../../fixtures/migrated.ts";
+
+const always = ['<If "true">', "AuthMerging And", "Require valid-user", "</If>"];
+
+function section(
+  t: Test,
+  lines: string,
+  around = "",
+): { lines: string[]; closed: number; hand: number } {
+  const { text, notes } = migrateText(t, `${around}<Location "/x">\n${lines}\n</Location>\n`);
+  const all = linesOf(text);
+  const at = all.indexOf('<Location "/x">');
+  const count = (level: string): number => notes.filter((note) => note.level === level).length;
+  return { lines: all.slice(at + 1, -1), closed: count("closed"), hand: count("hand") };
+}
+
+t.test("an access handler is asked whatever else is required", (t) => {
+  t.same(section(t, "PythonAccessHandler a\nPythonAccessHandler b"), {
+    lines: [
+      "AuthType mod_ts",
+      ...always,
+      'Use TsAccessHandler "a.ts b.ts"',
+      "AuthMerging And",
+      "Require valid-user",
+    ],
+    closed: 0,
+    hand: 0,
+  });
+  t.same(section(t, "Require all granted\nPythonAccessHandler a").lines, [
+    "AuthType mod_ts",
+    ...always,
+    "Use TsAccessHandler a.ts",
+    "Require valid-user",
+  ]);
+  t.same(section(t, "Require ip 10.0.0.0/8\nPythonAccessHandler a").lines, [
+    "Require ip 10.0.0.0/8",
+    "AuthType mod_ts",
+    ...always,
+    "Use TsAccessHandler a.ts",
+  ]);
+  t.end();
+});
+
+t.test("access and authentication in one section", (t) => {
+  const { lines, closed } = section(
+    t,
+    "PythonAccessHandler a\nPythonAuthenHandler b\nAuthType Basic\nAuthName x\nRequire valid-user",
+  );
+  t.same(lines, [
+    ...always,
+    "Use TsAccessHandler a.ts",
+    "Use TsAuthenHandler b.ts",
+    "AuthType Basic",
+    "AuthName x",
+    "Require valid-user",
+  ]);
+  t.equal(closed, 0);
+  t.end();
+});
+
+t.test("authentication without a Require line is closed, and said", (t) => {
+  const { lines, hand } = section(t, "AuthType Basic\nPythonAuthenHandler a");
+  t.same(lines, ["AuthType Basic", "Use TsAuthenHandler a.ts"]);
+  t.equal(hand, 1);
+  t.end();
+});
+
+t.test("authorization", (t) => {
+  t.same(
+    section(t, "PythonAuthzHandler a\nAuthType Basic\nAuthUserFile /x\nRequire valid-user")
+      .lines[0],
+    "Use TsAuthzHandler a.ts",
+  );
+  t.equal(section(t, "PythonAuthzHandler a | .x").hand, 1, "other files are refused");
+  t.end();
+});
+
+t.test("an access handler beside the users of another module", (t) => {
+  const users = "AuthType Basic\nAuthUserFile /x\nRequire valid-user\n";
+  const one = section(t, `${users}PythonAccessHandler a`);
+  t.same(one.lines.at(-1), "Use TsAuthzHandler a.ts::accessHandler");
+  t.equal(one.hand, 1);
+  const two = section(t, `${users}PythonAccessHandler a b`);
+  t.same(two.lines.slice(3), ['<If "true">', "Require all denied", "</If>"]);
+  t.equal(two.closed, 1);
+  const inherited = section(t, "PythonAccessHandler a", `<Location />\n${users}</Location>\n`);
+  t.same(inherited.lines, ["Use TsAuthzHandler a.ts::accessHandler"]);
+  t.end();
+});
+
+t.test("users of another module below an access handler are not bypassed by it", (t) => {
+  const users = "AuthType Basic\nAuthUserFile /x\nRequire valid-user";
+  for (const around of [
+    "PythonAccessHandler a\n",
+    '<Location "/">\nPythonAccessHandler a\n</Location>\n',
+    "<Directory />\nPythonAccessHandler a\n</Directory>\n",
+  ]) {
+    const { lines, closed } = section(t, users, around);
+    t.same(lines.slice(0, 3), ['<If "true">', "Require all denied", "</If>"], around);
+    t.equal(closed, 1, around);
+  }
+  t.equal(section(t, users, '<Location "/y">\nPythonAccessHandler a\n</Location>\n').closed, 0);
+  t.end();
+});
+
+t.test("guards of the server are in a section", (t) => {
+  const { text, notes } = migrateText(t, "PythonAccessHandler a\nPythonAuthenHandler b\n");
+  t.same(linesOf(text), [
+    '<Location "/">',
+    "AuthType mod_ts",
+    ...always,
+    "Use TsAccessHandler a.ts",
+    "AuthMerging And",
+    "Require valid-user",
+    "</Location>",
+    '<Location "/">',
+    "AuthType mod_ts",
+    "Use TsAuthenHandler b.ts",
+    "</Location>",
+  ]);
+  t.equal(notes.filter(({ level }) => level === "hand").length, 1);
+  t.end();
+});
+
+t.test("Satisfy any goes, where there are guards", (t) => {
+  const { lines, hand } = section(
+    t,
+    "Satisfy any\nPythonAuthenHandler a\nAuthType Basic\nRequire valid-user",
+  );
+  t.notOk(lines.includes("Satisfy any"));
+  t.equal(hand, 1);
+  t.ok(section(t, "Satisfy any\nPythonOption a b").lines.includes("Satisfy any"));
+  t.end();
+});

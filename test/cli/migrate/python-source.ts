@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import t from "tap";
+import { functionNames, readPython } from "../../../src/cli/migrate/python-source.ts";
+
+t.test("functions with their parameters, whatever is in strings and comments", (t) => {
+  const { functions, classes, values } = readPython(`"""
+def not_me(a): pass
+"""
+# def nor_me(a):
+title = 'x' # y = 1
+class Tree(object):
+    def method(self): pass
+def plain(): return "def inner(a):"
+def many(req, a, b = 1, c="x, y)",
+         d=(1, [2]), *args, **kw):  # comment
+    def __auth__(req, user, password):
+        return 1
+    __auth_realm__ = "x"
+    return a == b
+
+def after(): pass
+def __access__(req, user): return 1
+async def later(req: object, x: int = 2): pass
+`);
+  t.same(
+    functions.map(({ parameters, line, guards, ...each }) => [
+      each.name,
+      line,
+      parameters.map(
+        ({ stars, name, preset }) => `${stars}${name}${preset === undefined ? "" : `=${preset}`}`,
+      ),
+      guards,
+    ]),
+    [
+      ["plain", 8, [], []],
+      [
+        "many",
+        9,
+        ["req", "a", "b=1", 'c="x, y)"', "d=(1, [2])", "*args", "**kw"],
+        ["__auth__", "__auth_realm__"],
+      ],
+      ["after", 16, [], []],
+      ["__access__", 17, ["req", "user"], []],
+      ["later", 18, ["req", "x=2"], []],
+    ],
+  );
+  t.same(classes, ["Tree"]);
+  t.same(values, ["title"]);
+  t.end();
+});
+
+t.test("what can be called by its name", (t) => {
+  const folder = t.testdir({ "a.py": "def one(): pass\nclass two: pass\nthree = one\n" });
+  t.same([...functionNames(join(folder, "a.py"))], ["one", "two", "three"]);
+  t.end();
+});

@@ -20,6 +20,9 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
 
 # Handlers are in a volume at /srv/handlers.
 FROM node:24.21.0-bookworm-slim AS demo
+LABEL org.opencontainers.image.title="mod-ts-sidecar" \
+    org.opencontainers.image.description="TypeScript handlers for Apache httpd" \
+    org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 COPY --from=packages /srv /srv
 COPY --from=build /srv/mod-ts/dist /srv/mod-ts/dist

@@ -23,6 +23,7 @@ else
     MOD_TS_BALANCER=on
 fi
 [ "${MOD_TS_BALANCER:-off}" = off ] || echo 'Define MOD_TS_BALANCER' >>/run/httpd/secret.conf
+[ "${MOD_TS_TLS:-off}" = off ] || echo 'Define MOD_TS_TLS' >>/run/httpd/secret.conf
 [ -z "${MOD_TS_RUN:-}" ] || printf 'Define MOD_TS_RUN "%s"\n' "$MOD_TS_RUN" >>/run/httpd/secret.conf
 
 # httpd resolves the name once, and does not start without it. After a reboot, the order of compose.yaml is not kept.

@@ -14,6 +14,8 @@ import { shortFolder } from "../fixtures/short-folder.ts";
 
 const folder = join(project, "docker");
 const names = ["compose.yaml", "compose.prod.yaml"] as const;
+/** Files that are read after one of these. */
+const additions = ["compose.tls.yaml", "compose.override.example.yaml"] as const;
 const read = (path: string): string => readFileSync(join(project, path), "utf8");
 const ours = (compose: ComposeFile): [string, Service][] =>
   Object.entries(compose.services).filter(([, { build }]) => build);
@@ -35,7 +37,7 @@ t.test("they fit the schema of the Compose Specification", async (t) => {
     isOld(key, value) ? undefined : value,
   ) as object;
   const validate = ajv.compile(schema);
-  for (const name of names) {
+  for (const name of [...names, ...additions]) {
     const parsed: unknown = parse(read(`docker/${name}`), { merge: true });
     t.ok(validate(parsed), name, { errors: validate.errors });
   }
@@ -45,12 +47,48 @@ t.test("they fit the schema of the Compose Specification", async (t) => {
 t.test("docker-compose 1 reads them", async (t) => {
   const secrets = shortFolder(t);
   spawnSync("sh", [join(folder, "secrets.sh"), secrets]);
-  for (const name of names) {
-    const words = ["-f", join(folder, name), "config", "--quiet"];
+  const sets = [
+    ...names.map((name) => [name]),
+    ["compose.prod.yaml", "compose.tls.yaml"],
+    ["compose.yaml", "compose.override.example.yaml"],
+  ];
+  for (const set of sets) {
+    const name = set.join(", ");
+    const words = [...set.flatMap((file) => ["-f", join(folder, file)]), "config", "--quiet"];
     const run = spawnSync("docker-compose", words, { encoding: "utf8" });
     if (run.error) return t.comment("no docker-compose here");
     t.equal(run.status, 0, name, { said: run.stderr });
   }
+});
+
+t.test("additions change services and secrets that are there", async (t) => {
+  const bases = { "compose.tls.yaml": names[1], "compose.override.example.yaml": names[0] };
+  for (const name of additions) {
+    const base = readCompose(join(folder, bases[name]));
+    const { services, secrets = {} } = readCompose(join(folder, name));
+    for (const [service, { networks, environment = {}, ...rest }] of Object.entries(services)) {
+      t.ok(base.services[service], `${name}: ${service}`);
+      const known = new Set(Object.keys(base.networks));
+      for (const network of Object.keys(toObject(networks))) t.ok(known.has(network), network);
+      for (const variable of Object.keys(environment)) t.match(everything, variable);
+      for (const secret of rest.secrets ?? []) t.ok(secret in secrets, secret);
+    }
+  }
+  const tls = read("docker/apache/tls.conf");
+  const [port = ""] = /(?<=^Listen )\d+$/m.exec(tls) ?? [];
+  const { services, secrets = {} } = readCompose(join(folder, "compose.tls.yaml"));
+  t.match(services["apache"]?.ports?.[0], new RegExp(`:${port}$`));
+  t.match(read("docker/apache.Dockerfile"), new RegExp(`^EXPOSE .*\\b${port}$`, "m"));
+  for (const name of Object.keys(secrets)) t.match(tls, `/run/secrets/${name}`);
+});
+
+t.test(".env.example has every variable of the compose files, and no other", async (t) => {
+  const files = [...names, ...additions].map((name) => read(`docker/${name}`)).join("\n");
+  const used = new Set([...files.matchAll(/\$\{(\w+):-/g)].map(([, name]) => name));
+  const named = [...read("docker/.env.example").matchAll(/^#(\w+)=/gm)].map(([, name]) => name);
+  t.same(named.toSorted(), [...used].toSorted());
+  const rows = tableRows(sections(read("docs/docker.md"), 2).get("Try it") ?? "");
+  t.same(rows.map(([name]) => name).toSorted(), [...used].toSorted(), "so has docs/docker.md");
 });
 
 for (const name of names) {
@@ -205,7 +243,7 @@ function pathOf(entry: string): string | undefined {
 t.test("docs/docker.md has every variable with its defaults, and every secret", async (t) => {
   const page = read("docs/docker.md");
   const real = new Map<string, Set<string>>();
-  for (const name of names) {
+  for (const name of [...names, ...additions]) {
     for (const [, key = "", preset = ""] of read(`docker/${name}`).matchAll(
       /\$\{(\w+):-(.*?)\}/g,
     )) {

@@ -7,6 +7,7 @@ import { mediaTypes } from "../../src/httpd/server-root.ts";
 import { type Lock, missingEntries } from "../../scripts/complete-lock.ts";
 import { readStages } from "../fixtures/dockerfile.ts";
 import { requireHttpd, temporaryFolder } from "../fixtures/httpd.ts";
+import { createCertificate } from "../fixtures/certificate.ts";
 import { isIgnored, project } from "../fixtures/build-context.ts";
 
 const read = (path: string): string => readFileSync(join(project, path), "utf8");
@@ -125,11 +126,14 @@ t.test("httpd -t says yes to the very files, with the places of the image", asyn
   const httpd = await requireHttpd();
   for (const stack of ["demo.conf", "production.conf"]) {
     const folder = temporaryFolder(t);
+    const { cert, key } = createCertificate(folder, "site.example");
     const place = (text: string): string =>
       text
         .replaceAll("/usr/local/apache2", folder)
         .replaceAll("/run/httpd", join(folder, "run"))
         .replaceAll("/srv/handlers", join(project, "examples"))
+        .replaceAll("/run/secrets/tls_certificate", cert)
+        .replaceAll("/run/secrets/tls_key", key)
         .replaceAll("modules/mod_", `${httpd.moduleDirectory}/mod_`)
         // The name of another container.
         .replaceAll("sidecar:9701", "127.0.0.1:9701");
@@ -137,9 +141,10 @@ t.test("httpd -t says yes to the very files, with the places of the image", asyn
     const files = {
       "conf/httpd.conf": place(read("docker/apache/httpd.conf")),
       "conf/stack.conf": place(read(`docker/apache/${stack}`)),
+      "conf/tls.conf": place(read("docker/apache/tls.conf")),
       "conf/mod_ts.conf": read("apache-conf/mod_ts.conf"),
       "conf/mime.types": mediaTypes,
-      "run/secret.conf": `Define MOD_TS_SECRET 0123456789abcdef\n${stack === "demo.conf" ? "" : "Define MOD_TS_BALANCER\n"}`,
+      "run/secret.conf": `Define MOD_TS_SECRET 0123456789abcdef\n${stack === "demo.conf" ? "" : "Define MOD_TS_BALANCER\nDefine MOD_TS_TLS\n"}`,
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const words = ["-d", folder, "-f", resolve(folder, "conf/httpd.conf"), "-t"];

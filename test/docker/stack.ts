@@ -5,6 +5,8 @@
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
+  chmodSync,
+  copyFileSync,
   existsSync,
   readFileSync,
   statSync,
@@ -13,6 +15,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { createCertificate } from "../fixtures/certificate.ts";
+import { readCompose } from "../fixtures/compose-file.ts";
 import { requireHttpd } from "../fixtures/httpd.ts";
 import { Builder } from "../fixtures/images.ts";
 import { makeSandbox } from "../fixtures/sandbox.ts";
@@ -211,6 +215,26 @@ t.test("compose.prod.yaml: two sidecars, handlers in the images", skip, async (t
     }
   });
   t.equal(await stack.stop("apache", "SIGWINCH"), 0);
+
+  await t.test("compose.tls.yaml: with a certificate, plain HTTP leads to it", async (t) => {
+    const { services, secrets } = readCompose(join(context, "docker/compose.tls.yaml"));
+    const { apache } = stack.compose.services;
+    if (!apache) throw new Error("there is no Apache");
+    Object.assign(apache.environment ?? {}, services["apache"]?.environment);
+    apache.secrets?.push(...(services["apache"]?.secrets ?? []));
+    Object.assign(stack.compose.secrets ?? {}, secrets);
+    const made = createCertificate(t.testdir({}), "site.example");
+    for (const [name, file] of Object.entries({ tls_certificate: made.cert, tls_key: made.key })) {
+      copyFileSync(file, join(context, "docker/secrets", name));
+      chmodSync(join(context, "docker/secrets", name), 0o644);
+    }
+    await stack.up("apache");
+    const plain = stack.ask("/which", { host: "site.example" });
+    t.match(plain, { status: 301, headers: { location: "https://site.example/which" } });
+    const secure = stack.askTls("/which");
+    t.match(secure, { status: 200, body: "/run/mod-ts/" });
+    t.equal(await stack.stop("apache", "SIGWINCH"), 0);
+  });
 });
 
 function tokenIn(page: string): string {

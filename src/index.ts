@@ -28,6 +28,8 @@ export {
   type WebSocketHandler,
 } from "./engine/handler.ts";
 
+export type { Connection, ConnectionHandler } from "./engine/connection.ts";
+
 // Published modules
 export {
   published,

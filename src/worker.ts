@@ -3,6 +3,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join, resolve as resolvePath } from "node:path";
 import { guardsPool, type ResolvedConfig } from "./config/config.ts";
 import { countWorkers } from "./config/pools.ts";
+import { connectionName } from "./config/connections.ts";
+import { Connections } from "./connections/connections.ts";
 import { AccessLog } from "./access-log/access-log.ts";
 import { Background, preload } from "./background/background.ts";
 import { Authorizer } from "./authorizer/server.ts";
@@ -71,6 +73,8 @@ export interface Parts {
   preload(): Promise<BrokenModule[]>;
   /** Of the one worker of the sidecar that may do it. */
   startBackground(): Background;
+  /** Sockets of the sidecar's own that this worker serves. */
+  openConnections(): Connections;
   /** Loads what other workers use, and returns what is broken. */
   verify(limitMs: number): Promise<BrokenModule[]>;
   close(): Promise<void>;
@@ -198,7 +202,8 @@ export async function createParts(
       resolve,
       unload: (file) => loader.unload(file),
     });
-  const run = { preload: () => preload(config.preload, resolve), startBackground };
+  const openConnections = (): Connections => new Connections(config.connections, pool, resolve);
+  const run = { preload: () => preload(config.preload, resolve), startBackground, openConnections };
   return { engine, gateway, authorizer, decider, changedFile, verify, close, ...run };
 }
 
@@ -247,6 +252,7 @@ function serveSupervisor(): void {
   let parts: Parts | undefined;
   let accessLog: AccessLog | undefined;
   let background: Background | undefined;
+  let connections: Connections | undefined;
   let isDraining = false;
   let reportCounts: (() => void) | undefined;
   // Without the supervisor there are neither connections nor logs.
@@ -276,6 +282,7 @@ function serveSupervisor(): void {
           locate,
           send: (observed) => send({ type: "report", report: observed }),
         });
+        connections = parts.openConnections();
         const { blockedTimeout, evaluateTimeout, readyTimeout } = config.limits;
         const missing = pool === guardsPool ? [] : await parts.preload();
         // Top levels that hang must not make the worker late.
@@ -303,6 +310,8 @@ function serveSupervisor(): void {
       }
       send({ type: "accepted" });
       socket.once("close", () => send({ type: "closed" }));
+      const name = connectionName(message.transport);
+      if (name !== undefined) return connections?.accept(name, socket);
       transportOf(parts, message.transport).accept(socket);
       socket.resume();
     } else if (message.type === "listen" && socket) {
@@ -320,6 +329,7 @@ function serveSupervisor(): void {
         parts?.decider.drain(),
         accessLog?.stop(),
         background?.stop(),
+        connections?.drain(message.linger),
       ]);
       await parts?.close();
       reportCounts?.();

@@ -39,6 +39,8 @@ const types = [
   "ApplicationEnv",
   "Auth",
   "ChunkChange",
+  "Connection",
+  "ConnectionHandler",
   "ContentOptions",
   "CookieAttributes",
   "CookieStatus",

@@ -14,7 +14,16 @@ const floors = [
   ["base"],
   ["loader", "request", "supervisor", "httpd"],
   ["engine"],
-  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log", "background"],
+  [
+    "sessions",
+    "handlers",
+    "gateway",
+    "authorizer",
+    "decider",
+    "access-log",
+    "background",
+    "connections",
+  ],
   ["config"],
   ["worker.ts"],
   ["testing"],
@@ -24,7 +33,16 @@ const floors = [
 /** Rooms on one floor that do not know each other. */
 const apart: readonly (readonly string[])[] = [
   ["loader", "request", "supervisor", "httpd"],
-  ["sessions", "handlers", "gateway", "authorizer", "decider", "access-log", "background"],
+  [
+    "sessions",
+    "handlers",
+    "gateway",
+    "authorizer",
+    "decider",
+    "access-log",
+    "background",
+    "connections",
+  ],
 ];
 
 const nameOf = (file: string): string => relative(src, file);

@@ -1,10 +1,10 @@
 /** Scheduled jobs of the worker that has the duty. */
 import { Cron } from "croner";
-import { describe, ModTsError } from "../base/errors.ts";
+import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { parseReference } from "../engine/handler-reference.ts";
 import type { Job, Resolve } from "../engine/handler.ts";
-import { missingExport } from "../engine/phase-runner.ts";
+import { findFunction } from "../engine/phase-runner.ts";
 
 /** A job of the configuration. */
 export interface ScheduledJob {
@@ -72,21 +72,12 @@ export class Schedule {
     const names = path.length > 0 ? path : ["job"];
     const module = await this.#resolve(file, names[0] as string);
     try {
-      const job = names.reduce<unknown>(
-        (value, key) => Reflect.get(Object(value), key),
-        module.exports,
-      );
-      if (job === undefined) throw missingExport(module, names.join("."));
-      if (typeof job !== "function") throw notCallable(module.file, names.join("."), job);
-      await (job as Job)({ name, signal: this.#ending.signal });
+      const job = findFunction(module, names) as Job;
+      await job({ name, signal: this.#ending.signal });
     } finally {
       module.release();
     }
   }
-}
-
-function notCallable(module: string, name: string, value: unknown): ModTsError {
-  return new ModTsError("MODTS_NOT_CALLABLE", { name, module, type: describe(value) });
 }
 
 function report({ code, level, message }: ModTsError, error?: unknown): void {

@@ -10,6 +10,13 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type BackgroundConfig, judgeBackground, resolveBackground } from "./background.ts";
+import {
+  type ConnectionConfig,
+  connectionListeners,
+  judgeConnections,
+  resolveConnections,
+  type ResolvedConnection,
+} from "./connections.ts";
 import type { AuthEndpoints } from "../gateway/auth-endpoint.ts";
 import {
   defined,
@@ -35,6 +42,7 @@ import { type LogConfig, resolveLog, type ResolvedLogConfig } from "./log-config
 export type { OriginConfig } from "./origin-config.ts";
 export type { PoolConfig, WorkerLimits } from "./pools.ts";
 export type { BackgroundConfig } from "./background.ts";
+export type { ConnectionConfig } from "./connections.ts";
 export type { ScheduledJob } from "../background/schedule.ts";
 
 /** Content of a configuration file; everything is optional. */
@@ -110,6 +118,8 @@ export interface Config {
   preload?: string[];
   /** Work that no request asks for; one worker of the sidecar does it at a time. */
   background?: Partial<BackgroundConfig>;
+  /** Sockets of the sidecar's own, by name, for protocols other than HTTP. @default {} */
+  connections?: Record<string, ConnectionConfig>;
   /**
    * Auth endpoints for other servers (nginx, Traefik, Caddy, Envoy) at `/.mod-ts/auth/<name>`, on
    * the sockets of every pool. Requires a {@link secret}, sent as `Mod-Ts-Secret`.
@@ -229,6 +239,7 @@ export interface ResolvedConfig {
   pools: Record<string, Required<PoolConfig>>;
   preload: string[];
   background: BackgroundConfig;
+  connections: Record<string, ResolvedConnection>;
   auth: AuthEndpoints;
   fastify: string[];
   origin: (OriginConfig & { requestWorkers: number }) | undefined;
@@ -295,6 +306,8 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     ...served,
     ...(guards > 0 && { [guardsPool]: { ...input.authorizer, workers: guards } }),
   });
+  const connections = resolveConnections(input.connections, directory);
+  const keyFiles = Object.values(connections).flatMap(({ tls }) => (tls ? [tls.keyFile] : []));
   const config: ResolvedConfig = {
     file: resolve(file),
     directory,
@@ -307,15 +320,17 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
       ...authorizers(input.authorizer, run, guards > 0 ? guardsPool : "main", input.development),
       ...deciders(input.listen, run, guards > 0 ? guardsPool : "main", input.development),
       ...listeners(Object.keys(served), input.listen, run),
+      ...connectionListeners(connections),
     ],
     listenAt: input.listenAt ?? defaults.listenAt,
     socketGroup: input.socketGroup ?? defaultGroup(),
     secret: readSecret(input, directory, mistakes),
     secrets: readSecrets(input, directory, mistakes),
-    secretFiles: secretFiles(input).map((name) => resolve(directory, name)),
+    secretFiles: [...secretFiles(input).map((name) => resolve(directory, name)), ...keyFiles],
     pools,
     preload: input.preload ?? [],
     background: resolveBackground(input.background),
+    connections,
     auth: input.auth ?? {},
     fastify: input.fastify ?? [],
     origin: input.origin && { ...defaults.origin, ...defined(input.origin), url: input.origin.url },
@@ -358,6 +373,7 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
   }
   const serving = Object.keys(config.pools).filter((name) => name !== guardsPool);
   judgeBackground(config.background, serving, mistakes);
+  judgeConnections(config.connections, serving, mistakes);
   if (config.origin) judgeOrigin(config, config.origin, mistakes);
   for (const { pool, address } of config.listeners) {
     if ("path" in address) {

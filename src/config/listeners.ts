@@ -4,7 +4,10 @@ import { dirname, join } from "node:path";
 
 export interface ConfigListener {
   pool: string;
-  /** `gateway` is HTTP from mod_proxy, `authorizer` FastCGI from mod_authnz_fcgi, `decider` SCGI. */
+  /**
+   * `gateway` is HTTP from mod_proxy, `authorizer` FastCGI from mod_authnz_fcgi, `decider` SCGI;
+   * `connection.name` is no transport of Apache's.
+   */
   transport: string;
   address: { path: string } | { host: string; port: number };
   /** Workers accept connections themselves. */

@@ -80,6 +80,21 @@ const config: Check = shape({
       shape({ cron: text(), run: text(), timezone: text() }, ["cron", "run"]),
     ),
   }),
+  connections: record(
+    /^[a-z][a-z0-9_-]{0,31}$/i,
+    shape(
+      {
+        run: text(),
+        host: text(),
+        port: integer(1, 65_535),
+        pool: text(),
+        tls: shape({ certFile: text(), keyFile: text() }, ["certFile", "keyFile"]),
+        limit: integer(1, 100_000),
+        idleTimeout: zeroOr(1000, day),
+      },
+      ["run", "port"],
+    ),
+  ),
   auth: record(
     /^[a-z][a-z0-9_-]{0,31}$/i,
     shape(

@@ -310,6 +310,24 @@ export function findHandler(module: HandlerModule, lookup: Lookup, req: ApacheRe
 }
 
 /**
+ * The function of a reference that belongs to no phase.
+ * @throws ModTsError `MODTS_MISSING_EXPORT`, `MODTS_NOT_CALLABLE`
+ */
+export function findFunction(
+  module: HandlerModule,
+  names: readonly string[],
+): (argument: unknown) => unknown {
+  const name = names.join(".");
+  const found = names.reduce<unknown>(
+    (value, key) => Reflect.get(Object(value), key),
+    module.exports,
+  );
+  if (found === undefined) throw missingExport(module, name);
+  if (typeof found === "function") return found as (argument: unknown) => unknown;
+  throw new ModTsError("MODTS_NOT_CALLABLE", { name, module: module.file, type: describe(found) });
+}
+
+/**
  * Whether a module responds as an application with its default export, as WSGI did. Content phase
  * only: a default export must not decide on access.
  */

@@ -269,7 +269,8 @@ export function formatAddress(address: ListenAddress): string {
 
 /** Attack: any peer that reaches a socket passes for Apache; on a network a secret is needed. */
 export function requireTrust(isSecured: boolean, listeners: readonly ListenerOptions[]): void {
-  const remote = isSecured ? undefined : listeners.find(({ address }) => !isLocal(address));
+  const trusting = listeners.filter(({ transport }) => !transport.startsWith("connection."));
+  const remote = isSecured ? undefined : trusting.find(({ address }) => !isLocal(address));
   if (!remote) return;
   throw new ModTsError("MODTS_SECRET_REQUIRED", { address: formatAddress(remote.address) });
 }

@@ -11,12 +11,13 @@ interface Wanted {
   readonly transport: string;
 }
 
-/** Names of the sockets that systemd passes, except those of pools. */
+/** Names of the sockets that systemd passes, except those of pools and of `connection.name`. */
 const socketNames: Readonly<Record<string, string>> = { authorizer: "guards", decider: "decide" };
 
 /** The socket of a pool for a protocol. */
 export function givenBySystemd({ pool, transport }: Wanted): GivenSocket | undefined {
-  const descriptor = inheritedSocket(socketNames[transport] ?? pool);
+  const name = transport.startsWith("connection.") ? transport : pool;
+  const descriptor = inheritedSocket(socketNames[transport] ?? name);
   return descriptor === undefined ? undefined : { descriptor, isOwned: false };
 }
 

@@ -137,6 +137,12 @@ t.test("who can reach a listener without a secret", async (t) => {
   }
 });
 
+t.test("a socket of the sidecar's own is for everybody", async (t) => {
+  const address = { host: "0.0.0.0", port: 1 };
+  const own = { pool: "main", transport: "connection.echo", address };
+  t.doesNotThrow(() => requireTrust(false, [own]), "not for the peers of Apache's");
+});
+
 t.test("formatAddress", async (t) => {
   t.equal(formatAddress({ path: "/run/x" }), "/run/x");
   t.equal(formatAddress({ host: "::1", port: 5 }), "[::1]:5");

@@ -101,9 +101,10 @@ function createModuleResolver({
 }
 
 /** References of the configuration of the sidecar. */
-function namedByConfig({ preload, background }: ResolvedConfig): string[] {
+function namedByConfig({ preload, background, connections }: ResolvedConfig): string[] {
   const jobs = Object.values(background.schedule).map(({ run }) => run);
-  return [...preload, ...background.modules, ...jobs];
+  const served = Object.values(connections).map(({ run }) => run);
+  return [...preload, ...background.modules, ...jobs, ...served];
 }
 
 function explain(

@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { ModTsError } from "../../base/errors.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
+import { connectionName } from "../../config/connections.ts";
 
 export interface ConfigComparison {
   /** Configuration of the open sockets. */
@@ -29,6 +30,8 @@ export function compareConfigs(comparison: ConfigComparison): string[] {
   const changed = configured(next)
     .filter((listener) => !isOpen(listener, started))
     .map(nameOf);
+  const removed = Object.keys(started.connections).filter((name) => !next.connections[name]);
+  changed.push(...removed.map((name) => `connections.${name}`));
   for (const name of ["run", "socketGroup"] as const) {
     if (started[name] !== next[name]) changed.push(name);
   }
@@ -36,6 +39,8 @@ export function compareConfigs(comparison: ConfigComparison): string[] {
 
   function nameOf(listener: ConfigListener): string {
     if (listener.transport === "authorizer") return "authorizer";
+    const connection = connectionName(listener.transport);
+    if (connection !== undefined) return `connections.${connection}`;
     if (!Object.hasOwn(started.pools, listener.pool)) return `pools.${listener.pool}`;
     return "path" in listener.address ? "run" : "listen";
   }
@@ -44,6 +49,7 @@ export function compareConfigs(comparison: ConfigComparison): string[] {
 function findLost({ started, accepted, hadFile, next }: ConfigComparison): string | undefined {
   if (hadFile && !existsSync(next.file)) return `there is no ${next.file} any more`;
   const lost = configured(started)
+    .filter(({ transport }) => connectionName(transport) === undefined)
     .filter(({ transport, pool }) => !next.listeners.some(isFor(transport, pool)))
     .map(({ transport, pool }) => (transport === "authorizer" ? transport : `pools.${pool}`));
   if (hasTcpGateway(started) && !hasTcpGateway(next)) lost.push("listen");

@@ -22,6 +22,7 @@ const types: Readonly<Record<string, string>> = {
   logHandler: "FinalHandler",
   cleanupHandler: "FinalHandler",
   webSocketHandler: "WebSocketHandler",
+  connectionHandler: "ConnectionHandler",
   ...Object.fromEntries(
     "trans init headerParser access authen authz type fixup"
       .split(" ")
@@ -30,7 +31,7 @@ const types: Readonly<Record<string, string>> = {
 };
 
 const declaration =
-  'import type { ApacheRequest, Handler, Outcome, WebSocketHandler } from "mod-ts"; ' +
+  'import type { ApacheRequest, ConnectionHandler, Handler, Outcome, WebSocketHandler } from "mod-ts"; ' +
   "type PhaseHandler = (req: ApacheRequest) => Outcome | Promise<Outcome>; " +
   "type FinalHandler = (req: ApacheRequest) => Outcome | void | Promise<Outcome | void>;";
 

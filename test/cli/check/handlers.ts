@@ -82,12 +82,17 @@ t.test("each at its line, and nothing else", async (t) => {
   ]);
 });
 
-t.test("files of preload and background", async (t) => {
+t.test("files of preload, background and connections", async (t) => {
   const merged = await readMergedConfig(httpd, join(folder, "httpd.conf"));
   if (!merged) return t.fail("httpd prints its configuration");
   const file = join(folder, "mod-ts.config.ts");
   const schedule = { often: { cron: "* * * * *", run: "hello.ts::job" } };
-  const more = { preload: ["helo.ts"], background: { modules: ["jobs.ts"], schedule } };
+  const connections = { echo: { run: "echo.ts", port: 7 } };
+  const more = {
+    preload: ["helo.ts"],
+    background: { modules: ["jobs.ts"], schedule },
+    connections,
+  };
   const found = await checkHandlers(
     merged,
     resolveConfig({ handlers: ["handlers"], ...more }, file),
@@ -95,6 +100,6 @@ t.test("files of preload and background", async (t) => {
   );
   t.match(
     found.filter(({ where }) => where === file),
-    [{ todo: "did you mean hello.ts?" }, { what: /jobs\.ts/ }],
+    [{ todo: "did you mean hello.ts?" }, { what: /jobs\.ts/ }, { what: /echo\.ts/ }],
   );
 });

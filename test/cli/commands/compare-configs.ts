@@ -18,6 +18,8 @@ function compare(from: Config, to: Config): string[] {
   return compareConfigs({ started, accepted: started, hadFile: true, next: resolved(to) });
 }
 
+const echo = (port: number): Config => ({ connections: { echo: { run: "echo.ts", port } } });
+
 t.test("settings of sockets need a restart, others do not", async (t) => {
   const tcp = { listen: { host: "127.0.0.1", port: 9 } };
   for (const [from, to, expected] of [
@@ -29,6 +31,10 @@ t.test("settings of sockets need a restart, others do not", async (t) => {
     [{ authorizer: { port: 8 } }, { authorizer: { port: 9 } }, ["authorizer"]],
     [tcp, { listen: { host: "127.0.0.1", port: 10 } }, ["listen"]],
     [{}, tcp, ["listen"]],
+    [echo(7), echo(7), []],
+    [echo(7), echo(8), ["connections.echo"]],
+    [{}, echo(7), ["connections.echo"]],
+    [echo(7), {}, ["connections.echo"]],
   ] as const) {
     t.same(compare(from as Config, to as Config), expected, JSON.stringify(to));
   }

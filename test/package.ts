@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import t from "tap";
+import { parse } from "yaml";
 import { unprivilegedUser } from "../src/httpd/server-root.ts";
 import { defaultModules, writeServerRoot } from "../src/httpd/server-root.ts";
 import { requireHttpd, temporaryFolder } from "./fixtures/httpd.ts";
@@ -140,3 +141,60 @@ function listen(child: ChildProcess): () => string {
   }
   return () => text;
 }
+
+t.test("the Debian package is installed by dpkg, and works there", async (t) => {
+  const programs = ["dpkg", "dpkg-deb", "systemd-sysusers"];
+  const missing = programs.filter((name) => spawnSync(name, ["--version"]).error);
+  if (missing.length > 0 || process.getuid?.() !== 0) {
+    return t.comment(`needs root and ${programs.join(", ")}`);
+  }
+  const words = ["scripts/build-deb.ts", folder, join(folder, tarball.filename)];
+  const run = (file: string, ...more: string[]): { status: number | null; stdout: string } =>
+    spawnSync("env", [...plain, file, ...more], { cwd: project, env, encoding: "utf8" });
+  const built = run(process.execPath, ...words);
+  t.equal(built.status, 0, { built });
+  const root = join(folder, "root");
+  for (const name of ["info", "updates", "triggers"]) {
+    mkdirSync(join(root, "var/lib/dpkg", name), { recursive: true });
+  }
+  mkdirSync(join(root, "etc"));
+  writeFileSync(join(root, "var/lib/dpkg/status"), "");
+  // Its Node is not a package of this machine.
+  const force = ["--force-depends", "--force-script-chrootless", "--force-unsafe-io"];
+  const dpkg = (...more: string[]) => run("dpkg", `--root=${root}`, ...force, ...more);
+  const installed = dpkg("--install", built.stdout.trim());
+  t.equal(installed.status, 0, { installed });
+  t.match(dpkg("--status", "mod-ts").stdout, "Status: install ok installed");
+  t.match(readFileSync(join(root, "etc/passwd"), "utf8"), /^mod-ts:/m);
+  t.match(readFileSync(join(root, "etc/group"), "utf8"), /^www-data:x:33:mod-ts$/m);
+  for (const name of ["mod-ts.service", "mod-ts.socket"]) {
+    t.ok(existsSync(join(root, "usr/lib/systemd/system", name)), name);
+  }
+  const command = join(root, "usr/bin/mod-ts");
+  const hello = join(project, "examples/hello.ts");
+  t.match(run(command, "run", hello), { status: 0, stdout: "Hello from mod_ts!" });
+  t.equal(dpkg("--purge", "mod-ts").status, 0);
+  t.notOk(existsSync(join(root, "usr/lib/mod-ts")), "nothing is left");
+});
+
+t.test("version, changelog and workflows agree", async (t) => {
+  const read = (name: string): string => readFileSync(join(project, name), "utf8");
+  const { version } = JSON.parse(read("package.json")) as { version: string };
+  const [newest] = read("CHANGELOG.md").match(/(?<=^## )\d+\.\d+\.\d+\S*(?=, )/m) ?? [];
+  t.equal(newest, version);
+  const release = read(".github/workflows/release.yml");
+  t.match(release, "npm publish --provenance");
+  t.match(release, "node scripts/build-deb.ts");
+  for (const name of ["ci", "release", "images"]) {
+    const { jobs, permissions } = parse(read(`.github/workflows/${name}.yml`)) as {
+      jobs: Record<string, { steps: { uses?: string; with?: Record<string, unknown> }[] }>;
+      permissions: unknown;
+    };
+    t.same(permissions, { contents: "read" }, `${name}: jobs ask for more one by one`);
+    const steps = Object.values(jobs).flatMap((job) => job.steps);
+    for (const { uses = "", with: given } of steps.filter((step) => step.uses)) {
+      t.match(uses, /@v\d+$/, `${name}: ${uses}`);
+      if (uses.startsWith("actions/checkout")) t.equal(given?.["persist-credentials"], false);
+    }
+  }
+});

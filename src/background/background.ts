@@ -107,7 +107,7 @@ export class Background {
       files.add(module.file);
       module.release();
     } catch (error) {
-      this.#report(error);
+      this.#report(toModTsError(error, name));
     }
   }
 
@@ -121,8 +121,8 @@ export class Background {
   }
 
   /** A problem that lasts is logged once. */
-  #report(error: unknown): void {
-    if (!isModTsError(error) || isLogged(error) || this.#problems.has(error.message)) return;
+  #report(error: ModTsError): void {
+    if (isLogged(error) || this.#problems.has(error.message)) return;
     this.#problems.add(error.message);
     log(error.level, error.message, { code: error.code });
   }
@@ -135,13 +135,19 @@ export async function preload(names: readonly string[], resolve: Resolve): Promi
     try {
       (await resolve(name, "")).release();
     } catch (error) {
-      if (!isModTsError(error)) throw error;
-      const { code, level, message } = error;
-      if (!isLogged(error)) log(level, message, { code });
+      const failure = toModTsError(error, name);
+      const { code, level, message } = failure;
+      if (!isLogged(failure)) log(level, message, { code });
       broken.push({ code, message, isServed: false });
     }
   }
   return broken;
+}
+
+/** A file that the sidecar may not read, for example: neither a worker nor other work depends on it. */
+function toModTsError(error: unknown, module: string): ModTsError {
+  if (isModTsError(error)) return error;
+  return new ModTsError("MODTS_MODULE_UNAVAILABLE", { module, reason: String(error) });
 }
 
 /** The loader itself logs what it cannot build. */

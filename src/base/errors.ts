@@ -70,6 +70,7 @@ const table = {
   MODTS_LINE_TOO_LONG: [0, "info", "line is longer than {limit} bytes"],
   MODTS_JOB_FAILED: [0, "error", "job {job} failed"],
   MODTS_JOB_OVERLAPS: [0, "warn", "job {job} is not started: its last run has not ended"],
+  MODTS_MODULE_UNAVAILABLE: [0, "error", "{module} cannot be loaded: {reason}"],
   MODTS_BACKGROUND_FILE: [0, "error", "the lock of work in the background, {file}, cannot be used: {reason}"],
   MODTS_AUTHEN_DECLINED: [500, "error", "user not authenticated: every authen handler returned DECLINED"],
   MODTS_NO_USER: [500, "error", "authen handler {handler} returned OK without setting req.user"],

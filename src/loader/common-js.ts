@@ -19,10 +19,13 @@ const declarations = {
 /** Paths, which `require` takes, but of files that Node loads: it finds them itself. */
 const ownFile = /^\.{0,2}\/(?!.*\.(?:cjs|node|json|wasm)$)/;
 
+/** At the begin of a line, or after a statement: comments mention them, too. */
+const commonJs = /(?:^|;)[ \t]*(?:export\s*=(?!=)|(?:export\s+)?import\s+[\w$]+\s*=\s*require\b)/m;
+
 /** Whether a file has syntax of CommonJS. `require` alone does not make one: Node has none there. */
 export function isCommonJs(file: string, source: string): boolean {
   if (extname(file) === ".cts") return true;
-  return /\bexport\s*=(?!=)|\bimport\s+[\w$]+\s*=\s*require\b/.test(source);
+  return commonJs.test(source);
 }
 
 interface Code {

@@ -25,6 +25,7 @@ function start(project: Project, modules = ["worker.ts"], schedule: Jobs = {}): 
     schedule,
     dutyFile: project.path("state/background.db"),
     resolve: async (name) => {
+      if (name.startsWith("un")) throw new Error("EACCES: permission denied");
       if (name.startsWith("no"))
         throw new ModTsError("MODTS_HANDLER_NOT_FOUND", { file: name, roots: "" });
       return project.load(name);
@@ -64,12 +65,14 @@ t.test("a save replaces the version that runs", async (t) => {
 t.test("a missing module is logged once, and keeps nothing from running", async (t) => {
   const project = await makeProject(t);
   await project.save("worker.ts", worker("v1"));
-  const background = start(project, ["none.ts", "worker.ts"]);
+  const background = start(project, ["none.ts", "unreadable.ts", "worker.ts"]);
   await seen("v1 began");
   await project.save("worker.ts", worker("v2"));
   await seen("v2 began");
   await background.stop();
   t.same(project.log.filter(({ code }) => code === "MODTS_HANDLER_NOT_FOUND").length, 1);
+  const unreadable = project.log.filter(({ code }) => code === "MODTS_MODULE_UNAVAILABLE");
+  t.match(unreadable, [{ message: /unreadable\.ts cannot be loaded: Error: EACCES/ }]);
 });
 
 t.test("a file for the duty that is no database", async (t) => {
@@ -121,7 +124,13 @@ t.test("preload loads what it can, and returns what is broken", async (t) => {
   const project = await makeProject(t);
   writeFileSync(join(project.folder, "good.ts"), worker("good"));
   writeFileSync(join(project.folder, "bad.ts"), "syntax error");
-  const broken = await preload(["bad.ts", "good.ts"], (name) => project.load(name));
+  const broken = await preload(["bad.ts", "unreadable.ts", "good.ts"], async (name) => {
+    if (name === "unreadable.ts") throw new Error("EACCES: permission denied");
+    return project.load(name);
+  });
   t.same(events, ["good began"]);
-  t.match(broken, [{ code: "MODTS_BUILD_FAILED", message: /bad\.ts/, isServed: false }]);
+  t.match(broken, [
+    { code: "MODTS_BUILD_FAILED", message: /bad\.ts/, isServed: false },
+    { code: "MODTS_MODULE_UNAVAILABLE", message: /unreadable\.ts/, isServed: false },
+  ]);
 });

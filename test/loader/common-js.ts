@@ -7,6 +7,8 @@ t.test("which files are CommonJS", (t) => {
     'import fs = require("node:fs");',
     'export import fs = require("node:fs");',
     "export = 1;",
+    "const a = 1; export = a;",
+    "  export =\n  1;",
   ]) {
     t.ok(isCommonJs("/a.ts", source), source);
   }
@@ -15,6 +17,9 @@ t.test("which files are CommonJS", (t) => {
     "module.exports = 1;",
     'require("a")',
     "export == 1",
+    "// TypeScript has export = too\nexport const a = 1;",
+    "/* export = 1 */",
+    "/**\n * import a = require('b')\n */",
     "import a from 'b'",
   ]) {
     t.notOk(isCommonJs("/a.ts", source), source);

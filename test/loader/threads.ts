@@ -31,6 +31,36 @@ t.test("a thread runs TypeScript as a handler does", async (t) => {
   t.same(await project.request("a.ts"), [24, "b", "v2"], "the next thread has the next text");
 });
 
+t.test("a thread has the flags of the process", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", starting);
+  await project.save(
+    "thread.tsx",
+    `import { parentPort } from "node:worker_threads";
+     import vm from "node:vm";
+     parentPort!.postMessage([typeof vm.SourceTextModule, process.execArgv.join(" ")]);`,
+  );
+  t.match(await project.request("a.ts"), ["function", "--experimental-vm-modules"]);
+  const own = starting.replace("workerData: 20", 'execArgv: ["--no-deprecation"]');
+  await project.save("a.ts", own);
+  const [type, flags] = (await project.request("a.ts")) as [string, string];
+  t.equal(type, "undefined", "those that are given count alone");
+  t.match(flags, /^--no-deprecation --import/);
+});
+
+t.test("flags that no thread may have", async (t) => {
+  const project = await makeProject(t);
+  await project.save("a.ts", starting);
+  await project.save(
+    "thread.tsx",
+    "import('node:worker_threads').then((m) => m.parentPort.postMessage('runs'));",
+  );
+  const before = process.execArgv;
+  process.execArgv = [...before, "--title=x"];
+  t.teardown(() => (process.execArgv = before));
+  t.equal(await project.request("a.ts"), "runs");
+});
+
 t.test("an error of a thread names the line of the author", async (t) => {
   const project = await makeProject(t);
   await project.save("a.ts", starting);

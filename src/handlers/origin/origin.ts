@@ -106,7 +106,8 @@ export class Origin implements OriginAccess {
     req[internals].cleanups.push(() => upstream.destroy());
     if (req[internals].isOver) {
       upstream.destroy();
-      throw new ModTsError("MODTS_RESPONSE_ENDED", { name: "fetchOrigin" });
+      const name = part ? "req.subRequest" : "fetchOrigin";
+      throw new ModTsError("MODTS_RESPONSE_ENDED", { name });
     }
     return toResponse(upstream);
   }

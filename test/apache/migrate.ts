@@ -22,9 +22,12 @@ DocumentRoot "${folder}/www"
     DirectoryIndex index.py index.html
 </Directory>
 <Directory "${folder}/www/pub">
-    AddHandler mod_python .py .psp
+    AddHandler mod_python .py .psp .inner
     PythonHandler mod_python.publisher | .py
-    PythonHandler mod_python.psp | .psp
+    PythonHandler mod_python.psp | .psp .inner
+    <Files "*.inner">
+        Require ip 192.0.2.1
+    </Files>
     <Files "admin.py">
         AuthType Basic
         AuthName "Admin"
@@ -69,6 +72,7 @@ def say(req, name, times="1"):
 `;
 for (const name of ["index", "hello", "admin", "by-address"]) write(`www/pub/${name}.py`, python);
 write("www/pub/page.psp", "<p><%= 'PASSWORD' %></p>");
+write("www/pub/secret.inner", "<p>PASSWORD</p>");
 write("www/pub/style.css", "p {}");
 write("www/whole/hello.py", python);
 write("www/whole/style.css", "p {}");
@@ -90,9 +94,9 @@ const apache = await startApache(t, {
 const inside = { headers: { "x-inside": "yes" } };
 const ann = { headers: { authorization: `Basic ${btoa("ann:secret")}` } };
 
-// A percent sign in an option, which guards see twice.
-t.test("everything but one option is converted", (t) => {
-  t.match(migrated, { code: 1, stderr: "", stdout: /\b1 place by hand, \d+ skeletons/ });
+// A percent sign in an option, which guards see twice, and a module that is not there.
+t.test("everything else is converted", (t) => {
+  t.match(migrated, { code: 1, stderr: "", stdout: /\b2 places by hand, \d+ skeletons/ });
   t.end();
 });
 
@@ -102,6 +106,8 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/pub/hello.py/say?name=Ann", 501],
     ["/pub/", 501],
     ["/pub/page.psp", 501],
+    ["/pub/secret.inner", 403],
+    ["/pub/secret.inner.tsp", 403],
     ["/pub/style.css", 200],
     ["/pub/admin.py", 403],
     ["/pub/admin.py/say?name=Ann", 403],

@@ -2,6 +2,7 @@
 import type { Host, Section } from "../../httpd/config-model.ts";
 import type { Directive } from "../../httpd/config-tree.ts";
 import { isWithin, type Model, type Place } from "./model.ts";
+import { escapeRegExp, isUsual, type MigratedTree } from "./trees.ts";
 import { activationOf, type HandlerList, phaseOf, readHandlers } from "./python-directives.ts";
 
 /** Handlers of a section for all of its files, or for some extensions. */
@@ -92,42 +93,33 @@ export const oldAddressesOnly: readonly string[] = [
   "</If>",
 ];
 
-/** Leads an old address to the new file; the address stays, and with it the guards of `<Location>`. */
-export function addressRule(
+/**
+ * Old sources, which no address leads to any more, and their copies; whatever a section for one of
+ * them requires.
+ */
+export function denySources(extensions: readonly string[]): string[] {
+  const all = [...new Set([".py", ".pyc", ".pyo", ".psp", ...extensions])];
+  const names = all.map((each) => escapeRegExp(each.slice(1))).join("|");
+  const pattern = `(?i)\\.(?:${names})(?!\\.tsp?$)(?:\\.[^/]*)?$`;
+  return [`<If "%{REQUEST_FILENAME} =~ m#${pattern}#">`, "    Require all denied", "</If>"];
+}
+
+/** Lead old addresses to the new files; the address stays, and with it the guards of `<Location>`. */
+export function addressRules(
   { uri, path }: Place,
-  extensions: readonly string[],
-  extension: string,
+  { extensions, kind }: Omit<MigratedTree, "path">,
   others: readonly Place[],
-): string {
+): string[] {
   const base = uri === "/" ? "" : uri;
   const inner = others
     .map((other) => other.uri)
     .filter((other) => other !== uri && other.startsWith(`${base}/`))
     .map((other) => escapeRegExp(other.slice(base.length)));
   const except = inner.length > 0 ? `(?!(?:${inner.join("|")})(?:/|$))` : "";
-  const names = extensions.map((each) => escapeRegExp(each.slice(1))).join("|");
-  const target = `${path === "/" ? "" : path}/$1${extension}$2`;
-  return `AliasMatch "^${escapeRegExp(base)}${except}/(.+?)\\.(?:${names})(/.*)?$" "${target}"`;
-}
-
-/** Of the name of a file in `<Files>`: it is now that of the new file. */
-export function renamedFiles(name: string, args: string): string | undefined {
-  const words = args.replaceAll(/^"|"$/g, "");
-  if (!/\bpy\b|\bpsp\b/.test(words)) return undefined;
-  const isGlob = /^files$/i.test(name) && !words.startsWith("~");
-  const pattern = isGlob ? globSource(words) : words.replace(/^~\s*"?/, "");
-  const both = pattern.replaceAll(
-    /\b(?:psp|py)\b/g,
-    (old) => `(?:${old}|${old === "py" ? "ts" : "tsp"})`,
-  );
-  return `<FilesMatch "${both}">`;
-}
-
-function globSource(glob: string): string {
-  const source = escapeRegExp(glob).replaceAll("\\*", ".*").replaceAll("\\?", ".");
-  return `^${source}$`;
-}
-
-export function escapeRegExp(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|#]/g, "\\$&");
+  const target = `${path === "/" ? "" : path}/$1${kind}$2`;
+  return extensions.map((extension) => {
+    const ending = escapeRegExp(extension);
+    const name = isUsual(extension, kind) ? `(.+?)${ending}` : `(.+?${ending})`;
+    return `AliasMatch "^${escapeRegExp(base)}${except}/${name}(/.*)?$" "${target}"`;
+  });
 }

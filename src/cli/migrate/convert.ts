@@ -4,23 +4,22 @@ import { fileOf, type Host, type Section } from "../../httpd/config-model.ts";
 import { flatten, type SourceDirective, type SourceFile } from "../../httpd/config-source.ts";
 import { isNamed } from "../../httpd/config-tree.ts";
 import {
-  addressRule,
+  addressRules,
+  denySources,
   forExtensions,
   modulesOnly,
   newExtension,
   oldAddressesOnly,
-  renamedFiles,
   type Route,
   routesOf,
 } from "./content.ts";
-import { Edits } from "./edits.ts";
+import { denyAll, Edits } from "./edits.ts";
 import { convertFilters, readFilters } from "./filters.ts";
 import { closeOverlap, convertGuards } from "./guards.ts";
 import { isConditional, Model, ownOf } from "./model.ts";
-import { findModule, Modules } from "./modules.ts";
+import { findModule, isBuiltIn, Modules } from "./modules.ts";
 import {
   activationOf,
-  asksForPython,
   isPython,
   phaseOf,
   phases,
@@ -28,14 +27,8 @@ import {
   readHandlers,
 } from "./python-directives.ts";
 import { functionNames } from "./python-source.ts";
+import type { MigratedTree } from "./trees.ts";
 import { convertSetting, quote, type SidecarNeeds } from "./settings.ts";
-
-/** A directory whose Python files get a counterpart in the same place. */
-export interface MigratedTree {
-  readonly path: string;
-  readonly extensions: readonly string[];
-  readonly kind: ".ts" | ".tsp";
-}
 
 export class Conversion {
   readonly edits = new Edits();
@@ -141,30 +134,46 @@ export class Conversion {
     const [first, ...rest] = [...named, ...switches];
     if (!first) return;
     const routes = routesOf(own, section, host, this.model);
-    if (!routes) return this.#withoutRoutes(named, switches);
+    if (!routes) return this.#withoutRoutes(named, switches, section);
     const lines = routes.flatMap((route) =>
       this.#convertRoute(route, first, section, host, directories),
     );
-    const hasFiles = routes.some(({ handlers }) => newExtension(handlers) !== undefined);
-    const sources = forExtensions([".py", ".pyc", ".pyo", ".psp"], ["Require all denied"], section);
-    this.edits.replace(first, ...lines, ...(hasFiles ? [...sources, ...oldAddressesOnly] : []));
+    const old = routes.filter(({ handlers }) => newExtension(handlers)).map(oldExtensions);
+    const sources = denySources(old.flat());
+    this.edits.replace(
+      first,
+      ...lines,
+      ...(old.length > 0 ? [...sources, ...oldAddressesOnly] : []),
+    );
     for (const each of rest) this.edits.replace(each, "# in Use TsHandler");
   }
 
   /** The other half is in another section. */
-  #withoutRoutes(named: readonly SourceDirective[], switches: readonly SourceDirective[]): void {
+  #withoutRoutes(
+    named: readonly SourceDirective[],
+    switches: readonly SourceDirective[],
+    section: Section | undefined,
+  ): void {
     for (const each of named) {
       this.edits.replace(each, "# for the sections with SetHandler or AddHandler");
     }
     const isNowhere = !this.model.some((each) => phaseOf(each)?.kind === "content");
     for (const each of switches) {
-      if (isNowhere) {
-        this.edits.close(
-          each,
-          "the PythonHandler of this section is not in the files that were read",
-        );
-      } else this.edits.replace(each, "# for the sections with PythonHandler");
+      const files = activationOf(each) ?? "all";
+      if (isNowhere) this.#closeUnknown(each, files, section);
+      else this.edits.replace(each, "# for the sections with PythonHandler");
     }
+  }
+
+  #closeUnknown(
+    directive: SourceDirective,
+    files: Route["extensions"],
+    section: Section | undefined,
+  ): void {
+    const text = "the PythonHandler of this section is not in the files that were read";
+    const denied = ["Require all denied"];
+    const denial = files === "all" ? denyAll : forExtensions(files, denied, section);
+    this.edits.close(directive, text, denial);
   }
 
   #convertRoute(
@@ -178,12 +187,13 @@ export class Conversion {
     const references = handlers.map((each) => this.modules.reference(each, phase, directories));
     const use = `Use TsHandler ${quote(references.join(" "))}`;
     const extension = newExtension(handlers);
+    for (const each of handlers) this.#nameUnknown(directive, each, directories);
     if (extension === undefined) {
       if (extensions !== "all") return forExtensions(extensions, [use], section);
       return [use, ...(isDirectoryToo(section, host) ? directoryWithoutSlash : [])];
     }
-    const old = extensions === "all" ? [extension === ".ts" ? ".py" : ".psp"] : extensions;
-    this.#keepAddresses(old, extension, directive, section, host);
+    const tree = { extensions: oldExtensions({ extensions, handlers }), kind: extension };
+    this.#keepAddresses(tree, directive, section, host);
     const closing = extensions === "all" && extension === ".ts" ? modulesOnly : [];
     return [
       ...(extensions === "all" ? [use] : forExtensions([extension], [use], section)),
@@ -191,13 +201,20 @@ export class Conversion {
     ];
   }
 
+  #nameUnknown(directive: SourceDirective, handler: string, directories: readonly string[]): void {
+    const [module = ""] = handler.split("::");
+    if (isBuiltIn(module) || findModule(module, directories)) return;
+    const text = `${module} was not found. For an application that stays in Python, run a server of its own, and write SetHandler "proxy:http://…" in place of Use TsHandler`;
+    this.edits.byHand(directive, text);
+  }
+
   #keepAddresses(
-    extensions: readonly string[],
-    extension: ".ts" | ".tsp",
+    tree: Omit<MigratedTree, "path">,
     directive: SourceDirective,
     section: Section | undefined,
     host: Host,
   ): void {
+    const { extensions } = tree;
     const places = this.model.places(section, host);
     if (!places || [...places.values()].every(({ length }) => length === 0)) {
       const text = `old addresses (${extensions.join(" ")}) need AliasMatch lines: the addresses of this section are not known here`;
@@ -208,8 +225,8 @@ export class Conversion {
       const rules = this.addresses.get(each) ?? new Set();
       this.addresses.set(each, rules);
       for (const place of found) {
-        rules.add(addressRule(place, extensions, extension, all));
-        this.trees.push({ path: place.path, extensions, kind: extension });
+        for (const rule of addressRules(place, tree, all)) rules.add(rule);
+        this.trees.push({ path: place.path, ...tree });
       }
     }
   }
@@ -292,6 +309,12 @@ export class Conversion {
   }
 }
 
+/** Of the files that take part in a route. */
+function oldExtensions({ extensions, handlers }: Route): readonly string[] {
+  if (extensions !== "all") return extensions;
+  return [newExtension(handlers) === ".ts" ? ".py" : ".psp"];
+}
+
 /** mod_python computed no file in a `<Location>`, so that mod_dir did not redirect it. */
 const directoryWithoutSlash = ["DirectorySlash Off", "DirectoryCheckHandler On"];
 
@@ -299,11 +322,4 @@ function isDirectoryToo(section: Section | undefined, host: Host): boolean {
   if (section?.kind !== "location" || typeof section.pattern !== "string") return false;
   const file = section.pattern === "/" ? undefined : fileOf(host, section.pattern);
   return file !== undefined && (statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false);
-}
-
-/** The new opening tag of a section, if it needs one. */
-export function openingTag(directive: SourceDirective, hasPages: boolean): string | undefined {
-  if (asksForPython(directive)) return "<IfModule mod_macro.c>";
-  if (!hasPages || !isNamed(directive, "Files", "FilesMatch")) return undefined;
-  return renamedFiles(directive.name, directive.args);
 }

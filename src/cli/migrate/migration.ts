@@ -1,5 +1,5 @@
 /** Everything that a migration writes, as files below one directory; nothing is written here. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isBelow, mappingsOf } from "../../httpd/config-model.ts";
 import {
@@ -9,12 +9,13 @@ import {
   type SourceDirective,
   type SourceFile,
 } from "../../httpd/config-source.ts";
-import { Conversion, type MigratedTree } from "./convert.ts";
+import { Conversion } from "./convert.ts";
 import type { Note } from "./edits.ts";
 import { Model } from "./model.ts";
 import { readPython, readPythonFile } from "./python-source.ts";
 import type { SidecarNeeds } from "./settings.ts";
 import { handlerSkeleton, pageSkeleton, publishedSkeleton } from "./skeleton.ts";
+import { filesBelow, type MigratedTree, oldFiles } from "./trees.ts";
 import { writeConfig } from "./write-config.ts";
 
 export interface MigratedFile {
@@ -112,37 +113,14 @@ function outermost(paths: readonly string[]): string[] {
   return useful.filter((path) => !useful.some((other) => other !== path && isBelow(path, other)));
 }
 
-/** Without those behind symbolic links, and of packages. */
-function filesBelow(directory: string, isWanted: (name: string) => boolean): string[] {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return [];
-  return readdirSync(directory, { withFileTypes: true })
-    .toSorted((one, other) => one.name.localeCompare(other.name))
-    .flatMap((entry) => {
-      const path = join(directory, entry.name);
-      if (entry.isDirectory()) {
-        return /^(?:node_modules|__pycache__|\.git)$/.test(entry.name)
-          ? []
-          : filesBelow(path, isWanted);
-      }
-      return entry.isFile() && isWanted(entry.name) ? [path] : [];
-    });
-}
-
 /** Modules of the publisher and pages, which are found by their place. */
 function treeFiles(trees: readonly MigratedTree[]): MigratedFile[] {
-  const files = new Map<string, MigratedFile>();
-  for (const { path, extensions, kind } of trees) {
-    const isOld = (name: string): boolean => extensions.some((each) => name.endsWith(each));
-    for (const file of filesBelow(path, isOld)) {
-      const extension = extensions.find((each) => file.endsWith(each)) ?? "";
-      const target = join("root", `${file.slice(0, -extension.length)}${kind}`);
-      const source = readFileSync(file, "utf8");
-      const text =
-        kind === ".ts" ? publishedSkeleton(file, readPython(source)) : pageSkeleton(source, file);
-      files.set(target, { path: target, text, mode: modeOf(file) });
-    }
-  }
-  return [...files.values()];
+  return oldFiles(trees).map(({ file, kind, target }) => {
+    const source = readFileSync(file, "utf8");
+    const text =
+      kind === ".ts" ? publishedSkeleton(file, readPython(source)) : pageSkeleton(source, file);
+    return { path: join("root", target), text, mode: modeOf(file) };
+  });
 }
 
 function list(values: Iterable<string>): string {

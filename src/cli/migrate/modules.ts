@@ -11,6 +11,10 @@ const builtIn: Readonly<Record<string, string>> = {
   "mod_python.testhandler": "mod_ts/test-page",
 };
 
+export function isBuiltIn(python: string): boolean {
+  return Object.hasOwn(builtIn, python);
+}
+
 export interface NeededExport {
   /** E.g. `handler`, or `site.page`. */
   readonly path: string;
@@ -89,10 +93,8 @@ export class Modules {
 
   /** Modules of one name in two directories are two modules. */
   #freeName(python: string, source: string | undefined): string {
-    const name = `${python
-      .replace(/\.py$/, "")
-      .replaceAll(".", "/")
-      .replaceAll(/[^\w/-]/g, "_")}.ts`;
+    const path = python.includes("/") ? basename(python, ".py") : python.replaceAll(".", "/");
+    const name = `${path.replaceAll(/[^\w/-]/g, "_")}.ts`;
     const taken = new Set(this.needed.map(({ file }) => file));
     if (!taken.has(name)) return name;
     const directory = basename(dirname(source ?? "")).replaceAll(/[^\w-]/g, "_") || "other";

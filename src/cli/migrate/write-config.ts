@@ -1,7 +1,9 @@
 /** The text of a migrated configuration. */
 import { isNamed } from "../../httpd/config-tree.ts";
 import type { SourceDirective, SourceFile } from "../../httpd/config-source.ts";
-import { type Conversion, openingTag } from "./convert.ts";
+import type { Conversion } from "./convert.ts";
+import { asksForPython } from "./python-directives.ts";
+import { type OldFile, oldFiles, renamedFiles } from "./trees.ts";
 
 const aliases = ["Alias", "AliasMatch", "ScriptAlias", "ScriptAliasMatch", "Redirect"];
 
@@ -11,11 +13,13 @@ export function writeConfig(source: SourceFile, conversion: Conversion): string 
 
 class Writer {
   readonly #conversion: Conversion;
+  readonly #files: readonly OldFile[];
   /** Rules of the main server, until they are written. */
   #mainRules: readonly string[];
 
   constructor(conversion: Conversion) {
     this.#conversion = conversion;
+    this.#files = oldFiles(conversion.trees);
     this.#mainRules = [...(conversion.addresses.get(conversion.model.main) ?? [])];
   }
 
@@ -63,9 +67,9 @@ class Writer {
   }
 
   #section(node: SourceDirective, source: SourceFile): string[] {
-    const { edits, model, addresses, trees } = this.#conversion;
+    const { edits, model, addresses } = this.#conversion;
     const indent = indentOf(node);
-    const opening = openingTag(node, trees.length > 0);
+    const opening = this.#openingTag(node);
     const name = /^<(\S+)/.exec(opening ?? node.raw.trim())?.[1]?.replace(/>$/, "") ?? node.name;
     const host = isNamed(node, "VirtualHost") ? model.hostOf(node) : undefined;
     const edit = edits.of(node);
@@ -77,6 +81,14 @@ class Writer {
       ...this.#nodes(node.children, source),
       `${indent}</${name}>`,
     ];
+  }
+
+  /** The new opening tag of a section, if it needs one. */
+  #openingTag(node: SourceDirective): string | undefined {
+    if (asksForPython(node)) return "<IfModule mod_macro.c>";
+    const { trees } = this.#conversion;
+    if (trees.length === 0 || !isNamed(node, "Files", "FilesMatch")) return undefined;
+    return renamedFiles(node, trees, this.#files);
   }
 
   /** In place of the line: whoever includes a whole directory must not read both versions. */
@@ -94,11 +106,11 @@ class Writer {
   }
 
   #isChanged(node: SourceDirective): boolean {
-    const { edits, model, addresses, trees } = this.#conversion;
+    const { edits, model, addresses } = this.#conversion;
     const host = isNamed(node, "VirtualHost") ? model.hostOf(node) : undefined;
     return (
       edits.of(node) !== undefined ||
-      openingTag(node, trees.length > 0) !== undefined ||
+      this.#openingTag(node) !== undefined ||
       (host !== undefined && addresses.has(host)) ||
       node.children.some((each) => this.#isChanged(each))
     );

@@ -1,29 +1,18 @@
 import t from "tap";
-import { addressRule, newExtension, renamedFiles } from "../../../src/cli/migrate/content.ts";
+import { addressRules, newExtension } from "../../../src/cli/migrate/content.ts";
 import { linesOf, migrateText } from "../../fixtures/migrated.ts";
 
 t.test("old addresses lead to new files, except those of other directories", (t) => {
   const root = { uri: "/", path: "/srv/www" };
   const pub = { uri: "/p.b", path: "/srv/pub" };
   const inner = { uri: "/p.b/static", path: "/srv/static" };
-  t.equal(
-    addressRule(root, [".py"], ".ts", [root, pub]),
-    'AliasMatch "^(?!(?:/p\\.b)(?:/|$))/(.+?)\\.(?:py)(/.*)?$" "/srv/www/$1.ts$2"',
-  );
-  t.equal(
-    addressRule(pub, [".psp", ".spsp"], ".tsp", [root, pub, inner]),
-    'AliasMatch "^/p\\.b(?!(?:/static)(?:/|$))/(.+?)\\.(?:psp|spsp)(/.*)?$" "/srv/pub/$1.tsp$2"',
-  );
-  t.end();
-});
-
-t.test("guards by the name of a file know the new name", (t) => {
-  t.equal(renamedFiles("Files", '"admin.py"'), '<FilesMatch "^admin\\.(?:py|ts)$">');
-  t.equal(renamedFiles("Files", "*.psp"), '<FilesMatch "^.*\\.(?:psp|tsp)$">');
-  t.equal(renamedFiles("Files", '~ "\\.(psp|py)$"'), '<FilesMatch "\\.((?:psp|tsp)|(?:py|ts))$">');
-  t.equal(renamedFiles("FilesMatch", '"\\.py$"'), '<FilesMatch "\\.(?:py|ts)$">');
-  t.equal(renamedFiles("Files", "*.pyc"), undefined);
-  t.equal(renamedFiles("Files", "*.css"), undefined);
+  t.same(addressRules(root, { extensions: [".py"], kind: ".ts" }, [root, pub]), [
+    'AliasMatch "^(?!(?:/p\\.b)(?:/|$))/(.+?)\\.py(/.*)?$" "/srv/www/$1.ts$2"',
+  ]);
+  t.same(addressRules(pub, { extensions: [".psp", ".html"], kind: ".tsp" }, [root, pub, inner]), [
+    'AliasMatch "^/p\\.b(?!(?:/static)(?:/|$))/(.+?)\\.psp(/.*)?$" "/srv/pub/$1.tsp$2"',
+    'AliasMatch "^/p\\.b(?!(?:/static)(?:/|$))/(.+?\\.html)(/.*)?$" "/srv/pub/$1.tsp$2"',
+  ]);
   t.end();
 });
 
@@ -58,8 +47,8 @@ PythonHandler mod_python.publisher
   t.same(
     linesOf(text).filter((line) => line.startsWith("AliasMatch")),
     [
-      'AliasMatch "^/pub/(.+?)\\.(?:py)(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
-      'AliasMatch "^/p/(.+?)\\.(?:py)(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
+      'AliasMatch "^/pub/(.+?)\\.py(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
+      'AliasMatch "^/p/(.+?)\\.py(/.*)?$" "${SITE}/www/pub/$1.ts$2"',
     ],
   );
   t.match(

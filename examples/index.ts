@@ -13,7 +13,8 @@ export function handler(req: ApacheRequest) {
       "Apache handlers in TypeScript",
       `<p>This page comes from <a href="/source/index.ts"><code>examples/index.ts</code></a>, through Apache. Edit the file and
 save it: the page reloads, nothing is restarted. The handlers are configured in
-<a href="/source/apache.conf"><code>examples/apache.conf</code></a>.</p>
+<a href="/source/apache.conf"><code>examples/apache.conf</code></a>.
+The <a href="/docs/">documentation</a> is here, too.</p>
 ${stations.join("\n")}`,
     ),
   );

@@ -1,5 +1,6 @@
 /**
- * Preparation of a fresh checkout: npm packages; with `--unit` also tap's plugins; with `--test`
+ * Preparation of a fresh checkout: npm packages; with `--docs` also the documentation site, in the
+ * background; with `--unit` also tap's plugins; with `--test`
  * also an Apache httpd and the servers that some tests need. At a terminal it asks before it
  * installs anything outside the checkout. `MOD_TS_INSTALL=yes` or `no` is the answer in advance.
  *
@@ -7,8 +8,17 @@
  * `node` package among the dependencies, which brings a current one, is not there before this
  * script has run.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -49,6 +59,7 @@ const servers = [
 const isTest = process.argv.includes("--test");
 
 installPackages();
+if (process.argv.includes("--docs")) buildDocs();
 if (isTest || process.argv.includes("--unit")) buildTap();
 if (isTest) {
   await askOnce();
@@ -89,6 +100,26 @@ function installPackages() {
   if (!existsSync(installed)) fail(`npm has not written ${installed}`);
   const now = new Date();
   utimesSync(installed, now, now);
+}
+
+/** The examples start meanwhile; `examples/docs.ts` shows the log if the site cannot be built. */
+function buildDocs() {
+  const directory = inProject("examples", ".mod-ts", "docs");
+  try {
+    mkdirSync(directory, { recursive: true });
+    const log = openSync(join(directory, "log"), "w");
+    const program = inProject("scripts", "docs-site", "build.ts");
+    const options = { detached: true, stdio: ["ignore", log, log] };
+    // It yields to the first pages of the examples.
+    const child = spawn(
+      "nice",
+      [node(), "--disable-warning=ExperimentalWarning", program],
+      options,
+    );
+    child.on("error", (error) => say(`the documentation is not built: ${error.message}`)).unref();
+  } catch (error) {
+    say(`the documentation is not built: ${error.message}`);
+  }
 }
 
 /** tap compiles its set of plugins when .taprc changes it; done inside `tap run`, that very run fails. */

@@ -30,7 +30,8 @@ const pages = [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   ...readdirSync(join(project, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".md"))
+    // What typedoc wrote into docs/api/ is not ours.
+    .filter((name) => name.endsWith(".md") && !name.startsWith("api/"))
     .map((name) => `docs/${name}`),
 ];
 const snippets = (language: string): (Fence & { place: string })[] =>

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "mod-ts-examples-"));
 chmodSync(folder, 0o755);
 cpSync(join(import.meta.dirname, "../examples"), folder, {
   recursive: true,
-  filter: (name) => !name.endsWith("/.mod-ts"),
+  filter: (name) => !/\/(?:\.mod-ts|public\/docs.*)$/.test(name),
 });
 // The application of Hono finds its package there.
 symlinkSync(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"));

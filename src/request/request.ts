@@ -319,7 +319,7 @@ export class ApacheRequest extends RequestFacts {
     return toolkit.openSession(this, options);
   }
 
-  /** Sets {@link mtime}, unless the known one is newer. */
+  /** Sets `mtime`, unless the known one is newer. */
   updateMtime(mtime: number): void {
     if (mtime > this.#mtime) this.#mtime = mtime;
   }

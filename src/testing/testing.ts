@@ -3,6 +3,7 @@
  *
  * The handlers run in the real engine, loaded as the sidecar loads them; what Apache would say
  * about the request is an argument. Works in every test runner.
+ * @module mod-ts/testing
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

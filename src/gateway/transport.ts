@@ -276,6 +276,8 @@ export class Gateway {
   /** Apache's `ttl` has passed, so it does not use idle connections again. */
   #closeIdle(): void {
     this.#server?.closeIdleConnections();
+    // Node counts them as busy for a minute and a half: their first request could still come.
+    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy();
     this.#sockets.close();
     // A raw tunnel cannot be closed cleanly: the frame boundaries are unknown.
     for (const socket of this.#tunnels) socket.destroy();

@@ -87,6 +87,7 @@ t.test(
       },
     );
     const lines = ["Mod-Ts-Config: handler slow", context];
+    const silent = new RawClient(peer.port);
     const idle = new RawClient(peer.port).head(
       "GET / HTTP/1.1",
       "Mod-Ts-Config: handler hello",
@@ -97,7 +98,7 @@ t.test(
     await until(() => String(counts.waiting), "1");
     let isDrained = false;
     const drained = peer.gateway.drain(0).then(() => (isDrained = true));
-    await idle.closed;
+    await Promise.all([idle.closed, silent.closed]);
     t.notOk(isDrained, "a request still runs");
     open();
     t.match(await running.until(/done/), /^HTTP\/1\.1 200 OK\r\n/, "it is finished");

@@ -25,6 +25,8 @@ const files = {
   "htdocs/gate/cat.cgi": cat,
   "htdocs/gate/index.html": "index\n",
   "htdocs/secret/cat.cgi": cat,
+  "htdocs/cat.cgi": cat,
+  "htdocs/moved/cat.cgi": cat,
   "htdocs/filtered/index.cgi": cat,
 };
 
@@ -75,7 +77,17 @@ t.test("methods with a body pass through the gateway", async (t) => {
       <Location /secret>
         Require all denied
       </Location>
-      ProxyPass /www/proxied http://127.0.0.1:1/`,
+      ProxyPass /www/proxied http://127.0.0.1:1/
+      <Directory "\${FOLDER}/htdocs/moved">
+        RewriteEngine On
+        RewriteRule ^plain$ /cat.cgi
+        RewriteRule ^phased$ /www/cat.cgi
+        RewriteRule ^back$ /moved/cat.cgi
+      </Directory>
+      <Location /moved>
+        ${all}
+      </Location>`,
+    modules: ["mod_rewrite"],
   });
   const calls = createCallCounter(apache.sidecarLog);
   const reply = await apache.request("/www/cat.cgi", post("body"));
@@ -119,6 +131,25 @@ t.test("methods with a body pass through the gateway", async (t) => {
   t.equal((await apache.request("/www/cat.cgi", get)).status, 400, "Apache would lose the body");
   t.equal((await apache.request("/www/cat.cgi", { ...get, headers: chunked })).status, 411);
   t.match(await apache.request("/www/cat.cgi?own", get), { status: 200, body: "own\n" });
+
+  // A RewriteRule of a directory: the handlers of the target run, as for GET; the environment that
+  // they chose does not reach it.
+  await calls();
+  for (const [name, target] of [
+    ["phased", "/www/cat.cgi"],
+    ["back", "/moved/cat.cgi"],
+  ] as const) {
+    const moved = await apache.request(`/moved/${name}`, post("b"));
+    t.match(moved, { status: 200, body: `POST ${target} user= fixed= x=Ann; ü\nb` });
+    t.equal(moved.headers["x-fixed"], "yes");
+    t.strictSame(
+      await calls(4),
+      ["init", "headerparser", "type", "fixup"].map((phase) => `${phase} of ${target}`),
+    );
+  }
+  const plain = await apache.request("/moved/plain", post("b"));
+  t.match(plain, { status: 200, body: /^POST \/cat\.cgi / });
+  t.notOk(plain.headers["x-fixed"], "a target without handlers");
 
   const latin1 = Buffer.from(join(apache.folder, "htdocs/www/caf\xe9.cgi"), "latin1");
   copyFileSync(join(apache.folder, "htdocs/www/cat.cgi"), latin1);

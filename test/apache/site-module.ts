@@ -1,5 +1,5 @@
 /** `Use TsModule`: one module for every phase that it has an export for. */
-import { chmodSync } from "node:fs";
+import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { createCallCounter } from "../fixtures/decider.ts";
@@ -15,6 +15,15 @@ const apache = await startOrigin(t, {
       Options +ExecCGI
       AddHandler cgi-script .cgi
       Use TsModule site.ts
+    </Location>
+    <Location /site/lost>
+      ErrorDocument 404 /site/error.txt
+    </Location>
+    <Location /site/open>
+      ErrorDocument 404 /error.txt
+    </Location>
+    <Location /site/astray>
+      ErrorDocument 404 /gate/error.txt
     </Location>
     <Location /other>
       Options +ExecCGI
@@ -58,6 +67,9 @@ const apache = await startOrigin(t, {
       '#!/bin/sh\nprintf \'Content-Type: text/plain\\n\\n%s user=%s\\n\' "$REQUEST_METHOD" "$REMOTE_USER"\ncat\n',
     "htdocs/other/go.cgi": "#!/bin/sh\nprintf 'Location: /site/a.txt\\n\\n'\n",
     "htdocs/site/dir/index.html": "index\n",
+    "htdocs/site/error.txt": "not here\n",
+    "htdocs/error.txt": "for everybody\n",
+    "htdocs/gate/error.txt": "of another section\n",
     "htdocs/gate/index.shtml":
       '<!--#include virtual="closed.txt" -->|<!--#include file="closed.txt" -->',
     "htdocs/gate/closed.txt": "closed content\n",
@@ -70,6 +82,8 @@ for (const file of ["site/cat.cgi", "other/go.cgi"]) {
   chmodSync(join(apache.folder, "htdocs", file), 0o755);
 }
 const calls = createCallCounter(apache.sidecarLog);
+const latin1 = Buffer.from(join(apache.folder, "htdocs/site/caf\xe9.txt"), "latin1");
+copyFileSync(join(apache.folder, "htdocs/site/a.txt"), latin1);
 const headers = { Authorization: `Basic ${btoa("ann:secret")}` };
 
 t.test("Apache's own content, in all phases", async (t) => {
@@ -87,6 +101,8 @@ t.test("Apache's own content, in all phases", async (t) => {
     body: "HELLO\n",
   });
   t.match(await apache.request("/site/dir/", { headers }), { status: 200, body: "INDEX\n" });
+  const latin = await apache.request("/site/caf%E9.txt", { headers });
+  t.match(latin, { status: 200, body: "HELLO\n" }, "a name that is not UTF-8");
 });
 
 t.test("access control", async (t) => {
@@ -99,6 +115,17 @@ t.test("access control", async (t) => {
 t.test("no resource of another section leads around it", async (t) => {
   const reply = await apache.request("/other/go.cgi");
   t.equal(reply.status, 403, "a program redirects inside Apache, in a callback");
+});
+
+t.test("the judgment of a page is none of its ErrorDocument", async (t) => {
+  for (const section of ["lost", "astray"]) {
+    const reply = await apache.request(`/site/${section}/none`, { headers });
+    t.equal(reply.status, 404, section);
+    t.notMatch(reply.body, /not here|of another section/i, "a page of a section with a module");
+  }
+  const open = await apache.request("/site/open/none", { headers });
+  t.match(open, { status: 404, body: /FOR EVERYBODY/ }, "a page of none");
+  t.equal((await apache.request("/site/lost/none")).status, 401);
 });
 
 t.test("a page does not include what the module refuses", async (t) => {

@@ -1,4 +1,5 @@
 /** A small site of mod_python, migrated, served, and asked under its old addresses. */
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import t from "tap";
@@ -54,6 +55,22 @@ DocumentRoot "${folder}/www"
 <Location "/private/granted/again">
     Require all granted
 </Location>
+<Directory "${folder}/www/users">
+    AuthType Basic
+    AuthName "Users"
+    AuthUserFile "${folder}/passwords"
+    Require valid-user
+    PythonAccessHandler ip
+</Directory>
+<Location "/private/users">
+    AuthType Basic
+    AuthName "Users"
+    AuthUserFile "${folder}/passwords"
+    Require valid-user
+</Location>
+<Location "/fixup">
+    PythonFixupHandler fixup
+</Location>
 <Location "/app">
     SetHandler mod_python
     PythonHandler app
@@ -81,6 +98,8 @@ write("www/private/a.txt", "private");
 write("www/private/granted/a.txt", "private");
 write("www/private/granted/again/a.txt", "private");
 write("www/app/static/x.css", "x {}");
+for (const name of ["users", "private/users", "fixup"]) write(`www/${name}/a.txt`, "private");
+write("passwords", `ann:{SHA}${createHash("sha1").update("secret").digest("base64")}\n`);
 
 const output = join(folder, "site.mod_ts");
 const migrated = await modTs("migrate", join(folder, "site.conf"));
@@ -94,9 +113,9 @@ const apache = await startApache(t, {
 const inside = { headers: { "x-inside": "yes" } };
 const ann = { headers: { authorization: `Basic ${btoa("ann:secret")}` } };
 
-// A percent sign in an option, which guards see twice, and a module that is not there.
+// An option with a percent sign, a module that is not there, passwords beside access handlers.
 t.test("everything else is converted", (t) => {
-  t.match(migrated, { code: 1, stderr: "", stdout: /\b2 places by hand, \d+ skeletons/ });
+  t.match(migrated, { code: 1, stderr: "", stdout: /\b4 places by hand, \d+ skeletons/ });
   t.end();
 });
 
@@ -126,6 +145,9 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/private/a.txt", 403],
     ["/private/granted/a.txt", 403],
     ["/private/granted/again/a.txt", 403],
+    ["/users/a.txt", 401],
+    ["/private/users/a.txt", 403],
+    ["/fixup/a.txt", 501],
     ["/app", 501],
     ["/app/anything", 501],
     ["/app/static/x.css", 200],
@@ -134,6 +156,17 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     t.equal(reply.status, status, path);
     t.notMatch(reply.body, /PASSWORD|def say|export function/, path);
     if (status === 501) t.match(reply.body, /not ported from Python yet/, path);
+  }
+});
+
+t.test("a password alone does not replace a handler, nor a handler a password", async (t) => {
+  for (const [path, ask, status] of [
+    ["/users/a.txt", ann, 403],
+    ["/users/a.txt", inside, 401],
+    ["/private/users/a.txt", ann, 403],
+    ["/private/users/a.txt", inside, 403],
+  ] as const) {
+    t.equal((await apache.request(path, ask)).status, status, path);
   }
 });
 
@@ -152,6 +185,16 @@ t.test("ported functions have their old addresses", async (t) => {
   await until(() => say("/pub/admin.py"), "401");
   await until(() => say("/pub/admin.py", ann), "index of hello");
   await until(() => say("/private/a.txt", inside), "private");
+  const both = { headers: { ...ann.headers, ...inside.headers } };
+  for (const [ask, expected] of [
+    [both, "private"],
+    [ann, "403"],
+    [inside, "401"],
+    [{}, "401"],
+  ] as const) {
+    await until(() => say("/users/a.txt", ask), expected);
+    t.equal(await say("/private/users/a.txt", ask), "403");
+  }
   t.equal(await say("/private/granted/a.txt", inside), "private");
   t.equal(await say("/private/granted/again/a.txt", inside), "private");
   for (const path of ["", "granted/", "granted/again/"]) {

@@ -50,6 +50,7 @@ export const rules = {
   "sidecars-mixed": "bad",
   "phase-never-runs": "bad",
   "phase-by-callback": "note",
+  "module-bypassed": "bad",
   "handler-behind-proxy": "bad",
   "handler-missing": "bad",
   "handler-unreadable": "bad",

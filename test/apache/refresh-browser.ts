@@ -1,0 +1,96 @@
+/** The script of `mod_ts/refresh` in a real browser, on pages with a Content-Security-Policy. */
+import { existsSync } from "node:fs";
+import { chromium, type Page } from "playwright-core";
+import t, { type Test } from "tap";
+import { startApache } from "../fixtures/httpd.ts";
+
+const executablePath = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].find((path) => existsSync(path));
+const page = (text: string): string => `
+  const policies = {
+    self: "default-src 'self'",
+    nonce: "script-src 'nonce-abc'; style-src 'self'; connect-src 'self'",
+    none: "",
+  };
+  export const handler = (req) => {
+    const policy = policies[req.pathInfo.slice(1) || req.uri.split("/").at(-1)];
+    if (policy) req.headersOut.set("Content-Security-Policy", policy);
+    req.contentType = "text/html";
+    req.write("<!DOCTYPE html><link rel=stylesheet href=/site.css><p>${text}</p>");
+    return 0;
+  };`;
+const css = (color: string): string => `p { color: ${color}; }`;
+
+/** Saves until the browser shows it: the watcher begins some time after the first page. */
+async function saveUntil(t: Test, save: () => void, shown: Promise<unknown>): Promise<void> {
+  save();
+  const saving = setInterval(save, 300);
+  t.teardown(() => clearInterval(saving));
+  await shown;
+  clearInterval(saving);
+}
+
+/** The types of a browser are not those of Node.js. */
+interface Window {
+  document: { querySelector(selector: string): { textContent: string } | null };
+  getComputedStyle(element: object): { color: string };
+}
+
+/** Resolves when the paragraph has this color and text, in a page that was not loaded again, or was. */
+async function shows(open: Page, color: string, text: string, isSame: boolean): Promise<void> {
+  await open.waitForFunction(
+    ([wanted, words, same]) => {
+      const window = globalThis as unknown as Window;
+      const paragraph = window.document.querySelector("p");
+      if (!paragraph || "mark" in window !== same) return false;
+      return window.getComputedStyle(paragraph).color === wanted && paragraph.textContent === words;
+    },
+    [color, text, isSame] as const,
+    { timeout: 60_000 },
+  );
+}
+
+const red = "rgb(255, 0, 0)";
+const green = "rgb(0, 128, 0)";
+
+t.test("in a browser", { skip: !executablePath && "there is none" }, async (t) => {
+  const apache = await startApache(t, {
+    conf: `
+      <Location /.mod-ts/refresh>\nUse TsHandler mod_ts/refresh\n</Location>
+      <Location /page>\nUse TsHandler page.ts\n</Location>`,
+    handlers: { "page.ts": page("one") },
+    files: { "htdocs/site.css": css("red") },
+    config: { development: true },
+  });
+  const browser = await chromium.launch({
+    executablePath: executablePath!,
+    args: ["--no-sandbox"],
+  });
+  t.teardown(() => browser.close());
+  for (const policy of ["self", "nonce", "none"]) {
+    t.test(`policy ${policy}`, async (t) => {
+      apache.write("handlers/page.ts", page("one"));
+      apache.write("htdocs/site.css", css("red"));
+      const open = await browser.newPage();
+      t.teardown(() => open.close());
+      const mistakes: string[] = [];
+      open.on("console", (message) => message.type() === "error" && mistakes.push(message.text()));
+      open.on("pageerror", ({ message }) => mistakes.push(message));
+      await open.goto(`${apache.url}/page/${policy}`);
+      await shows(open, red, "one", false);
+      await open.evaluate(() => Object.assign(globalThis, { mark: 1 }));
+      const save = (): void => apache.write("htdocs/site.css", css("green"));
+      await saveUntil(t, save, shows(open, green, "one", true));
+      t.equal(await open.locator("link[rel=stylesheet]").count(), 1, "in place of the old one");
+      apache.write("handlers/page.ts", page("two"));
+      await shows(open, green, "two", false);
+      t.same(
+        mistakes.filter((text) => /policy|refused/i.test(text)),
+        [],
+      );
+    });
+  }
+});

@@ -1,6 +1,13 @@
 /** The documentation holds: every link, name, option and default in it, and every snippet. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import t from "tap";
 import { defaultNames } from "../src/engine/phase-runner.ts";
@@ -21,7 +28,15 @@ import { confFile, requireHttpd, startEcho, temporaryFolder } from "./fixtures/h
 import { originDefines } from "./fixtures/origin.ts";
 import { compile } from "../src/loader/compile.ts";
 import { translatePage } from "../src/handlers/pages/translate.ts";
-import { anchors, type Fence, fences, links, sections, tableRows } from "./fixtures/markdown.ts";
+import {
+  anchors,
+  type Fence,
+  fences,
+  fileName,
+  links,
+  sections,
+  tableRows,
+} from "./fixtures/markdown.ts";
 
 const project = resolve(import.meta.dirname, "..");
 const read = (...names: string[]): string => readFileSync(join(project, ...names), "utf8");
@@ -275,9 +290,14 @@ t.test("commands in the pages are ones that exist", async (t) => {
 t.test("every TypeScript snippet type-checks as a module", (t) => {
   const folder = temporaryFolder(t);
   const names = new Map<string, string>();
-  for (const [index, { text, place }] of snippets("ts").entries()) {
-    names.set(`snippet-${index}.ts`, place);
-    writeFileSync(join(folder, `snippet-${index}.ts`), `${text}export {};\n`);
+  for (const [index, snippet] of snippets("ts").entries()) {
+    // The files of a recipe import each other.
+    const [page = ""] = snippet.place.split(":");
+    const recipe = page.startsWith("docs/how-to/") ? basename(page, ".md") : undefined;
+    const name = recipe ? join(recipe, fileName(snippet) ?? "") : `snippet-${index}.ts`;
+    names.set(name, snippet.place);
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), `${snippet.text}export {};\n`);
   }
   t.ok(names.size > 5);
   symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
@@ -298,15 +318,15 @@ t.test("every TypeScript snippet type-checks as a module", (t) => {
     JSON.stringify({
       extends: join(project, "tsconfig.json"),
       compilerOptions,
-      include: ["*.ts"],
-      exclude: [],
+      include: ["*.ts", "*/*.ts"],
+      exclude: ["node_modules"],
     }),
   );
   // tap gives child processes a preload by NODE_OPTIONS, under which tsc does not start.
   const script = 'NODE_OPTIONS= exec "$0" -p .';
   const program = join(project, "node_modules/.bin/tsc");
   const run = spawnSync("/bin/sh", ["-c", script, program], { encoding: "utf8", cwd: folder });
-  const said = run.stdout.replace(/snippet-\d+\.ts/g, (name) => names.get(name)!);
+  const said = run.stdout.replace(/^[\w/.-]+\.ts/gm, (name) => names.get(name) ?? name);
   t.equal(run.status, 0, { output: said + run.stderr });
   t.end();
 });
@@ -327,7 +347,8 @@ t.test("every Apache snippet passes httpd -t, and mod-ts check", async (t) => {
   t.ok(found.length > 5);
   for (const { text, info, place } of found) {
     const isSetting = /^#?Define MOD_TS_/m.test(text);
-    const body = info.includes("htaccess") ? `<Directory "/">\n${text}</Directory>` : text;
+    const real = text.replace(/^DocumentRoot .+$/gm, `DocumentRoot "${folder}"`);
+    const body = info.includes("htaccess") ? `<Directory "/">\n${real}</Directory>` : real;
     writeServerRoot({
       directory: folder,
       httpd,

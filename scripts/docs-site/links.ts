@@ -9,8 +9,10 @@ export const sourceDirectory = "source";
 
 /** Where a page of the checkout stands in the site. */
 export function sitePath(file: string): string {
-  if (file === "README.md") return "index.md";
-  return file.replace(/^docs\//, "").replace(/^[A-Z]+\.md$/, (name) => name.toLowerCase());
+  return file
+    .replace(/README\.md$/, "index.md")
+    .replace(/^docs\//, "")
+    .replace(/^[A-Z]+\.md$/, (name) => name.toLowerCase());
 }
 
 /**

@@ -31,7 +31,7 @@ const groups: readonly (readonly [string, readonly string[]])[] = [
       "testing",
     ],
   ],
-  ["How-to", ["how-to/*"]],
+  ["How-to", ["how-to/README", "how-to/*"]],
   ["Apache", ["apache", "authentication", "forward-auth"]],
   ["Operations", ["operations", "check", "scaling", "kubernetes", "security"]],
   ["Reference", ["configuration", "errors", "../CHANGELOG"]],

@@ -43,6 +43,12 @@ DocumentRoot "${folder}/www"
         SetHandler None
     </Files>
 </Directory>
+<Directory "${folder}/www/html">
+    <FilesMatch "\\.html$">
+        SetHandler mod_python
+        PythonHandler mod_python.psp
+    </FilesMatch>
+</Directory>
 <Location "/pub/by-address.py">
     Require all denied
 </Location>
@@ -89,6 +95,8 @@ def say(req, name, times="1"):
 `;
 for (const name of ["index", "hello", "admin", "by-address"]) write(`www/pub/${name}.py`, python);
 write("www/pub/page.psp", "<p><%= 'PASSWORD' %></p>");
+write("www/html/page.html", "<p><%= 'PASSWORD' %></p>");
+write("www/html/other.htm", "other");
 write("www/pub/secret.inner", "<p>PASSWORD</p>");
 write("www/pub/style.css", "p {}");
 write("www/whole/hello.py", python);
@@ -125,6 +133,8 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/pub/hello.py/say?name=Ann", 501],
     ["/pub/", 501],
     ["/pub/page.psp", 501],
+    ["/html/page.html", 501],
+    ["/html/other.htm", 200],
     ["/pub/secret.inner", 403],
     ["/pub/secret.inner.tsp", 403],
     ["/pub/style.css", 200],

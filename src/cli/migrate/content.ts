@@ -73,25 +73,53 @@ export function forExtensions(
 }
 
 /**
- * The publisher of mod_python showed no other file of its directory, that of mod_ts does. Parts of
- * the section that are served by Apache are not concerned.
+ * The publisher of mod_python showed no other file of its directory, that of mod_ts does; and a page
+ * of another name would be sent as it is. Parts of the section that Apache serves are not concerned.
  */
-export const modulesOnly: readonly string[] = [
-  '<If "true">',
-  "    AuthMerging And",
-  "    Require expr \"-z reqenv('MOD_TS_CONTENT') || ! -f %{REQUEST_FILENAME} || %{REQUEST_FILENAME} =~ m#\\.ts$#\"",
-  "</If>",
-];
+export function onlyNewFiles(kind: MigratedTree["kind"]): string[] {
+  const file = `%{REQUEST_FILENAME} =~ m#\\${kind}$#`;
+  return [
+    '<If "true">',
+    "    AuthMerging And",
+    `    Require expr "-z reqenv('MOD_TS_CONTENT') || ! -f %{REQUEST_FILENAME} || ${file}"`,
+    "</If>",
+  ];
+}
 
 /**
  * Guards that name an address or a file in Python do not know the new one. A directory index is
  * asked for by its old name.
  */
 export const oldAddressesOnly: readonly string[] = [
-  '<If "%{REQUEST_URI} =~ m#\\.tsp?(?:/|$)#">',
+  '<If "%{REQUEST_URI} =~ m#\\.tsp?(?:/|$)# && %{REQUEST_FILENAME} =~ m#\\.tsp?$#">',
   "    Require all denied",
   "</If>",
 ];
+
+/** Of the files that take part in a route: a whole section may be one for files, too. */
+export function oldExtensions(
+  { extensions, handlers }: Route,
+  section: Section | undefined,
+): readonly string[] {
+  if (extensions !== "all") return extensions;
+  const found = extensionsOf(section);
+  if (found.length > 0) return found;
+  return [newExtension(handlers) === ".ts" ? ".py" : ".psp"];
+}
+
+/** `<Files "*.html">`, `<FilesMatch "\.(html|htm)$">`. */
+function extensionsOf(section: Section | undefined): string[] {
+  if (!section) return [];
+  if (section.kind !== "files") return extensionsOf(section.outer);
+  const { pattern } = section;
+  const source =
+    typeof pattern === "string" ? `${pattern.replaceAll(".", "\\.")}$` : pattern.source;
+  const [, one, several = ""] = /\\\.(?:(\w+)|\((?:\?:)?([\w|]+)\))\$$/.exec(source) ?? [];
+  return (one ?? several)
+    .split("|")
+    .filter(Boolean)
+    .map((each) => `.${each}`);
+}
 
 /**
  * Old sources, which no address leads to any more, and their copies; whatever a section for one of

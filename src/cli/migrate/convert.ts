@@ -7,9 +7,10 @@ import {
   addressRules,
   denySources,
   forExtensions,
-  modulesOnly,
   newExtension,
   oldAddressesOnly,
+  oldExtensions,
+  onlyNewFiles,
   type Route,
   routesOf,
 } from "./content.ts";
@@ -34,6 +35,8 @@ export class Conversion {
   readonly edits = new Edits();
   readonly modules = new Modules();
   readonly trees: MigratedTree[] = [];
+  /** In which the sidecar runs files. */
+  readonly directories = new Set<string>();
   readonly needs: SidecarNeeds = {
     pools: new Set(),
     preload: new Set(),
@@ -74,6 +77,7 @@ export class Conversion {
       this.edits.replace(each, ...parts.flatMap((part) => this.edits.of(part)?.lines ?? []));
     }
     for (const each of ownOf(nodes)) {
+      this.#nameUnread(each, source);
       for (const inner of source.includes.get(each) ?? []) {
         this.#visit(inner.content, inner, section, host);
       }
@@ -88,6 +92,14 @@ export class Conversion {
         this.#visit(each.children, source, inner, host);
       }
     }
+  }
+
+  /** Sections that nobody saw may open what they overlap. */
+  #nameUnread(directive: SourceDirective, { includes }: SourceFile): void {
+    if (includes.get(directive)?.length !== 0) return;
+    if (isNamed(directive, "IncludeOptional") && !directive.args.includes("${")) return;
+    this.edits.add(directive);
+    this.edits.byHand(directive, "not read: no such file here; see --root for relative paths");
   }
 
   /** A condition of modules that will not be there any more holds now. */
@@ -138,7 +150,9 @@ export class Conversion {
     const lines = routes.flatMap((route) =>
       this.#convertRoute(route, first, section, host, directories),
     );
-    const old = routes.filter(({ handlers }) => newExtension(handlers)).map(oldExtensions);
+    const old = routes
+      .filter(({ handlers }) => newExtension(handlers))
+      .map((route) => oldExtensions(route, section));
     const sources = denySources(old.flat());
     this.edits.replace(
       first,
@@ -188,23 +202,29 @@ export class Conversion {
     const use = `Use TsHandler ${quote(references.join(" "))}`;
     const extension = newExtension(handlers);
     for (const each of handlers) this.#nameUnknown(directive, each, directories);
+    if (handlers.includes("mod_python.cgihandler")) this.#addScripts(directive, section, host);
     if (extension === undefined) {
       if (extensions !== "all") return forExtensions(extensions, [use], section);
       return [use, ...(isDirectoryToo(section, host) ? directoryWithoutSlash : [])];
     }
-    const tree = { extensions: oldExtensions({ extensions, handlers }), kind: extension };
+    const tree = { extensions: oldExtensions({ extensions, handlers }, section), kind: extension };
     this.#keepAddresses(tree, directive, section, host);
-    const closing = extensions === "all" && extension === ".ts" ? modulesOnly : [];
-    return [
-      ...(extensions === "all" ? [use] : forExtensions([extension], [use], section)),
-      ...closing,
-    ];
+    return extensions === "all"
+      ? [use, ...onlyNewFiles(extension)]
+      : forExtensions([extension], [use], section);
   }
 
   #nameUnknown(directive: SourceDirective, handler: string, directories: readonly string[]): void {
     const [module = ""] = handler.split("::");
     if (isBuiltIn(module) || findModule(module, directories)) return;
     const text = `${module} was not found. For an application that stays in Python, run a server of its own, and write SetHandler "proxy:http://…" in place of Use TsHandler`;
+    this.edits.byHand(directive, text);
+  }
+
+  #addScripts(directive: SourceDirective, section: Section | undefined, host: Host): void {
+    const places = [...(this.model.places(section, host)?.values() ?? [])].flat();
+    for (const { path } of places) this.directories.add(path);
+    const text = "mod_ts/cgi runs executable files that begin with #!, in directories of handlers";
     this.edits.byHand(directive, text);
   }
 
@@ -221,12 +241,13 @@ export class Conversion {
       this.edits.byHand(directive, text);
     }
     for (const [each, found] of places ?? []) {
-      const all = this.model.places(undefined, each)?.get(each) ?? [];
+      const all = this.model.otherPlaces(each);
       const rules = this.addresses.get(each) ?? new Set();
       this.addresses.set(each, rules);
       for (const place of found) {
         for (const rule of addressRules(place, tree, all)) rules.add(rule);
         this.trees.push({ path: place.path, ...tree });
+        this.directories.add(place.path);
       }
     }
   }
@@ -307,12 +328,6 @@ export class Conversion {
       return modules.length === 0 ? [] : [{ ...directive, name, args: modules.join(" ") }];
     });
   }
-}
-
-/** Of the files that take part in a route. */
-function oldExtensions({ extensions, handlers }: Route): readonly string[] {
-  if (extensions !== "all") return extensions;
-  return [newExtension(handlers) === ".ts" ? ".py" : ".psp"];
 }
 
 /** mod_python computed no file in a `<Location>`, so that mod_dir did not redirect it. */

@@ -1,6 +1,6 @@
 /** What becomes of the lines of a configuration, and what is reported of it. */
 import type { SourceDirective } from "../../httpd/config-source.ts";
-import type { Place } from "../../httpd/config-tree.ts";
+import { isNamed, type Place, splitWords } from "../../httpd/config-tree.ts";
 
 /** What takes the place of a line, which stays as a comment. */
 export interface Edit {
@@ -35,12 +35,13 @@ export class Edits {
     edit.isKept = directive.isSection;
     edit.lines.push(...lines);
     const first = lines.find((line) => !line.startsWith("#")) ?? lines[0]?.slice(2) ?? "";
-    const text = `${directive.name} ${directive.args}`.trim();
-    this.notes.push({
-      level: "done",
-      place: directive.place,
-      text: `${text.replaceAll(/\s+/g, " ")} -> ${first}`,
-    });
+    // Values may be passwords, and reports end in logs.
+    const isValue = isNamed(directive, "PythonOption");
+    const text = isValue
+      ? `PythonOption ${splitWords(directive.args)[0] ?? ""}`
+      : `${directive.name} ${directive.args}`.trim().replaceAll(/\s+/g, " ");
+    const shown = isValue ? (first.split(" ")[1] ?? "") : first;
+    this.notes.push({ level: "done", place: directive.place, text: `${text} -> ${shown}` });
   }
 
   /** Puts lines after one that stays as it is; for a section, at its begin. */

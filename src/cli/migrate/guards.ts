@@ -131,7 +131,7 @@ function convertServerGuards({ at, lists }: Guards, edits: Edits): void {
   }
 }
 
-/** A password of its own section, under an access handler of another one. */
+/** What a section requires by itself, under an access handler of another one. */
 export function closeOverlap(
   directive: SourceDirective,
   section: Section,
@@ -141,7 +141,11 @@ export function closeOverlap(
   const isOwn = section.content.some(
     (each) => phaseOf(each) !== undefined && phaseOf(each)?.name === "accessHandler",
   );
-  if (isOwn || !model.hasForeignUsers(section) || !model.accessHandlersElsewhere(section)) return;
+  if (isOwn || !model.accessHandlersElsewhere(section)) return;
+  // It is merged after the <If> that asks the handler.
+  if (section.kind === "if" && requires(section).length > 0)
+    edits.add(directive, "AuthMerging And");
+  if (!model.hasForeignUsers(section)) return;
   edits.close(
     directive,
     "users of another module, and an access handler of another section that applies here, too: mod_ts asks only one of them. Name the handler as Use TsAuthzHandler in this section, and leave it out of the other one for these addresses",

@@ -55,7 +55,7 @@ export function migrate(file: string, serverRoot: string | undefined): Migration
     mode: module.source === undefined ? 0o644 : modeOf(module.source),
   }));
   const trees = treeFiles(conversion.trees);
-  const directories = [...new Set(conversion.trees.map(({ path }) => path))];
+  const directories = [...conversion.directories];
   const settings = {
     path: "mod-ts.config.ts",
     text: sidecarConfig(needs, directories),

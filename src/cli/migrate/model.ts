@@ -105,6 +105,19 @@ export class Model {
     return new Map(hosts.map((each) => [each, placesIn(each, base)]));
   }
 
+  /** Addresses in a host that have files or handlers of their own. */
+  otherPlaces(host: Host): Place[] {
+    const locations = [...(host.main?.sections ?? []), ...host.sections].filter(
+      ({ kind, content }) =>
+        kind === "location" &&
+        content.some((each) => isNamed(each, "SetHandler") || phaseOf(each)?.kind === "content"),
+    );
+    const handled = locations.flatMap(({ pattern }) =>
+      typeof pattern === "string" ? [{ uri: pattern.replace(/(.)\/$/, "$1"), path: "" }] : [],
+    );
+    return [...placesIn(host, undefined), ...handled];
+  }
+
   /** Whether anything in the configuration satisfies a condition. */
   some(condition: (directive: Directive) => boolean): boolean {
     return [...walk(this.tree)].some(condition);

@@ -44,7 +44,13 @@ export function readPython(text: string): PythonModule {
       };
     }),
     classes: names(/^class[ \t]+([^\W\d]\w*)/gmu),
-    values: names(/^([^\W\d]\w*)[ \t]*=(?!=)/gmu),
+    values: [
+      ...names(/^([^\W\d]\w*)[ \t]*=(?!=)/gmu),
+      // Attack: an imported guard is one, too.
+      ...[...blank.matchAll(/^from[ \t][^\n(]*(?:\([^)]*\))?/gm)].flatMap(
+        ([line]) => line.match(guardName) ?? [],
+      ),
+    ],
   };
 }
 

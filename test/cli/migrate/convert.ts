@@ -144,3 +144,75 @@ SetHandler none
   ]);
   t.end();
 });
+
+t.test("pages and publisher by the names of their files", (t) => {
+  for (const [section, rule] of [
+    ['<FilesMatch "\\.html$">', "(.+?\\.html)"],
+    ["<Files *.psp>", "(.+?)\\.psp"],
+    ['<FilesMatch "\\.(?:html|htm)$">', "(.+?\\.htm)"],
+  ] as const) {
+    const name = /<(\w+)/.exec(section)![1]!;
+    const { text } = migrateText(
+      t,
+      `DocumentRoot "\${SITE}/www"
+<Directory "\${SITE}/www">
+${section}
+SetHandler mod_python
+PythonHandler mod_python.psp
+</${name}>
+</Directory>
+`,
+      { "www/a.html": "<%= secret %>" },
+    );
+    t.match(text, `AliasMatch "^/${rule}(/.*)?$" "\${SITE}/www/$1.tsp$2"`);
+    t.match(text, /! -f %\{REQUEST_FILENAME\} \|\| %\{REQUEST_FILENAME\} =~ m#\\\.tsp\$#/);
+  }
+  t.end();
+});
+
+t.test("rules for old addresses leave the addresses of other handlers alone", (t) => {
+  const { text } = migrateText(
+    t,
+    `DocumentRoot "\${SITE}/www"
+<Directory "\${SITE}/www">
+AddHandler mod_python .py
+PythonHandler mod_python.publisher
+</Directory>
+<Location /tracker/>
+SetHandler mod_python
+PythonHandler tracker
+</Location>
+`,
+  );
+  t.match(text, 'AliasMatch "^(?!(?:/tracker)(?:/|$))/(.+?)\\.py(/.*)?$"');
+  t.end();
+});
+
+t.test("CGI scripts need their directory", (t) => {
+  const { files, notes } = migrateText(
+    t,
+    `<Directory "\${SITE}/www/cgi">
+SetHandler mod_python
+PythonHandler mod_python.cgihandler
+</Directory>
+DocumentRoot "\${SITE}/www"
+`,
+  );
+  t.match(files[1]?.text, /handlers: \["handlers", ".*\/www\/cgi"\]/);
+  t.ok(notes.some(({ level, text }) => level === "hand" && text.startsWith("mod_ts/cgi")));
+  t.end();
+});
+
+t.test("files that were not read are named, and their lines stay", (t) => {
+  const { text, notes } = migrateText(
+    t,
+    "Include none.conf\nIncludeOptional none/*.conf\nIncludeOptional ${X}/*.conf\nPythonDebug On\n",
+  );
+  t.equal(notes.filter(({ level }) => level === "hand").length, 2);
+  t.same(linesOf(text).slice(0, 3), [
+    "Include none.conf",
+    "IncludeOptional none/*.conf",
+    "IncludeOptional ${X}/*.conf",
+  ]);
+  t.end();
+});

@@ -104,6 +104,21 @@ t.test("users of another module below an access handler are not bypassed by it",
   t.end();
 });
 
+t.test("an <If> with requirements of its own does not replace the question", (t) => {
+  const { text } = migrateText(
+    t,
+    `<Location /x>
+PythonAccessHandler a
+<If "%{REQUEST_METHOD} == 'GET'">
+Require all granted
+</If>
+</Location>
+`,
+  );
+  t.match(linesOf(text).join("\n"), /== 'GET'">\nAuthMerging And\nRequire all granted\n<\/If>/);
+  t.end();
+});
+
 t.test("guards of the server are in a section", (t) => {
   const { text, notes } = migrateText(t, "PythonAccessHandler a\nPythonAuthenHandler b\n");
   t.same(linesOf(text), [

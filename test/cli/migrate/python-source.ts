@@ -49,6 +49,13 @@ async def later(req: object, x: int = 2): pass
   t.end();
 });
 
+t.test("Attack: an imported guard", (t) => {
+  const text =
+    "from users import __auth__ as x\nfrom other import (\n  a,\n  __access__)\nfrom c import d\n";
+  t.same(readPython(text).values, ["__auth__", "__access__"]);
+  t.end();
+});
+
 t.test("what can be called by its name", (t) => {
   const folder = t.testdir({ "a.py": "def one(): pass\nclass two: pass\nthree = one\n" });
   t.same([...functionNames(join(folder, "a.py"))], ["one", "two", "three"]);

@@ -45,6 +45,15 @@ t.test("values that Apache reads in its own way", (t) => {
   t.end();
 });
 
+t.test("Attack: the report, which ends in logs, has no values of options", (t) => {
+  const { notes } = migrateText(t, "PythonOption db_password hunter2\n");
+  t.same(
+    notes.map(({ text }) => text),
+    ["PythonOption db_password -> TsOption"],
+  );
+  t.end();
+});
+
 t.test("options of mod_python itself are named", (t) => {
   const { notes } = migrateText(t, "PythonOption mod_python.session.cookie_name sid\n");
   t.match(notes.at(-1), { level: "hand", text: /sessions\.md/ });

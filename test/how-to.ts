@@ -94,6 +94,7 @@ t.test("background jobs", async (t) => {
   t.equal((await subscribe("nobody")).status, 422);
   t.equal((await subscribe("ann@example.com")).status, 202);
   const database = new DatabaseSync(join(folder, "queue.db"));
+  database.exec("PRAGMA busy_timeout = 10000");
   t.teardown(() => database.close());
   const sent = database.prepare("SELECT address FROM mail WHERE sent > ''");
   t.match(await until(() => JSON.stringify(sent.all()), "@"), "ann@example.com");

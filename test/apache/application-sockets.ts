@@ -1,8 +1,11 @@
 /** WebSockets of other libraries: Socket.IO, `ws`, Hono and Fastify, through a real Apache. */
 import { once } from "node:events";
+import { createTRPCClient, createWSClient, wsLink } from "@trpc/client";
+import { createClient } from "graphql-ws";
 import t, { type Test } from "tap";
 import { io, type Socket } from "socket.io-client";
 import { type ClientOptions, WebSocket } from "ws";
+import type { AppRouter } from "../fixtures/handlers/sockets/trpc.ts";
 import { handlerFile, handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { providePackages } from "../fixtures/packages.ts";
@@ -19,6 +22,8 @@ const apache = await startApache(t, {
     ${application("/chat", "node", "chat.ts")}
     ${application("/echo", "node", "echo.ts")}
     ${application("/plain", "node", "echo.ts::plain")}
+    ${application("/trpc", "node", "trpc.ts")}
+    ${application("/graphql", "node", "graphql.ts")}
     ${application("/hono", "node", "hono.ts")}
     ${application("/fastify", "fastify", "fastify.ts")}
     <Location /fetch>
@@ -103,6 +108,39 @@ t.test("ws, at a base path", async (t) => {
   t.equal((await next(socket)).length, 100_005);
   socket.close();
   await once(socket, "close");
+});
+
+t.test("tRPC", async (t) => {
+  const client = createWSClient({
+    url: `ws://127.0.0.1:${apache.port}/trpc`,
+    WebSocket: globalThis.WebSocket,
+  });
+  const api = createTRPCClient<AppRouter>({ links: [wsLink({ client })] });
+  t.equal(await api.double.query(21), 42);
+  const heard: number[] = [];
+  await new Promise<void>((resolve, reject) =>
+    api.count.subscribe(3, {
+      onData: ({ data }) => void heard.push(data),
+      onComplete: resolve,
+      onError: reject,
+    }),
+  );
+  t.same(heard, [1, 2, 3], "a subscription");
+  await client.close();
+});
+
+t.test("GraphQL", async (t) => {
+  const url = `ws://127.0.0.1:${apache.port}/graphql`;
+  const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
+  const all = async (query: string): Promise<unknown[]> => {
+    const results: unknown[] = [];
+    for await (const result of client.iterate({ query })) results.push(result);
+    return results;
+  };
+  t.match(await all("{ two }"), [{ data: { two: 2 } }]);
+  const counts = [1, 2, 3].map((count) => ({ data: { count } }));
+  t.match(await all("subscription { count(to: 3) }"), counts, "a subscription");
+  await client.dispose();
 });
 
 t.test("Hono, Fastify, and a fetch application", async (t) => {

@@ -160,7 +160,7 @@ function checkSecret(
   const findings = defined.flatMap((line) => checkSecretLine(line, secret));
   if (modules.includes("mod_info")) {
     const what = "mod_info is loaded: a page with SetHandler server-info shows the secret";
-    findings.push(finding("note", what, { todo: "a2dismod info, or protect that page" }));
+    findings.push(finding("note", what, { todo: "do not load mod_info, or protect that page" }));
   }
   return findings;
 }

@@ -28,7 +28,9 @@ const guardName = /__(?:auth|access)__|__auth_realm__/g;
 
 export function readPython(text: string): PythonModule {
   const blank = withoutText(text);
-  const functions = [...blank.matchAll(/^(?:async[ \t]+)?def[ \t]+([^\W\d]\w*)[ \t]*\(/gmu)];
+  const functions = [
+    ...blank.matchAll(/^(?:async[ \t]+)?def[ \t]+([\p{L}_][\p{L}\p{N}_]*)[ \t]*\(/gmu),
+  ];
   const names = (pattern: RegExp): string[] => [
     ...new Set([...blank.matchAll(pattern)].map(([, name = ""]) => name)),
   ];
@@ -43,9 +45,9 @@ export function readPython(text: string): PythonModule {
         guards: [...new Set(bodyOf(blank, close).match(guardName))],
       };
     }),
-    classes: names(/^class[ \t]+([^\W\d]\w*)/gmu),
+    classes: names(/^class[ \t]+([\p{L}_][\p{L}\p{N}_]*)/gmu),
     values: [
-      ...names(/^([^\W\d]\w*)[ \t]*=(?!=)/gmu),
+      ...names(/^([\p{L}_][\p{L}\p{N}_]*)[ \t]*=(?!=)/gmu),
       // Attack: an imported guard is one, too.
       ...[...blank.matchAll(/^from[ \t][^\n(]*(?:\([^)]*\))?/gm)].flatMap(
         ([line]) => line.match(guardName) ?? [],
@@ -94,7 +96,8 @@ function readParameters(blank: string, text: string, open: number, close: number
   for (let at = open; at <= close; at += 1) {
     if ("([{".includes(blank[at] ?? " ")) depth += 1;
     if (")]}".includes(blank[at] ?? " ") && at < close) depth -= 1;
-    if (at < close && (depth > 0 || blank[at] !== ",")) continue;
+    const isInside = depth > 0 || /\blambda\b[^:]*$/.test(blank.slice(start, at));
+    if (at < close && (isInside || blank[at] !== ",")) continue;
     const parameter = readParameter(blank.slice(start, at), text.slice(start, at));
     if (parameter) parameters.push(parameter);
     start = at + 1;
@@ -103,7 +106,7 @@ function readParameters(blank: string, text: string, open: number, close: number
 }
 
 function readParameter(blank: string, text: string): Parameter | undefined {
-  const [, stars = "", name = ""] = /^\s*(\*{0,2})\s*([^\W\d]\w*)/u.exec(blank) ?? [];
+  const [, stars = "", name = ""] = /^\s*(\*{0,2})\s*([\p{L}_][\p{L}\p{N}_]*)/u.exec(blank) ?? [];
   if (name === "") return undefined;
   const equals = blank.indexOf("=");
   return { name, stars, ...(equals >= 0 && { preset: text.slice(equals + 1).trim() }) };

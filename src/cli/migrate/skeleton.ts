@@ -110,7 +110,7 @@ function parametersOf(parameters: readonly Parameter[]): string {
     ...named.map(({ name, preset }) =>
       name === "req"
         ? "req: ApacheRequest"
-        : `${safe(name)}${preset === undefined ? ": FormValue | FormValue[]" : presetOf(preset)}`,
+        : `${safe(name)}${safe(name) === name ? "" : ` /* field "${name}": await req.form() */`}${preset === undefined ? ": FormValue | FormValue[]" : presetOf(preset)}`,
     ),
     ...(rest ? [`...${safe(rest.name)}: [name: string, value: FormValue][]`] : []),
   ].join(", ");

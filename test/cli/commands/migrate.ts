@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { checkTypes } from "../../../src/cli/type-check/check-types.ts";
 import { checkGuards } from "../../../src/httpd/guard-rules.ts";
 import { MergedConfig } from "../../../src/httpd/merged-config.ts";
 import { dumpConfig, queryHttpd } from "../../../src/httpd/query.ts";
@@ -195,6 +196,50 @@ t.test("nothing is overwritten, the original least of all", async (t) => {
   t.match(await modTs("migrate", file, "--force"), { code: 0 });
   t.not(readFileSync(join(output, "mod-ts.config.ts"), "utf8"), "mine");
 });
+
+t.test(
+  "skeletons are valid TypeScript, and the configuration of the sidecar is valid",
+  async (t) => {
+    // Beside the TypeScript of this project.
+    const folder = t.testdir({
+      pub: {
+        "odd.py":
+          "import x\nfrom y import __auth__\ndef new(req, default, type=None, a={'b': [1, 2]}, **kw):\n  def __access__(): pass\n" +
+          "def delete(id=lambda a, b: a, name='it\\'s', raw=r'\\d', n=0x10): pass\ndef größe(a): pass\nclass Tree: pass\n",
+        "page.psp": "<h1><%= x %></h1>\n<% for a in b: %>\n  <%= a %>\n<% # end %>\n",
+      },
+    });
+    const file = join(folder, "site.conf");
+    writeFileSync(
+      file,
+      `Alias /pub "${folder}/pub"
+<Directory "${folder}/pub">
+  AddHandler mod_python .py .psp
+  PythonHandler mod_python.publisher | .py
+  PythonHandler mod_python.psp | .psp
+</Directory>
+<Location /x>
+  SetHandler mod_python
+  PythonHandler a::deep.er b::Class.method c
+  PythonAccessHandler a
+  PythonLogHandler a
+  PythonOutputFilter mask::it MASK
+  SetInputFilter MASK
+  PythonInterpreter wiki
+  PythonAutoReload Off
+</Location>
+PythonImport warm::start main
+`,
+    );
+    const output = join(folder, "site.mod_ts");
+    await modTs("migrate", file);
+    t.match(await checkTypes([output]), [{ level: "ok" }]);
+    const conf = await modTs("conf", output);
+    t.match(conf, { code: 0, stderr: "", stdout: /^Use TsPool wiki$/m });
+    for (const name of ["AUTHORIZER", "ORIGIN", "SECRET"])
+      t.match(conf.stdout, `Define MOD_TS_${name} `);
+  },
+);
 
 t.test("a dry run writes nothing", async (t) => {
   const { file, output } = site(t);

@@ -49,6 +49,18 @@ async def later(req: object, x: int = 2): pass
   t.end();
 });
 
+t.test("names and defaults that Python allows", (t) => {
+  const { functions } = readPython("def größe(a, b=lambda x, y: (x, y), *, c=1): pass\n");
+  t.same(
+    functions.map(({ name, parameters }) => [
+      name,
+      parameters.map((each) => each.preset ?? each.name),
+    ]),
+    [["größe", ["a", "lambda x, y: (x, y)", "1"]]],
+  );
+  t.end();
+});
+
 t.test("Attack: an imported guard", (t) => {
   const text =
     "from users import __auth__ as x\nfrom other import (\n  a,\n  __access__)\nfrom c import d\n";

@@ -105,7 +105,7 @@ def _private(): pass
     'req: ApacheRequest, name: F, sep: F = ", ", times: F | number = -1.5, opt: F | null = null, ' +
       "on: F | boolean = true, odd: F | null = null /* f(1) */, ...kw: [name: string, value: FormValue][]",
   );
-  t.match(text, /guarded\(new_: /);
+  t.match(text, /guarded\(new_ \/\* field "new": await req\.form\(\) \*\/: /);
   t.match(text, "// Also published in Python: title\n");
   t.notMatch(text, "secret");
 });

@@ -95,6 +95,8 @@ def say(req, name, times="1"):
 `;
 for (const name of ["index", "hello", "admin", "by-address"]) write(`www/pub/${name}.py`, python);
 write("www/pub/page.psp", "<p><%= 'PASSWORD' %></p>");
+write("www/ht/.htaccess", "SetHandler mod_python\nPythonHandler ht\n");
+write("www/ht/ht.py", "def handler(req): pass\n");
 write("www/html/page.html", "<p><%= 'PASSWORD' %></p>");
 write("www/html/other.htm", "other");
 write("www/pub/secret.inner", "<p>PASSWORD</p>");
@@ -133,6 +135,8 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/pub/hello.py/say?name=Ann", 501],
     ["/pub/", 501],
     ["/pub/page.psp", 501],
+    ["/ht/a", 501],
+    ["/ht/ht.py", 501],
     ["/html/page.html", 501],
     ["/html/other.htm", 200],
     ["/pub/secret.inner", 403],

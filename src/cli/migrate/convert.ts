@@ -241,13 +241,17 @@ export class Conversion {
       this.edits.byHand(directive, text);
     }
     for (const [each, found] of places ?? []) {
+      for (const { path } of found) {
+        this.trees.push({ path, ...tree });
+        this.directories.add(path);
+      }
+      // Virtual hosts inherit the rules of the main server, and have files of their own.
+      if (found.length === 0 || (!each.main && this.model.hosts.length > 1)) continue;
       const all = this.model.otherPlaces(each);
       const rules = this.addresses.get(each) ?? new Set();
       this.addresses.set(each, rules);
       for (const place of found) {
         for (const rule of addressRules(place, tree, all)) rules.add(rule);
-        this.trees.push({ path: place.path, ...tree });
-        this.directories.add(place.path);
       }
     }
   }

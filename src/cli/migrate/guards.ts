@@ -43,8 +43,14 @@ export function convertGuards(
   if (authen.length > 0) {
     edits.replace(authen[0]!, ...uses("TsAuthenHandler", lists(authen)));
     if (!isAsking && requires(section).length === 0) noRequire(authen[0]!, edits);
+    nameFallback(authen[0]!, section, edits);
   }
-  if (authz.length > 0) edits.replace(authz[0]!, ...uses("TsAuthzHandler", lists(authz)));
+  if (authz.length > 0) {
+    edits.replace(authz[0]!, ...uses("TsAuthzHandler", lists(authz)));
+    if (requires(section).some((each) => !/^valid-user$/i.test(each.args))) {
+      edits.byHand(authz[0]!, "the Require lines must hold, too; an OK was enough in mod_python");
+    }
+  }
   for (const each of [access, authen, authz].flatMap(([, ...rest]) => rest)) {
     edits.replace(each, "# in the directive above");
   }
@@ -104,6 +110,18 @@ function convertForeign(
     first,
     "access handlers and the users of another module cannot be combined in one section: write one TsAuthzHandler that calls them",
   );
+}
+
+/** In mod_python, users whom the handler did not know were those of the next module. */
+function nameFallback(directive: SourceDirective, { content }: Section, edits: Edits): void {
+  const other = content.find(
+    (each) =>
+      (isNamed(each, "AuthUserFile") && !each.args.includes("/dev/null")) ||
+      (isNamed(each, "AuthBasicProvider", "AuthDigestProvider") && !/^file$/i.test(each.args)),
+  );
+  if (!other) return;
+  const text = `${other.name} is not asked any more; for a password file, add mod_ts/htpasswd as a second handler`;
+  edits.byHand(directive, text);
 }
 
 function noRequire(directive: SourceDirective, edits: Edits): void {

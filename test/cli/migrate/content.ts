@@ -57,3 +57,25 @@ PythonHandler mod_python.publisher
   );
   t.end();
 });
+
+t.test("virtual hosts do not inherit rules for files of the main server", (t) => {
+  const { text } = migrateText(
+    t,
+    `DocumentRoot "\${SITE}/www"
+<Directory "\${SITE}/www">
+AddHandler mod_python .py
+PythonHandler mod_python.publisher
+</Directory>
+<VirtualHost *:80>
+DocumentRoot "\${SITE}/other"
+</VirtualHost>
+<VirtualHost *:81>
+ServerName same
+</VirtualHost>
+`,
+  );
+  const lines = linesOf(text);
+  t.equal(lines.filter((line) => line.startsWith("AliasMatch")).length, 1);
+  t.match(lines[lines.indexOf("<VirtualHost *:81>") + 1], /^AliasMatch .* "\$\{SITE\}\/www\//);
+  t.end();
+});

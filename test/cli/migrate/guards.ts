@@ -66,7 +66,16 @@ t.test("authentication without a Require line is closed, and said", (t) => {
   t.end();
 });
 
+t.test("a second authentication, which mod_python asked after a DECLINED, is named", (t) => {
+  const lines = "PythonAuthenHandler a\nAuthType Basic\nRequire valid-user\n";
+  t.equal(section(t, `${lines}AuthUserFile /etc/users`).hand, 1);
+  t.equal(section(t, `${lines}AuthBasicProvider ldap`).hand, 1);
+  t.equal(section(t, `${lines}AuthUserFile /dev/null`).hand, 0);
+  t.end();
+});
+
 t.test("authorization", (t) => {
+  t.equal(section(t, "PythonAuthzHandler a\nAuthType Basic\nRequire group b").hand, 1);
   t.same(
     section(t, "PythonAuthzHandler a\nAuthType Basic\nAuthUserFile /x\nRequire valid-user")
       .lines[0],

@@ -84,10 +84,10 @@ export class Conversion {
       if (!each.isSection) continue;
       if (isNamed(each, "VirtualHost")) {
         this.#visit(each.children, source, undefined, this.model.hostOf(each) ?? host);
-      } else if (isNamed(each, "Limit", "LimitExcept")) {
-        this.#refuseLimited(each);
+      } else if (!isConditional(each) && !this.model.sectionOf(each)) {
+        this.#refuseInside(each);
       } else {
-        const inner = isConditional(each) ? section : (this.model.sectionOf(each) ?? section);
+        const inner = this.model.sectionOf(each) ?? section;
         if (inner && inner !== section) this.#convertSection(each, inner);
         this.#visit(each.children, source, inner, host);
       }
@@ -107,13 +107,11 @@ export class Conversion {
     if (this.hasGuards) closeOverlap(directive, section, this.model, this.edits);
   }
 
-  #refuseLimited(directive: SourceDirective): void {
+  /** `<Limit>`, `<Proxy>`. */
+  #refuseInside(directive: SourceDirective): void {
     for (const each of ownOf(directive.children).filter(isPython)) {
-      this.edits.close(
-        each,
-        "directives of mod_ts do not depend on the method: test req.method in the handler",
-        ["Require all denied"],
-      );
+      const text = `not possible in <${directive.name}>: write a <Location>, and test req.method in the handler`;
+      this.edits.close(each, text, ["Require all denied"]);
     }
   }
 

@@ -44,7 +44,9 @@ const notPorted = `function notPorted(name: string, status = 501): HttpError {
 function exported(needed: NeededExport, { classes, functions }: PythonModule): string {
   const [first = "", ...rest] = needed.path.split(".");
   const method = rest.at(-1) ?? needed.phase?.name ?? "handler";
-  const line = functions.find(({ name }) => [first, needed.phase?.python].includes(name))?.line;
+  const isDefault = needed.path === needed.phase?.name;
+  const old = isDefault ? needed.phase?.python : first;
+  const line = functions.find(({ name }) => name === old)?.line;
   const comment = line === undefined ? "" : `/** Line ${line} of the Python module. */\n`;
   if (classes.includes(first)) {
     return `${comment}export class ${first} {\n  ${method}(${signature(needed)} {\n    ${body(needed)}\n  }\n}\n`;

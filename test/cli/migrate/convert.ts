@@ -61,6 +61,7 @@ t.test("what cannot be converted is closed", (t) => {
     ["<VirtualHost *:79>\nPythonConnectionHandler finger\n</VirtualHost>", "AuthMerging And"],
     ["<Location /x>\nPythonHandlerModule unknown\n</Location>", "Require all denied"],
     ["<Location /x>\nSetHandler mod_python\n</Location>", "Require all denied"],
+    ['<Proxy "http://a.example/">\nPythonAccessHandler a\n</Proxy>', "Require all denied"],
     ["<Location /x>\nPythonUnknown On\n</Location>", "Require all denied"],
     [
       "<Location /x>\n<Limit POST>\nPythonAuthenHandler a\n</Limit>\n</Location>",

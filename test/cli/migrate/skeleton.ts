@@ -72,6 +72,8 @@ t.test("handlers refuse, log handlers do not stop anything", async (t) => {
     501,
   );
   t.equal(module["logHandler"]?.({}), 0);
+  t.match(text, /Line 1 of the Python module\. \*\/\nexport function handler/);
+  t.notMatch(text, /\*\/\nexport (?:class Site|const deep|function mask)/);
   t.match(text, /export class Site \{\n {2}page\(/);
   t.match(text, /export const deep = \{ er: \{\n {2}fn\(/);
 });

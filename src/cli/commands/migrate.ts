@@ -113,7 +113,7 @@ function count(number: number, noun: string): string {
 function nextSteps(directory: string, hasTrees: boolean): string[] {
   return [
     "",
-    `Written to ${directory}. Next:`,
+    `Written to ${directory}; the user of the sidecar must be able to read it. Next:`,
     "  1. Read the configuration there: every place that needs a hand has a comment # mod_ts.",
     `  2. mod-ts conf ${directory} --install`,
     "  3. Replace the configuration of mod_python by the new one, and remove its lines from .htaccess files.",

@@ -59,7 +59,7 @@ export function migrate(file: string, serverRoot: string | undefined): Migration
   const settings = {
     path: "mod-ts.config.ts",
     text: sidecarConfig(needs, directories),
-    mode: 0o600,
+    mode: 0o644,
   };
   const files = [config, settings, ...modules, ...trees];
   const served = servedDirectories(conversion.model);

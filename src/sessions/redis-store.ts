@@ -1,7 +1,6 @@
-/** Sessions in Redis, using `ioredis`: one hash each, which expires by itself. */
+/** Sessions in Redis, one hash each, which expires by itself. */
 import type { Redis } from "ioredis";
-import { loadPackage } from "../base/optional-package.ts";
-import { log } from "../base/log.ts";
+import { connectRedis } from "../base/redis.ts";
 import {
   abandonedAfter,
   type Found,
@@ -10,9 +9,6 @@ import {
   type SessionRecord,
   type SessionStore,
 } from "./session-store.ts";
-
-/** To connect, and for each command. */
-const commandTimeoutMs = 2000;
 
 const fields = "'lock', 'created', 'accessed', 'timeout', 'expires', 'data'";
 
@@ -39,23 +35,13 @@ interface Scripts {
   modtsRename(key: string, to: string): Promise<number>;
 }
 
-/** Connects in the background; commands wait for the connection, within limits. */
 export async function openRedisStore(source: string): Promise<SessionStore> {
-  const ioredis = await loadPackage<typeof import("ioredis")>("ioredis", "sessions in Redis");
-  const redis = new ioredis.default(source, {
-    connectTimeout: commandTimeoutMs,
-    commandTimeout: commandTimeoutMs,
-    maxRetriesPerRequest: 1,
-    retryStrategy: (times) => Math.min(times * 100, commandTimeoutMs),
-    scripts: {
-      modtsTake: { lua: scripts.take, numberOfKeys: 1 },
-      modtsUpdate: { lua: scripts.update, numberOfKeys: 1 },
-      modtsRename: { lua: scripts.rename, numberOfKeys: 2 },
-    },
+  const redis = await connectRedis<Scripts>(source, "sessions in Redis", {
+    modtsTake: { lua: scripts.take, numberOfKeys: 1 },
+    modtsUpdate: { lua: scripts.update, numberOfKeys: 1 },
+    modtsRename: { lua: scripts.rename, numberOfKeys: 2 },
   });
-  // Without a listener, ioredis writes to the console; requests report their errors themselves.
-  redis.on("error", (error) => log("debug", `Redis: ${error.message}`));
-  return new RedisStore(redis as Redis & Scripts);
+  return new RedisStore(redis);
 }
 
 class RedisStore implements SessionStore {

@@ -18,7 +18,7 @@ const store: UserStore = {
   accepts: () => true,
   close: async () => {},
 };
-const guard = new PasswordGuard(new Verifier(store, 60), 0);
+const guard = new PasswordGuard(new Verifier(store, 60), undefined);
 const peer = await startEngine(t, {
   basic: {
     authenHandler: createBasicAuthen(() => guard),

@@ -19,7 +19,10 @@ export interface LoginDirectories {
   readonly state: string;
 }
 
-const keys = "location store title lifetime max_lifetime attempts key_file state secure".split(" ");
+const keys =
+  "location store title lifetime max_lifetime attempts limits limits_file key_file state secure".split(
+    " ",
+  );
 
 export class LoginRealm {
   readonly location: string;
@@ -49,7 +52,8 @@ export class LoginRealm {
       idle: options.number("lifetime", 8 * 3600, [60, 366 * 86_400]),
       total: options.number("max_lifetime", 7 * 86_400, [60, 366 * 86_400]),
     };
-    this.guard = new PasswordGuard(this.verifier, options.number("attempts", 10, [1, 1000]));
+    const scope = `login ${this.location} ${this.verifier.store.name}`;
+    this.guard = new PasswordGuard(this.verifier, stores.limits(options, scope, 1));
     const { directory, run } = directories;
     this.tickets = new TicketStore(run);
     const state = resolve(directory, options.text("state") ?? directories.state);

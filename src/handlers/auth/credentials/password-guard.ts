@@ -8,30 +8,18 @@ import { counter } from "../../../base/counts.ts";
 import { refusalChannel, type RefusalRecord } from "../../../base/channels.ts";
 import { internals } from "../../../request/internals.ts";
 import type { ApacheRequest } from "../../../request/request.ts";
-import { addressKey, RateLimit } from "./rate-limit.ts";
+import type { AttemptLimits } from "./attempt-limits.ts";
+import { addressKey } from "./rate-limit.ts";
 import type { Verdict, Verifier } from "./verifier.ts";
-
-/** Seconds until a user, and a client, has another attempt. */
-const userRefill = 60;
-const clientRefill = 6;
-/** An office may share one address. */
-const usersPerClient = 5;
-
-/** Users with the addresses of their last logins; the oldest entry is dropped. */
-const familiarLimit = 10_000;
 
 export class PasswordGuard {
   readonly verifier: Verifier;
-  readonly #byUser: RateLimit | undefined;
-  readonly #byClient: RateLimit | undefined;
-  readonly #familiar = new Set<string>();
+  readonly #limits: AttemptLimits | undefined;
 
-  /** @param attempts for one user, before there is one a minute; 0 is unlimited */
-  constructor(verifier: Verifier, attempts: number) {
+  /** @param limits none: unlimited */
+  constructor(verifier: Verifier, limits: AttemptLimits | undefined) {
     this.verifier = verifier;
-    if (attempts === 0) return;
-    this.#byUser = new RateLimit(attempts, userRefill);
-    this.#byClient = new RateLimit(attempts * usersPerClient, clientRefill);
+    this.#limits = limits;
   }
 
   /**
@@ -45,13 +33,11 @@ export class PasswordGuard {
   ): Promise<{ readonly hash: string } | { readonly hash?: undefined; readonly wait: number }> {
     const client = addressKey(req.useragentIp);
     const name = user.slice(0, 255);
-    // Attack: guesses lock out the owner. Addresses from which the user has logged in count apart.
-    const pair = `${client} ${name}`;
-    const key = this.#familiar.has(pair) ? pair : name;
+    const attempt = this.#limits?.begin(client, name);
     let wait = 0;
-    const verdict = await this.verifier.verify(user, password, (isCached) => {
+    const verdict = await this.verifier.verify(user, password, async (isCached) => {
       // Before the hash is computed, since many attempts may come at the same moment.
-      wait = this.#byClient?.take(client, isCached) || this.#byUser?.take(key, isCached) || 0;
+      wait = (await attempt?.take(isCached)) ?? 0;
       return wait === 0;
     });
     if (verdict.result !== "right") {
@@ -59,20 +45,11 @@ export class PasswordGuard {
       return { wait };
     }
     if (!verdict.isCached) {
-      this.#byClient?.giveBack(client);
-      this.#byUser?.giveBack(key);
-      this.#remember(pair);
+      attempt?.succeed();
       const { uri } = req[internals].context;
       req.logError(`user ${name}: authentication succeeded for "${uri}"`, "info");
     }
     return { hash: verdict.hash };
-  }
-
-  #remember(pair: string): void {
-    this.#familiar.delete(pair);
-    const [oldest] = this.#familiar;
-    if (this.#familiar.size >= familiarLimit) this.#familiar.delete(oldest as string);
-    this.#familiar.add(pair);
   }
 }
 

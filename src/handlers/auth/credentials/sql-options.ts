@@ -12,6 +12,7 @@
  * | `mod_ts.sql.legacy`          | `md5`, `sha1` or both: accepted unsalted hashes                |
  * | `mod_ts.sql.upgrade`         | `On`: older hashes are replaced by argon2id at login           |
  * | `mod_ts.sql.cache`           | seconds to cache a verified password; 60 by default            |
+ * | `mod_ts.sql.limits`          | `redis://…`: attempts of all workers and machines count together |
  * | `mod_ts.sql.seed`            | SQL that fills a SQLite file which does not exist yet          |
  */
 import { readFileSync } from "node:fs";
@@ -50,7 +51,7 @@ export interface SqlOptions {
 }
 
 const keys =
-  "dsn dsn_file table user_column password_column query legacy upgrade cache attempts seed".split(
+  "dsn dsn_file table user_column password_column query legacy upgrade cache attempts limits limits_file seed".split(
     " ",
   );
 

@@ -1,10 +1,13 @@
 /** Stores of users in the Apache configuration, each opened once in a process. */
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { getOrCreate } from "../../../base/cache.ts";
 import { type Dictionary, SectionOptions } from "../../../base/options.ts";
 import { GroupFile } from "./files.ts";
 import { HtpasswdStore } from "./htpasswd-store.ts";
 import { createSqlStore } from "./sql-store.ts";
+import { type AttemptLimits, LocalLimits, SharedLimits } from "./attempt-limits.ts";
+import { SharedAttempts } from "./shared-attempts.ts";
 import { PasswordGuard } from "./password-guard.ts";
 import { type UserStore, Verifier } from "./verifier.ts";
 
@@ -20,6 +23,8 @@ export class Stores {
   readonly #byOptions = new WeakMap<Dictionary, Map<StoreKind, PasswordGuard>>();
   readonly #guards = new Map<string, PasswordGuard>();
   readonly #groups = new Map<string, GroupFile>();
+  /** By URL. */
+  readonly #shared = new Map<string, SharedAttempts>();
 
   /** @param folder absolute base of relative file names */
   constructor(folder: string) {
@@ -46,21 +51,36 @@ export class Stores {
     return getOrCreate(this.#groups, path, () => new GroupFile(path));
   }
 
+  /**
+   * The limits in the options `attempts` and `limits`; undefined if there are none. Throws `MODTS_BAD_OPTION`.
+   * @param scope what is attempted
+   */
+  limits(options: SectionOptions, scope: string, least = 0): AttemptLimits | undefined {
+    const attempts = options.number("attempts", 10, [least, 1000]);
+    const source = readLimits(options, this.#folder);
+    if (attempts === 0) return undefined;
+    if (source === undefined) return new LocalLimits(attempts);
+    const shared = getOrCreate(this.#shared, source, () => new SharedAttempts(source));
+    return new SharedLimits(attempts, scope, shared);
+  }
+
   async close(): Promise<void> {
-    const open = [...this.#guards.values()];
+    const open = [...this.#guards.values()].map(({ verifier }) => verifier.store);
+    const all = [...open, ...this.#shared.values()];
     this.#guards.clear();
-    await Promise.all(open.map(({ verifier }) => verifier.store.close()));
+    this.#shared.clear();
+    await Promise.all(all.map((each) => each.close()));
   }
 
   #open(kind: StoreKind, values: Dictionary): PasswordGuard {
     const options = new SectionOptions(values, kind);
     const store = kind === "sql" ? createSqlStore(values, this.#folder) : this.#htpasswd(options);
     const verifier = new Verifier(store, options.number("cache", 60, [0, 86_400]));
-    return new PasswordGuard(verifier, options.number("attempts", 10, [0, 1000]));
+    return new PasswordGuard(verifier, this.limits(options, `${kind} ${store.name}`));
   }
 
   #htpasswd(options: SectionOptions): UserStore {
-    options.allowOnly("file", "cache", "attempts", "groups", "require_group");
+    options.allowOnly(..."file cache attempts limits limits_file groups require_group".split(" "));
     const names = options.words("file");
     if (names.length === 0) options.fail("file", "missing; name an htpasswd file");
     return new HtpasswdStore(names.map((name) => resolve(this.#folder, name)));
@@ -72,5 +92,21 @@ export class Stores {
       this.#guards.delete(key);
       return void verifier.store.close();
     }
+  }
+}
+
+function readLimits(options: SectionOptions, folder: string): string | undefined {
+  const file = options.text("limits_file");
+  const key = file === undefined ? "limits" : "limits_file";
+  const source = file === undefined ? options.text(key) : readText(options, resolve(folder, file));
+  if (source === undefined || /^rediss?:\/\//.test(source)) return source;
+  return options.fail(key, "must begin with redis:// or rediss://");
+}
+
+function readText(options: SectionOptions, file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (error) {
+    return options.fail("limits_file", (error as Error).message);
   }
 }

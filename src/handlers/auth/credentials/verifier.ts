@@ -65,7 +65,7 @@ export class Verifier {
   async verify(
     user: string,
     password: string,
-    mayGuess: (isCached: boolean) => boolean = () => true,
+    mayGuess: (isCached: boolean) => boolean | Promise<boolean> = () => true,
   ): Promise<Verdict> {
     if (!isUserName(user)) return { result: "unknown" };
     const hash = await this.store.find(user);
@@ -74,7 +74,7 @@ export class Verifier {
     const ticket = this.#ticket(user, password, hash ?? "");
     const cached = this.#cached(ticket);
     if (cached === false) return refused;
-    if (!mayGuess(cached === true)) return { result: "limited" };
+    if (!(await mayGuess(cached === true))) return { result: "limited" };
     if (cached && counts) return { result: "right", hash, isCached: true };
     const isRight = await compare(counts ? hash : this.store.decoy(), password);
     if (!isRight || !counts) {

@@ -4,6 +4,7 @@ import t, { type Test } from "tap";
 import { refusalChannel, type RefusalRecord } from "../../../../src/base/channels.ts";
 import { dummyHash } from "../../../../src/base/password-hash.ts";
 import { createBasicAuthen } from "../../../../src/handlers/auth/basic.ts";
+import { LocalLimits } from "../../../../src/handlers/auth/credentials/attempt-limits.ts";
 import { PasswordGuard } from "../../../../src/handlers/auth/credentials/password-guard.ts";
 import { type UserStore, Verifier } from "../../../../src/handlers/auth/credentials/verifier.ts";
 import { type GatewayReply, startEngine } from "../../../fixtures/gateway.ts";
@@ -18,7 +19,10 @@ const store: UserStore = {
 };
 
 async function start(t: Test, attempts: number, cacheSeconds = 0) {
-  const guard = new PasswordGuard(new Verifier(store, cacheSeconds), attempts);
+  const guard = new PasswordGuard(
+    new Verifier(store, cacheSeconds),
+    attempts === 0 ? undefined : new LocalLimits(attempts),
+  );
   const handlers = { authenHandler: createBasicAuthen(() => guard), handler: () => 0 };
   const engine = await startEngine(t, { guard: handlers });
   const ask = (user: string, password: string, remoteAddress = "192.0.2.7") => {

@@ -25,6 +25,8 @@ t.test("what is wrong stays wrong", async (t) => {
     { "mod_ts.htpasswd.file": "" },
     { "mod_ts.htpasswd.file": "users", "mod_ts.htpasswd.cache": "x" },
     { "mod_ts.htpasswd.file": "users", "mod_ts.htpasswd.attempts": "-1" },
+    { "mod_ts.htpasswd.file": "users", "mod_ts.htpasswd.limits": "http://127.0.0.1" },
+    { "mod_ts.htpasswd.file": "users", "mod_ts.htpasswd.limits_file": "nowhere" },
   ] as Record<string, string>[]) {
     t.throws(() => stores.guard("htpasswd", options), { code: "MODTS_BAD_OPTION" });
     t.throws(() => stores.guard("htpasswd", options), { code: "MODTS_BAD_OPTION" });

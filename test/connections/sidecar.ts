@@ -22,6 +22,7 @@ const [echo, secure, redis] = [
   await freePort("127.0.0.1"),
   await freePort("127.0.0.1"),
 ];
+const unused = await freePort("127.0.0.1");
 const { cert, key } = createCertificate(folder, "localhost");
 mkdirSync(join(folder, "handlers"));
 for (const name of ["echo.ts", "redis.ts"]) {
@@ -49,7 +50,12 @@ const configure = (next: object): void =>
 configure(config);
 
 const running = new Running("start", folder);
-t.teardown(() => running.child.kill("SIGKILL"));
+t.teardown(async () => {
+  running.child.kill("SIGKILL");
+  // The successor, where a test has failed.
+  const status = await askStatus(config.run).catch(() => undefined);
+  if (status) process.kill(status.pid, "SIGKILL");
+});
 await running.logged(`redis: listening on 127.0.0.1:${redis}`);
 
 const open = (): Socket => connect(echo, "127.0.0.1");
@@ -108,7 +114,7 @@ t.test("a reload ends open connections, and refuses none", async (t) => {
   client.write("before\n");
   await heard(client);
   const { echo: kept, own: other } = config.connections;
-  const moved = { ...config.connections.redis, port: 1 };
+  const moved = { ...config.connections.redis, port: unused };
   configure({ ...config, connections: { echo: kept, own: other, redis: moved } });
   const { code, stdout, stderr } = await modTs("reload", folder);
   t.equal(code, 0, stderr);

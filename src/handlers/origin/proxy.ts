@@ -7,7 +7,7 @@
  */
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { createProxyServer } from "http-proxy";
 import { ModTsError } from "../../base/errors.ts";
@@ -119,12 +119,14 @@ export class Proxy {
 
   #open(peer: Peer, { method, path, headers }: UpstreamRequest, keep: boolean): http.ClientRequest {
     const { target, servername, unverified } = peer;
+    const to = { ...target, method, path, headers };
+    if (!keep && target.protocol === "http:") {
+      // Without an agent of its own, a fifth less work for Node.
+      return http.request({ ...to, createConnection: () => openSocket(target) });
+    }
     const { request } = target.protocol === "https:" ? https : http;
     return request({
-      ...target,
-      method,
-      path,
-      headers,
+      ...to,
       servername,
       rejectUnauthorized: !unverified,
       agent: keep && this.#agents[target.protocol],
@@ -159,6 +161,11 @@ export class Proxy {
       void server.ws(message, socket, { target: peer.target, agent: false }, head);
     });
   }
+}
+
+function openSocket({ socketPath, hostname, port }: Target): Socket {
+  if (socketPath !== undefined) return connect(socketPath);
+  return connect({ host: hostname, port: Number(port), noDelay: true });
 }
 
 const repeatableMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);

@@ -13,15 +13,15 @@ const keys: Readonly<Record<string, string>> = {
   fetch: "application base",
   form: "field_bytes fields file_bytes files memory_bytes name_bytes require_length",
   "forward-auth": "ask_host groups groups_separator headers host login preset scheme timeout url user",
-  htpasswd: "attempts cache file groups require_group",
+  htpasswd: "attempts cache file groups limits limits_file require_group",
   jwt: "algorithms audience cache claims cookie groups groups_claim header issuer jwks key require secret timeout tolerance type user",
-  login: "attempts key_file lifetime location max_lifetime secure state store title",
+  login: "attempts key_file lifetime limits limits_file location max_lifetime secure state store title",
   node: "application base",
   origin: "apache preserve_host strip timeout url",
   session: "domain lock_timeout max_bytes max_lifetime name path realm same_site secure store store_file table timeout",
   status: "allow",
   ticket: "lifetime scope secure",
-  sql: "attempts cache dsn dsn_file legacy password_column query seed table upgrade user_column",
+  sql: "attempts cache dsn dsn_file legacy limits limits_file password_column query seed table upgrade user_column",
 };
 
 /** E.g. `mod_ts.htpasswd.file`; names without the prefix belong to users. */

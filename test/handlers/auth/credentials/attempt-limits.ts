@@ -11,8 +11,9 @@ t.test("an attempt that succeeded is none, and its address counts apart", async 
   const first = limits.begin("192.0.2.7", "ann");
   t.equal(first.take(false), 0);
   first.succeed();
-  for (const expected of [0, 0, 60]) {
-    t.equal(limits.begin("192.0.2.8", "ann").take(false), expected, "somebody else");
+  for (const isLimited of [false, false, true]) {
+    const wait = limits.begin("192.0.2.8", "ann").take(false);
+    t.equal(Number(wait) > 0, isLimited, "somebody else");
   }
   t.equal(limits.begin("192.0.2.7", "ann").take(false), 0, "the owner");
 });
@@ -23,7 +24,9 @@ t.test("without Redis, each worker counts by itself, and lets nobody guess", asy
   const limits = new SharedLimits(2, "test", shared);
   const guess = () => limits.begin("192.0.2.8", "ann").take(false);
   t.same([await guess(), await guess()], [0, 0]);
-  t.equal(await guess(), 60);
+  // Waiting for Redis takes time.
+  const wait = await guess();
+  t.ok(wait > 0 && wait <= 60, `${wait} s`);
   const other = limits.begin("192.0.2.7", "john");
   t.equal(await other.take(false), 0);
   other.succeed();

@@ -397,6 +397,12 @@ t.test("what apache.md says of .htaccess works", async (t) => {
   ]);
 });
 
+t.test("operations.md shows the file for logrotate", (t) => {
+  const shown = fences(read("docs/operations.md")).map(({ text }) => text);
+  t.ok(shown.includes(read("deploy/logrotate/mod-ts")));
+  t.end();
+});
+
 t.test("systemd understands the units", (t) => {
   const units = readdirSync(join(project, "docs"))
     .filter((name) => /\.(?:service|socket)$/.test(name))

@@ -40,6 +40,7 @@ export class Conversion {
   readonly needs: SidecarNeeds = {
     pools: new Set(),
     preload: new Set(),
+    connections: new Map(),
     hasGuards: false,
     hasFilters: false,
     hasLogs: false,

@@ -135,6 +135,10 @@ function sidecarConfig(needs: SidecarNeeds, directories: readonly string[]): str
     ...(pools.length > 0 ? [`pools: { main: { workers: 2 }, ${pools.join(", ")} },`] : []),
     ...(needs.preload.size > 0 ? [`preload: ${list(needs.preload)},`] : []),
     ...(needs.isManual ? ['reload: { freshness: "manual" },'] : []),
+    ...[...needs.connections].map(
+      ([run, port]) =>
+        `// connections: { ${JSON.stringify(run.replace(/\W.*/, ""))}: { run: ${JSON.stringify(run)}, port: ${port} } },`,
+    ),
     ...(needs.hasFilters
       ? [
           "// Callbacks, for filters and for the phases before the content: the address of this Apache.",

@@ -20,7 +20,7 @@ export interface NeededExport {
   readonly path: string;
   /** Undefined for a filter, and for what `PythonImport` calls. */
   readonly phase: PythonPhase | undefined;
-  readonly kind: "handler" | "filter" | "function";
+  readonly kind: "handler" | "filter" | "connection" | "function";
 }
 
 export interface NeededModule {
@@ -54,13 +54,22 @@ export class Modules {
   }
 
   filter(handler: string, directories: readonly string[], direction: "input" | "output"): string {
+    return this.#unphased(handler, directories, `${direction}Filter`, "filter");
+  }
+
+  connection(handler: string, directories: readonly string[]): string {
+    return this.#unphased(handler, directories, "connectionHandler", "connection");
+  }
+
+  #unphased(
+    handler: string,
+    directories: readonly string[],
+    name: string,
+    kind: "filter" | "connection",
+  ): string {
     const [python = "", path] = handler.split("::");
-    const name = path ?? `${direction}Filter`;
-    const { file } = this.#need(python, directories, {
-      path: name,
-      phase: undefined,
-      kind: "filter",
-    });
+    const needed = { path: path ?? name, phase: undefined, kind };
+    const { file } = this.#need(python, directories, needed);
     return path === undefined ? file : `${file}::${path}`;
   }
 

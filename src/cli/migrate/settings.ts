@@ -11,6 +11,8 @@ import { dropped, isPython } from "./python-directives.ts";
 export interface SidecarNeeds {
   readonly pools: Set<string>;
   readonly preload: Set<string>;
+  /** Ports by the handler of their connections. */
+  readonly connections: Map<string, number>;
   hasGuards: boolean;
   hasFilters: boolean;
   hasLogs: boolean;
@@ -124,14 +126,16 @@ function convertImport(
 /** Files of a host that spoke another protocol were never served over HTTP. */
 function closeHost(
   directive: SourceDirective,
-  _: unknown,
-  { conversion: { edits }, host }: SettingPlace,
+  [handler = ""]: readonly string[],
+  { conversion: { edits, modules, needs }, directories, host }: SettingPlace,
 ): void {
+  const port = Number(/:(\d+)/.exec(host.directive?.args ?? "")?.[1] ?? 0);
+  needs.connections.set(modules.connection(handler, directories), port);
   const where = host.directive ? "this virtual host" : "this server";
   const [, ...rest] = denyAll;
   edits.close(
     directive,
-    `mod_ts has no connection handlers, and Apache would serve the files of ${where} over HTTP. Let a program of its own listen on the port`,
+    `Apache would serve the files of ${where} over HTTP. Delete it and its Listen, and see connections in mod-ts.config.ts`,
     ['<If "true">', "    AuthMerging And", ...rest],
   );
 }

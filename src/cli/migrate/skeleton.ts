@@ -23,8 +23,8 @@ export function handlerSkeleton(
 
 function moduleOf(from: string, bodies: readonly string[], note = ""): string {
   const refuses = bodies.some((each) => each.includes("notPorted("));
-  const types = ["ApacheRequest", "FormValue"].filter((type) =>
-    bodies.some((each) => each.includes(type)),
+  const types = ["ApacheRequest", "Connection", "FormValue"].filter((type) =>
+    bodies.some((each) => each.includes(`: ${type}`)),
   );
   const imports = [...(refuses ? ["HttpError"] : []), ...types.map((type) => `type ${type}`)];
   const first = imports.length > 0 ? `import { ${imports.join(", ")} } from "mod-ts";\n\n` : "";
@@ -64,6 +64,7 @@ function exported(needed: NeededExport, { classes, functions }: PythonModule): s
 
 function signature({ kind }: NeededExport): string {
   if (kind === "filter") return "_text: string): string";
+  if (kind === "connection") return "_connection: Connection): Promise<void>";
   return kind === "function" ? "): void" : "_req: ApacheRequest): number";
 }
 

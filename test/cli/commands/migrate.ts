@@ -229,6 +229,9 @@ t.test(
   PythonAutoReload Off
 </Location>
 PythonImport warm::start main
+<VirtualHost *:79>
+  PythonConnectionHandler finger
+</VirtualHost>
 `,
     );
     const output = join(folder, "site.mod_ts");

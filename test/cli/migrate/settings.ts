@@ -83,3 +83,15 @@ PythonInterpreter 0x
   t.match(files[1]?.text, /"pool-0x": \{ workers: 1 \}/);
   t.end();
 });
+
+t.test("a connection handler gets a socket of the sidecar, once Apache has left it", (t) => {
+  const { files, notes } = migrateText(
+    t,
+    "<VirtualHost *:79>\nPythonConnectionHandler finger\n</VirtualHost>\n",
+  );
+  t.match(files[1]?.text, '  // connections: { "finger": { run: "finger.ts", port: 79 } },\n');
+  const skeleton = files.find(({ path }) => path === "handlers/finger.ts")?.text;
+  t.match(skeleton, "export function connectionHandler(_connection: Connection): Promise<void>");
+  t.match(notes, [{ level: "closed" }]);
+  t.end();
+});

@@ -31,6 +31,8 @@ const sections: Record<string, string> = {
   group: `${htpasswd}\nUse TsOption mod_ts.htpasswd.file "\${FOLDER}/users"
     Use TsAuthzHandler mod_ts/htpasswd\nUse TsOption mod_ts.htpasswd.groups groups
     Use TsOption mod_ts.htpasswd.require_group "none staff"`,
+  either: `${basic}\nUse TsAuthenHandler "office.ts mod_ts/htpasswd"
+    Use TsOption mod_ts.htpasswd.file users`,
   unset: htpasswd,
   gone: `${htpasswd}\nUse TsOption mod_ts.htpasswd.file nowhere`,
   typo: `${htpasswd}\nUse TsOption mod_ts.htpasswd.file users\nUse TsOption mod_ts.htpasswd.fille users`,
@@ -58,6 +60,13 @@ const apache = await startApache(t, {
     users,
     groups: "# who is who\nstaff: ann\nstaff: sha\n",
     "seed.sql": seed,
+  },
+  handlers: {
+    "office.ts": `export function authenHandler(req) {
+      if (req.args !== "office") return -1;
+      req.user = "office";
+      return 0;
+    }`,
   },
 });
 const inFolder = (name: string): string => join(apache.folder, name);
@@ -92,6 +101,15 @@ t.test("a file of htpasswd", async (t) => {
   t.notMatch(log, /secret/);
   const line = / john \[.*\/file\/a\.txt HTTP\/1.1" 200/;
   t.match(await until(apache.accessLog, line), line);
+});
+
+t.test("an access rule or a login: the first handler that knows a user decides", async (t) => {
+  t.equal((await apache.request("/either/a.txt?office")).status, 200, "without a password");
+  t.equal(await ask("either"), 401);
+  t.equal(await ask("either", "ann"), 200);
+  t.equal(await ask("either", "ann", "wrong"), 401);
+  const line = / office \[.*\/either\/a\.txt\?office HTTP\/1.1" 200/;
+  t.match(await until(apache.accessLog, line), line, "it names a user for the log");
 });
 
 t.test("guesses are limited, and logged as fail2ban reads them", async (t) => {

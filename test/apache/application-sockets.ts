@@ -28,6 +28,7 @@ const apache = await startApache(t, {
     ${application("/fastify", "fastify", "fastify.ts")}
     <Location /fetch>
       Use TsHandler fetch.ts
+      Header always set Upgrade websocket "expr=%{REQUEST_STATUS} == 426"
     </Location>
     <Location /echo>
       Use TsOption mod_ts.node.base /echo
@@ -159,7 +160,9 @@ t.test("a fetch application decides by its routes", async (t) => {
   t.equal(await statusOf("/fetch/closed/socket"), 401);
   t.equal(await statusOf("/fetch/page"), 400);
   t.equal(await statusOf("/fetch/none"), 404);
-  t.equal((await apache.request("/fetch/socket/me")).status, 426, "without a handshake");
+  const plain = await apache.request("/fetch/socket/me");
+  t.match(plain, { status: 426, headers: { upgrade: "websocket" } }, "without a handshake");
+  t.notOk((await apache.request("/fetch/page")).headers["upgrade"]);
 });
 
 t.test("a handshake where none is expected, or of another site", async (t) => {

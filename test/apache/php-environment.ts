@@ -1,15 +1,11 @@
 /** What programs behind a guard find in their environment: PHP-FPM, CGI, SSI, and scripts as ErrorDocument. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmodSync, existsSync, writeFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
 import { handlerFile } from "../fixtures/handler-file.ts";
-import { type Apache, startApache } from "../fixtures/httpd.ts";
-import { until } from "../fixtures/until.ts";
+import { startApache } from "../fixtures/httpd.ts";
+import { noPhpFpm, startPhpFpm } from "../fixtures/php-fpm.ts";
 
-const program = "/usr/sbin/php-fpm8.2";
-const skip = existsSync(program) ? false : `${program} is not installed`;
 const secret = "0123456789abcdef";
 
 const php = `<?php header("Content-Type: text/plain");
@@ -28,24 +24,6 @@ const sections: Record<string, string> = {
   ticket: "AuthType mod_ts\nUse TsAuthenHandler guard.ts\nUse TsTicket\nRequire mod_ts_ticket",
   decided: "Use TsFixupHandler guard.ts",
 };
-
-async function startPhp(t: Test, apache: Apache): Promise<void> {
-  const folder = apache.folder;
-  writeFileSync(
-    join(folder, "php-fpm.conf"),
-    `[global]\nerror_log = ${folder}/logs/php.log\ndaemonize = no
-[www]\nuser = www-data\ngroup = www-data\nlisten = ${folder}/php.sock\nlisten.mode = 0666
-pm = static\npm.max_children = 1\n`,
-  );
-  const child = spawn(program, ["-n", "-F", "-R", "-y", join(folder, "php-fpm.conf")], {
-    stdio: "ignore",
-  });
-  t.teardown(async () => {
-    child.kill("SIGTERM");
-    if (child.exitCode === null) await once(child, "exit");
-  });
-  await until(() => String(existsSync(join(folder, "php.sock"))), "true");
-}
 
 const apache = await startApache(t, {
   authorizer: true,
@@ -84,7 +62,7 @@ for (const name of [...Object.keys(sections), "errors"]) {
   chmodSync(join(apache.folder, `htdocs/${name}/env.sh`), 0o755);
 }
 
-if (!skip) await startPhp(t, apache);
+if (!noPhpFpm) await startPhpFpm(t, apache.folder);
 
 /** The policy, the seal, options and the secret; for PHP-FPM also the place of the socket and the grant. */
 const confidential =
@@ -96,7 +74,7 @@ const anonymous = new Set(["access", "decided"]);
 
 t.test(
   "PHP-FPM, CGI, SSI and scripts as ErrorDocument see no policy and no secret",
-  { skip },
+  { skip: noPhpFpm },
   async (t) => {
     for (const name of Object.keys(sections)) {
       const paths = ["php?ann", "sh?ann", "shtml?ann", "php?refuse", "sh?rights", "absent?ann"];
@@ -112,8 +90,12 @@ t.test(
   },
 );
 
-t.test("a user who was named, and none for PHP-FPM where nobody was", { skip }, async (t) => {
-  t.match((await apache.request("/access/env.php?ann")).body, /^REMOTE_USER=ann$/m);
-  t.notMatch((await apache.request("/access/env.php")).body, /^REMOTE_USER=/m, "absent");
-  t.match((await apache.request("/access/env.sh")).body, /^REMOTE_USER=$/m, "empty for CGI");
-});
+t.test(
+  "a user who was named, and none for PHP-FPM where nobody was",
+  { skip: noPhpFpm },
+  async (t) => {
+    t.match((await apache.request("/access/env.php?ann")).body, /^REMOTE_USER=ann$/m);
+    t.notMatch((await apache.request("/access/env.php")).body, /^REMOTE_USER=/m, "absent");
+    t.match((await apache.request("/access/env.sh")).body, /^REMOTE_USER=$/m, "empty for CGI");
+  },
+);

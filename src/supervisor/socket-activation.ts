@@ -11,13 +11,17 @@ interface Wanted {
   readonly transport: string;
 }
 
-/** Names of the sockets that systemd passes, except those of pools and of `connection.name`. */
 const socketNames: Readonly<Record<string, string>> = { authorizer: "guards", decider: "decide" };
 
+/** `FileDescriptorName=` of a socket: the pool for content, `connection.name` for one of the sidecar's own. */
+export function socketName({ pool, transport }: Wanted): string {
+  if (transport.startsWith("connection.")) return transport;
+  return socketNames[transport] ?? pool;
+}
+
 /** The socket of a pool for a protocol. */
-export function givenBySystemd({ pool, transport }: Wanted): GivenSocket | undefined {
-  const name = transport.startsWith("connection.") ? transport : pool;
-  const descriptor = inheritedSocket(socketNames[transport] ?? name);
+export function givenBySystemd(wanted: Wanted): GivenSocket | undefined {
+  const descriptor = inheritedSocket(socketName(wanted));
   return descriptor === undefined ? undefined : { descriptor, isOwned: false };
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import t from "tap";
-import { inheritedSocket } from "../../src/supervisor/socket-activation.ts";
+import { inheritedSocket, socketName } from "../../src/supervisor/socket-activation.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -17,6 +17,15 @@ t.test("names are told apart, and other processes' sockets are left alone", asyn
   t.equal(inheritedSocket("other", passed), undefined);
   t.equal(inheritedSocket("main", { ...passed, LISTEN_PID: "1" }), undefined);
   t.equal(inheritedSocket("main", {}), undefined);
+});
+
+t.test("the name of each kind of socket", async (t) => {
+  const nameOf = (transport: string, pool = "main"): string => socketName({ pool, transport });
+  t.equal(nameOf("gateway"), "main");
+  t.equal(nameOf("gateway", "reports"), "reports");
+  t.equal(nameOf("authorizer"), "guards");
+  t.equal(nameOf("decider"), "decide");
+  t.equal(nameOf("connection.echo"), "connection.echo", "not the socket of its pool");
 });
 
 const program = "/usr/bin/systemd-socket-activate";

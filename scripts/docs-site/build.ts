@@ -60,10 +60,20 @@ function installPackages(): boolean {
   const wanted = readFileSync(join(own, "package-lock.json"), "utf8");
   const stamp = join(own, "node_modules/.mod-ts-lock");
   if (readOr(stamp) === wanted) return true;
-  const npm = process.env["npm_execpath"];
-  const [program, first] = npm ? [process.execPath, [npm]] : ["npm", []];
-  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  if (!run(program, ...first, ...args)) return false;
+  const npmPath = process.env["npm_execpath"];
+  const [program, first] = npmPath ? [process.execPath, [npmPath]] : ["npm", []];
+  const npm = (...args: string[]): boolean =>
+    run(
+      program,
+      ...first,
+      ...args,
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+    );
+  // As in scripts/setup.mjs: the second fills gaps of registries that have some platforms only.
+  if (!npm("ci") && !npm("install", "--no-save")) return false;
   writeFileSync(stamp, wanted);
   return true;
 }

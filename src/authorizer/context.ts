@@ -90,13 +90,26 @@ export function selectPolicy({ policy, params }: AccessQuestion): SelectedPolicy
   const isContentOurs = policy.includes("content");
   const lines = policy.flatMap((line) => {
     const kind = line.slice(0, line.indexOf(" "));
-    if (kind === "option") return [line.replaceAll("%%", "%")];
+    if (kind === "option") return [readFormat(line)];
     if (kind === "debug") return [line];
     if (!phases.has(kind) || (only && kind !== only)) return [];
     return isContentOurs && (kind === "type" || kind === "fixup") ? [] : [line];
   });
   return { lines, judged: lines.filter((line) => !/^(?:option|debug) /.test(line)) };
 }
+
+/** An option as mod_headers passes it to content handlers, so that a guard reads the same. */
+function readFormat(line: string): string {
+  return line.replaceAll(/%%|\\[\\nrt]/g, (escape) => escapes[escape] ?? escape);
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  "%%": "%",
+  "\\\\": "\\",
+  "\\n": "\n",
+  "\\r": "\r",
+  "\\t": "\t",
+};
 
 function onlyPhase(policy: readonly string[], params: Params): PhaseName | undefined {
   if (isAuthorization(params)) return "authz";

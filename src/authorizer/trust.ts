@@ -154,8 +154,11 @@ function readSealed(sealed: string): Sealed {
   return { time, requestLine, uri, pathInfo, file };
 }
 
+/** Each line has a line feed before it. */
 function linesOf(policy: string): string[] {
-  return policy.split("\n").filter(Boolean);
+  const lines = policy.replace(/^\n/, "").split("\n");
+  if (lines.length > 1 && lines.includes("")) throw invalid("a line of the policy is empty");
+  return lines.filter(Boolean);
 }
 
 function decode(field: string): string {

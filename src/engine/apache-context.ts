@@ -207,7 +207,7 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
     if (name === undefined) continue;
     const value = raw[index + 1] as string;
     if (name === "mod-ts-config") directives.push(...splitLines(value));
-    else if (name === "mod-ts-env") environment.push(...value.split(", "));
+    else if (name === "mod-ts-env") environment.push(...value.split(", ").filter(isVariable));
     else if (name !== "mod-ts-context") continue;
     else if (context !== undefined) throw invalid("it stands there twice");
     else context = value;
@@ -215,6 +215,11 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
   const fields = context?.split(";") ?? [];
   const sealed = context?.slice(context.indexOf(";") + 1) ?? "";
   return { fields, sealed, directives, environment, raw };
+}
+
+/** `TsTellGateway` marks that it has told everything. */
+function isVariable(line: string): boolean {
+  return !line.startsWith("told-");
 }
 
 /**

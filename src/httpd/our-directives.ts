@@ -43,9 +43,9 @@ export function readOurs(
 const policyLine = /"MOD_TS_(?:LINE=|POLICY=\$1)((?:\\.|[^"\\])*)"(?: !MOD_TS_TICKET)?$/s;
 
 function readLine(directive: Directive): { line: string; via: OurDirective["via"] } | undefined {
-  if (isNamed(directive, "SetEnvIfExpr")) {
+  if (isNamed(directive, "SetEnvIf", "SetEnvIfExpr")) {
     const [, line = ""] = policyLine.exec(directive.args) ?? [];
-    return line === "" || line === "$1" ? undefined : { line: unescape(line), via: "policy" };
+    return line === "" ? undefined : { line: unescape(line), via: "policy" };
   }
   if (!isNamed(directive, "RequestHeader")) return undefined;
   const [action, name, line = ""] = splitWords(directive.args);

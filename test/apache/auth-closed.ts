@@ -9,7 +9,7 @@ const access = (...names: string[]) =>
 const basic = `AuthType Basic\nAuthName "File"\nAuthBasicProvider file
   AuthUserFile "\${FOLDER}/htpasswd"`;
 const authz = `${basic}\nUse TsAuthzHandler guard.ts`;
-const odd = String.raw`Use TsOption value "a%%20b$1c%%d&e'f"`;
+const odd = String.raw`Use TsOption value "a%%20b$1c%%d&e'f\\\\\\\\n\\g"`;
 
 const sections: Record<string, string> = {
   "no-yes": access("guard.ts::no", "guard.ts::yes"),
@@ -99,7 +99,7 @@ t.test("a guard without a Require line is closed", async (t) => {
 });
 
 t.test("options arrive as written, and nobody is null, in guards and in content", async (t) => {
-  const seen = { value: "a%20b$1c%d&e'f", user: null };
+  const seen = { value: String.raw`a%20b$1c%d&e'f\n\g`, user: null };
   const reply = await ask("options/content");
   t.same(JSON.parse(reply.body), seen);
   t.same(JSON.parse(reply.headers["x-guard"] as string), seen);

@@ -147,6 +147,11 @@ t.test("the lines of a policy that a question is about", async (t) => {
   );
   t.strictSame(selectPolicy(question({}, [...policy, "ask"])).judged, [...guards, ...others]);
   t.strictSame(select(["option a 50%% $1 %20"]), ["option a 50% $1 %20"]);
+  t.strictSame(
+    select([String.raw`option a \\b\c\t`]),
+    ["option a \\b\\c\t"],
+    "as mod_headers reads it",
+  );
 });
 
 t.test("the question that only sets the status", async (t) => {

@@ -73,6 +73,12 @@ t.test("without a seal, or with an old one", async (t) => {
   t.throws(() => check(unsealed), { code: "MODTS_CONTEXT_MISSING" });
   const late = change(good, "MOD_TS_POLICY", (text) => `${text}\noption late 1`);
   t.throws(() => check(late), { code: "MODTS_CONTEXT_MISSING" }, "a line after the seal");
+  const empty = { policy: ["ask", "", "access judge.ts"], secret };
+  t.throws(
+    () => check(sealPairs(pairs, empty)),
+    { code: "MODTS_CONTEXT_INVALID" },
+    "an empty line",
+  );
   const time = apacheTime(new Date(Date.now() - 700_000));
   t.throws(() => check(sealPairs(pairs, { policy, secret, time })), {
     code: "MODTS_CONTEXT_INVALID",

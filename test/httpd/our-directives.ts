@@ -33,7 +33,7 @@ t.test(
 );
 
 t.test("quoted values, and percent signs of mod_headers", async (t) => {
-  const [option] = read(String.raw`SetEnvIfExpr "x" "MOD_TS_LINE=option a \"b\" \\c"`);
+  const [option] = read(String.raw`SetEnvIf Request_URI "/" "MOD_TS_LINE=option a \"b\" \\c"`);
   t.equal(option?.value, String.raw`a "b" \c`);
   const [header] = read(String.raw`RequestHeader append Mod-Ts-Config "\thandler 100%%.ts"`);
   t.equal(header?.value, "100%.ts");
@@ -44,7 +44,6 @@ t.test("other directives of the same modules are none of ours", async (t) => {
     "RequestHeader set Mod-Ts-Config x",
     "RequestHeader append X-Other x",
     'SetEnvIfExpr "x" "OTHER=1"',
-    'SetEnvIfExpr "x" "MOD_TS_POLICY=$1$1"',
   ]) {
     t.same(read(line), [], line);
   }

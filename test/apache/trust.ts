@@ -284,5 +284,9 @@ t.test("where no handler runs, a forged context does not arrive either", async (
   t.equal((await apache.request("/missing.ts", { headers })).status, 403);
   t.strictSame(apache.backend.last().context, []);
   await apache.request("/looked-at", { headers });
-  t.strictSame(apache.backend.last().all("mod-ts-env"), ["told-main="], "not even seen by an earlier phase");
+  t.strictSame(
+    apache.backend.last().all("mod-ts-env"),
+    ["told-main="],
+    "not even seen by an earlier phase",
+  );
 });

@@ -33,6 +33,7 @@ const servers = [
   { name: "PostgreSQL", program: "/usr/bin/pg_ctlcluster", debianPackage: "postgresql" },
   { name: "Redis", program: "/usr/bin/redis-server", debianPackage: "redis-server" },
   { name: "nginx", program: "/usr/sbin/nginx", debianPackage: "nginx-light" },
+  { name: "callgrind", program: "/usr/bin/valgrind", debianPackage: "valgrind" },
   { name: "iproute2", program: "/usr/sbin/ip", debianPackage: "iproute2" },
   { name: "docker-compose", program: "/usr/bin/docker-compose", debianPackage: "docker-compose" },
   { name: "litmus", program: "/usr/bin/litmus", debianPackage: "litmus" },

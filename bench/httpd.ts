@@ -56,7 +56,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     settings: allFeatures,
     conf: hello(options.join("\n")),
     path: "/hello/a/b/c",
-    known: 270,
+    known: 284,
   },
   "hello, 5 nested sections": {
     settings: minimal,

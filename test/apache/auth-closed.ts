@@ -9,7 +9,9 @@ const access = (...names: string[]) =>
 const basic = `AuthType Basic\nAuthName "File"\nAuthBasicProvider file
   AuthUserFile "\${FOLDER}/htpasswd"`;
 const authz = `${basic}\nUse TsAuthzHandler guard.ts`;
-const odd = String.raw`Use TsOption value "a%%20b$1c%%d&e'f\\\\\\\\n\\g"`;
+const odd = String.raw`Use TsOption first one
+Use TsOption second two
+Use TsOption value "a%%20b$1c%%d&e'f\\\\\\\\n\\g"`;
 
 const sections: Record<string, string> = {
   "no-yes": access("guard.ts::no", "guard.ts::yes"),

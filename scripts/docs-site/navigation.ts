@@ -12,7 +12,7 @@ export interface NavigationItem {
 
 /** Names of pages in docs/, without `.md`; a star stands for all that no other line names. */
 const groups: readonly (readonly [string, readonly string[]])[] = [
-  ["Start", ["../README", "tutorial", "installing", "docker", "mod_python"]],
+  ["Start", ["../README", "tutorial", "installing", "docker", "mod_python", "migrating"]],
   [
     "Guides",
     [

@@ -381,20 +381,18 @@ t.test("every Apache snippet passes httpd -t, and mod-ts check", async (t) => {
 });
 
 t.test("what apache.md says of .htaccess works", async (t) => {
-  const [snippet] = snippets("apache").filter(({ info }) => info.includes("htaccess"));
+  const lines = snippets("apache").filter(({ info }) => info.includes("htaccess"));
+  t.equal(lines.length, 2);
   const apache = await startEcho(t, {
-    files: { "htdocs/.htaccess": snippet?.text ?? "", "htdocs/a.txt": "" },
+    files: { "htdocs/.htaccess": lines.map(({ text }) => text).join(""), "htdocs/a.txt": "" },
     conf: `<Directory "\${FOLDER}/htdocs">
       AllowOverride FileInfo
-      Use TsHandler first.ts
+      Use TsHtaccess
     </Directory>`,
   });
   t.equal((await apache.request("/a.txt")).status, 200);
-  t.same(apache.backend.last().all("mod-ts-config"), [
-    "handler first.ts",
-    "handler page.ts",
-    "option greeting hello",
-  ]);
+  t.not(apache.backend.last().context.length, 0, "Apache tells what it knows");
+  t.same(apache.backend.last().all("mod-ts-config"), ["handler page.ts", "option greeting hello"]);
 });
 
 t.test("operations.md shows the file for logrotate", (t) => {

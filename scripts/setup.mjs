@@ -1,8 +1,9 @@
 /**
  * Preparation of a fresh checkout: npm packages; with `--docs` also the documentation site, in the
  * background; with `--unit` also tap's plugins; with `--test`
- * also an Apache httpd and the servers that some tests need. At a terminal it asks before it
- * installs anything outside the checkout. `MOD_TS_INSTALL=yes` or `no` is the answer in advance.
+ * also an Apache httpd and the servers that some tests need; with `--bench` also an Apache httpd and
+ * the tools of benchmarks. At a terminal it asks before it installs anything outside the checkout.
+ * `MOD_TS_INSTALL=yes` or `no` is the answer in advance.
  *
  * Plain JavaScript for old Nodes: a machine's own Node may be too old to run TypeScript, and the
  * `node` package among the dependencies, which brings a current one, is not there before this
@@ -28,12 +29,14 @@ const inProject = (...names) => join(project, ...names);
 const installed = inProject("node_modules", ".package-lock.json");
 const tapStamp = inProject("node_modules", ".mod-ts-tap");
 
+const callgrind = { name: "callgrind", program: "/usr/bin/valgrind", debianPackage: "valgrind" };
+const wrk = { name: "wrk", program: "/usr/bin/wrk", debianPackage: "wrk" };
 const servers = [
   { name: "MariaDB", program: "/usr/sbin/mariadbd", debianPackage: "mariadb-server" },
   { name: "PostgreSQL", program: "/usr/bin/pg_ctlcluster", debianPackage: "postgresql" },
   { name: "Redis", program: "/usr/bin/redis-server", debianPackage: "redis-server" },
   { name: "nginx", program: "/usr/sbin/nginx", debianPackage: "nginx-light" },
-  { name: "callgrind", program: "/usr/bin/valgrind", debianPackage: "valgrind" },
+  callgrind,
   { name: "iproute2", program: "/usr/sbin/ip", debianPackage: "iproute2" },
   { name: "docker-compose", program: "/usr/bin/docker-compose", debianPackage: "docker-compose" },
   { name: "litmus", program: "/usr/bin/litmus", debianPackage: "litmus" },
@@ -58,25 +61,27 @@ const servers = [
   },
 ];
 const isTest = process.argv.includes("--test");
+const isBench = process.argv.includes("--bench");
+const programs = isTest ? servers : [callgrind, wrk];
 
 installPackages();
 if (process.argv.includes("--docs")) buildDocs();
 if (isTest || process.argv.includes("--unit")) buildTap();
-if (isTest) {
+if (isTest || isBench) {
   await askOnce();
   provideHttpd();
-  for (const server of servers) provideServer(server);
+  for (const server of programs) provideServer(server);
 }
 
 /** The answer holds for everything that follows, in child processes, too. */
 async function askOnce() {
   const isInteractive = process.stdin.isTTY && process.stderr.isTTY && !process.env.CI;
   if (process.env.MOD_TS_INSTALL || !isInteractive || process.getuid?.() !== 0) return;
-  const missing = servers.filter(({ program }) => !existsSync(program)).map(({ name }) => name);
+  const missing = programs.filter(({ program }) => !existsSync(program)).map(({ name }) => name);
   if (!isHttpdThere()) missing.unshift("Apache httpd");
   if (missing.length === 0) return;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const question = `mod_ts: install what tests need on this machine: ${missing.join(", ")}? [y/N] `;
+  const question = `mod_ts: install what ${isTest ? "tests" : "benchmarks"} need on this machine: ${missing.join(", ")}? [y/N] `;
   const answer = await new Promise((resolve) => {
     // Ctrl+D is a no.
     terminal.once("close", () => resolve(""));
@@ -147,7 +152,7 @@ function provideHttpd() {
 try { await provideHttpd((text) => console.error("mod_ts: " + text)); }
 catch (error) { console.error("mod_ts: " + error.message); process.exit(1); }`;
   if (runCode(code) !== 0) {
-    fail("the tests need an Apache httpd; see above. npm run test:unit needs none");
+    fail("tests and benchmarks need an Apache httpd; see above. npm run test:unit needs none");
   }
 }
 
@@ -165,7 +170,7 @@ function provideServer({ name, program, debianPackage, module }) {
   const command = `apt-get install -y --no-install-recommends ${debianPackage}`;
   const isRefused = process.env.MOD_TS_INSTALL === "no";
   if (isRefused || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    return say(`${name} is missing; tests with it are skipped (Debian: ${command})`);
+    return say(`${name} is missing; what needs it is skipped (Debian: ${command})`);
   }
   say(`${name} is missing on this machine; installing it: ${command}`);
   // Debian asks this file whether a package may start its service, and 101 means no.
@@ -177,7 +182,7 @@ function provideServer({ name, program, debianPackage, module }) {
   if (ours) rmSync(policy, { force: true });
   // Only the private servers of tests load it, not the Apache of this machine.
   if (module && status === 0) run("a2dismod", ["-q", "-f", module]);
-  if (status !== 0) say(`installation failed; tests with ${name} are skipped`);
+  if (status !== 0) say(`installation failed; what needs ${name} is skipped`);
 }
 
 function npm(args, stderr = "inherit") {

@@ -44,3 +44,24 @@ function fields(pid: number): string[] | undefined {
     return undefined;
   }
 }
+
+/** CPU time of all threads of a process, to the nanosecond (sched-stats of the kernel). */
+export function cpuNanoseconds(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const times = threads.map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`));
+  return times.reduce((sum, text) => sum + Number(text.split(" ")[0]), 0);
+}
+
+/** Memory of a process; what several share is divided among them. */
+export function pssMebibytes(pid: number): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1]) / 1024;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // The thread has ended.
+    return "";
+  }
+}

@@ -34,7 +34,7 @@ export interface Stage {
   /** Starts a program with the Node.js of this process; it ends with the stage. */
   start(...args: string[]): ChildProcess;
   /** Starts the sidecar with the configuration of the folder, or of one below it. */
-  startSidecar(below?: string): ChildProcess;
+  startSidecar(below?: string, program?: string): ChildProcess;
 }
 
 /** Builds the stage, lets `play` use it, and takes it down whatever happens. */
@@ -83,8 +83,8 @@ ${options.conf}
         httpdPid: server.pid,
         httpdVersion: httpd.version,
         start,
-        startSidecar: (below = "") =>
-          start(join(project, "src/cli/cli.ts"), "start", join(folder, below)),
+        startSidecar: (below = "", program = join(project, "src/cli/cli.ts")) =>
+          start(program, "start", join(folder, below)),
       });
     } finally {
       await server.stop();

@@ -21,6 +21,8 @@ export interface PoolOptions {
   observe?: (pid: number, report: WorkerReport | undefined) => void;
   /** Listeners; workers accept on the shared ones themselves. @default none */
   shared?: () => readonly Listener[];
+  /** Run directory, for the compiled code of workers. @default it is not kept */
+  run?: string;
   /** Lets a debugger attach to the one worker of the pool. @default none can */
   inspect?: { port: number; waits: boolean } | undefined;
   /** Called when a worker is started, with the milliseconds that it has until `ready`. */

@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ModTsError } from "../base/errors.ts";
 import type { BrokenModule } from "../base/version-store.ts";
+import { withCodeCache } from "./code-cache.ts";
 import type { Listener } from "./listener.ts";
 import { ExitLog, report } from "./exit-log.ts";
 import type { GenerationOptions, PoolOptions } from "./pool-options.ts";
@@ -194,7 +195,7 @@ export class Pool {
   }
 
   #spawn(generation: Generation, slot: number): WorkerProcess {
-    const { name, program, inspect } = this.#options;
+    const { name, program, inspect, run } = this.#options;
     const readyTimeout = this.#readyTimeout;
     const worker: WorkerProcess = new WorkerProcess({
       ...generation.options,
@@ -204,6 +205,7 @@ export class Pool {
       // One for the pool: the others load at the first request.
       verifies: generation === this.#next && slot === 1,
       program,
+      environment: run === undefined ? process.env : withCodeCache(run),
       readyTimeout,
       onReport: (told) => generation.successors.hear(worker, told),
       onOutdated: (file) => void generation.successors.renew(worker, file),

@@ -333,13 +333,13 @@ class SupervisorProcess implements Supervisor {
   }
 
   #newPool(name: string): Pool {
-    const { backlog, readyTimeout, backoff, program = workerProgram() } = this.#options;
+    const { run, backlog, readyTimeout, backoff, program = workerProgram() } = this.#options;
     const shared = (): Listener[] => this.#listeners.filter(({ pool }) => pool === name);
     const observe = (pid: number, observed: WorkerReport | undefined): void =>
       observed ? this.#observations.add(name, pid, observed) : this.#observations.forget(pid);
-    const onDeath = (): void => revokeTickets(this.#options.run);
+    const onDeath = (): void => revokeTickets(run);
     const onStart = this.#predecessor ? reportStarting : extendStart(readyTimeout);
-    const own = { name, program, backlog, backoff, readyTimeout, starting: this.#starting };
+    const own = { name, run, program, backlog, backoff, readyTimeout, starting: this.#starting };
     const events = { observe, onDeath, onStart };
     return new Pool({ ...own, ...events, shared, inspect: inspectOf(this.#options, name) });
   }

@@ -96,6 +96,8 @@ const stdio: StdioOptions = ["inherit", "inherit", "inherit", "ipc", "pipe"];
 
 export interface WorkerProcessOptions extends Omit<InitMessage, "type"> {
   program: URL;
+  /** @default that of this process */
+  environment?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds until `ready`; then the worker is killed. */
   readyTimeout: number;
   /** Called before the worker is killed as it was not ready in time. */
@@ -140,7 +142,8 @@ export class WorkerProcess {
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     this.slot = options.slot;
-    this.#child = fork(options.program, [], { execArgv, serialization: "advanced", stdio });
+    const { program, environment: env = process.env } = options;
+    this.#child = fork(program, [], { env, execArgv, serialization: "advanced", stdio });
     this.#readReports();
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;

@@ -139,7 +139,7 @@ export class ResponseBuffer {
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
     if (typeof data === "string") this.#addText(data);
-    else if (data instanceof Uint8Array) this.#addBytes(Uint8Array.from(data));
+    else if (data instanceof Uint8Array) this.#addBytes(new Uint8Array(data));
     else {
       throw badArgument("write", "only strings and bytes can be written");
     }

@@ -10,7 +10,7 @@ export interface FileRange {
   readonly length: number;
 }
 
-const blockSize = 65536;
+const blockSize = 262144;
 
 /**
  * Sends a range of a file, following symbolic links; resolves with the number of bytes. If nothing
@@ -21,9 +21,8 @@ export async function sendFile(
   path: string,
   range: FileRange,
 ): Promise<number> {
-  const file = await openFile(path);
+  const { file, size } = await openFile(path);
   try {
-    const { size } = await file.stat();
     const length = clampLength(path, range, size);
     const wanted = response.announceFile(length);
     if (wanted) await copyRange(response, file, { offset: range.offset, length }, path);
@@ -33,13 +32,14 @@ export async function sendFile(
   }
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+async function openFile(path: string): Promise<{ file: FileHandle; size: number }> {
   let file: FileHandle | undefined;
   try {
     // Opening a pipe without writer would block forever.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) throw new Error("it is not a regular file");
-    return file;
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error("it is not a regular file");
+    return { file, size: stats.size };
   } catch (cause) {
     await file?.close();
     throw unreadable(path, (cause as Error).message, cause);

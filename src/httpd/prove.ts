@@ -189,11 +189,12 @@ function isClean(seen: readonly string[] | undefined): boolean {
   const ours = (seen ?? []).flatMap((name, index) =>
     index % 2 === 0 && /^mod-ts-/i.test(name) ? [`${name}: ${seen?.[index + 1]}`] : [],
   );
-  const [config, context = "", ...more] = ours;
+  const [config, context = "", told, ...more] = ours;
   const [, seal, sealed = ""] = /^Mod-Ts-Context: ([0-9a-f]{40});(2;[^]*)$/.exec(context) ?? [];
   return (
     more.length === 0 &&
     config === "Mod-Ts-Config: handler hello.ts" &&
+    told === "Mod-Ts-Env: told-main=" &&
     seal === createSeal(secret, "gateway")(sealed) &&
     !context.includes(secret)
   );

@@ -115,7 +115,9 @@ async function copyRest(
   pending: ReturnType<Reader["read"]>,
 ): Promise<void> {
   for (let part = await pending; !part.done; part = await reader.read()) {
-    sink.write(part.value);
+    // What was read from a stream is nobody else's any more. A stream of a handler's own may yield text.
+    if (part.value instanceof Uint8Array) sink.give(part.value);
+    else sink.write(part.value);
     await sink.flush();
   }
 }

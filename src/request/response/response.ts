@@ -9,6 +9,7 @@ import {
   type HeaderTable,
   ResponseHeaders,
 } from "../headers.ts";
+import { type Block, copyToBlock, releaseAll } from "./blocks.ts";
 import { allowedTail } from "./page-tail.ts";
 
 const maxBufferedBytes = 65536;
@@ -45,6 +46,8 @@ export class ResponseBuffer {
   /** Text is joined, as one string is sent fastest; with the first bytes all becomes bytes. */
   #text = "";
   #chunks: Uint8Array[] | undefined;
+  /** Those of {@link #chunks} that are blocks. */
+  #blocks: Block[] | undefined;
   #buffered = 0;
   #hadText = false;
 
@@ -121,10 +124,7 @@ export class ResponseBuffer {
     this.#isTypeless = true;
   }
 
-  /**
-   * If nothing was written, the file is the whole body: its length is announced by default. Returns
-   * false for HEAD.
-   */
+  /** If nothing was written, the file is the whole body, whose length is told. False for HEAD. */
   announceFile(length: number): boolean {
     if (this.written) return true;
     this.headersOut.setDefault("Content-Length", length);
@@ -139,10 +139,8 @@ export class ResponseBuffer {
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
     if (typeof data === "string") this.#addText(data);
-    else if (data instanceof Uint8Array) this.#addBytes(new Uint8Array(data));
-    else {
-      throw badArgument("write", "only strings and bytes can be written");
-    }
+    else if (data instanceof Uint8Array) this.#addCopy(data);
+    else throw badArgument("write", "only strings and bytes can be written");
     return !(flush || this.#buffered > maxBufferedBytes) || this.#send();
   }
 
@@ -311,12 +309,13 @@ export class ResponseBuffer {
     // Node.js would hold back headers without body: a page waits for the "open" of its event
     // source.
     if (this.#buffered === 0) return !isFirst || exchange.write("");
+    const blocks = this.#blocks;
     const body = this.#takeBuffer();
     if (this.headOnly || this.#isBodiless) return true;
     this.#sent += typeof body === "string" ? Buffer.byteLength(body) : body.length;
     // Attack: bytes beyond the announced length are read as the next response on the connection.
     if (this.#announced !== undefined && this.#sent > this.#announced) throw this.#breakOff();
-    return exchange.write(body, left);
+    return exchange.write(body, left ?? (blocks && (() => releaseAll(blocks))));
   }
 
   /** Sends and freezes the headers. `length` undefined: chunked, or no body. */
@@ -349,6 +348,13 @@ export class ResponseBuffer {
     else this.#text += text;
   }
 
+  #addCopy(data: Uint8Array): void {
+    if (data.length < maxBufferedBytes) return this.#addBytes(Buffer.from(data));
+    const block = copyToBlock(data);
+    this.#addBytes(block.bytes);
+    (this.#blocks ??= []).push(block);
+  }
+
   #addBytes(bytes: Uint8Array): void {
     this.#chunks ??= this.#text ? [Buffer.from(this.#text)] : [];
     this.#text = "";
@@ -360,6 +366,7 @@ export class ResponseBuffer {
     const chunks = this.#chunks;
     const text = this.#text;
     this.#chunks = undefined;
+    this.#blocks = undefined;
     this.#text = "";
     this.#buffered = 0;
     if (chunks) return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);

@@ -2,6 +2,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { ModTsError } from "../../base/errors.ts";
+import { takeBlock } from "./blocks.ts";
 import type { ResponseBuffer } from "./response.ts";
 
 /** In bytes; a negative length means the rest. */
@@ -10,7 +11,10 @@ export interface FileRange {
   readonly length: number;
 }
 
-const blockSize = 262144;
+/** Each read is a turn of the loop and of a thread. */
+const blockSize = 262_144;
+/** A range that is not longer is copied, and can be sent together with other output. */
+const shortLength = 65_536;
 
 /**
  * Sends a range of a file, following symbolic links; resolves with the number of bytes. If nothing
@@ -60,21 +64,25 @@ async function copyRange(
   range: FileRange,
   path: string,
 ): Promise<void> {
-  // A short range is copied, and can be sent together with other output.
-  const isShort = range.length <= blockSize;
-  // Blocks are reused after sending: new ones would accumulate faster than the collector frees
-  // them.
-  const free: Buffer[] = [];
   for (let done = 0; done < range.length;) {
-    const block = free.pop() ?? Buffer.allocUnsafe(Math.min(blockSize, range.length));
-    const wanted = Math.min(block.length, range.length - done);
-    const { bytesRead } = await file.read(block, 0, wanted, range.offset + done);
+    const wanted = Math.min(blockSize, range.length - done);
+    const { bytes, release } = takeBlock(wanted);
+    const { bytesRead } = await file.read(bytes, 0, wanted, range.offset + done);
     if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
     done += bytesRead;
-    const part = block.subarray(0, bytesRead);
-    const isTaken = isShort ? response.write(part) : response.give(part, () => free.push(block));
-    if (!isTaken) await response.flush();
+    const part = bytes.subarray(0, bytesRead);
+    if (
+      !(range.length > shortLength ? response.give(part, release) : copy(response, part, release))
+    ) {
+      await response.flush();
+    }
   }
+}
+
+function copy(response: ResponseBuffer, part: Uint8Array, release: () => void): boolean {
+  const isTaken = response.write(part);
+  release();
+  return isTaken;
 }
 
 function unreadable(file: string, reason: string, cause?: unknown): ModTsError {

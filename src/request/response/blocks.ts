@@ -1,0 +1,55 @@
+/**
+ * Memory for what is about to be sent, used again after it was sent: blocks of their own would
+ * make the collector run at almost every response of a megabyte, and cost more than the rest of it.
+ */
+
+/** Some memory, and what to call when nobody reads it any more. */
+export interface Block {
+  readonly bytes: Uint8Array;
+  release(): void;
+}
+
+/** Bytes that are kept for later responses, in one worker. */
+const maxKept = 16 * 1024 ** 2;
+
+const free = new Map<number, Buffer[]>();
+let kept = 0;
+
+/** Copies bytes into a block. */
+export function copyToBlock(data: Uint8Array): Block {
+  const block = takeBlock(data.length);
+  block.bytes.set(data);
+  return block;
+}
+
+/** Memory with anything in it. The block behind it has the next power of two, so that others can have it later. */
+export function takeBlock(length: number): Block {
+  const size = 2 ** Math.ceil(Math.log2(length));
+  const block = takeFree(size) ?? Buffer.allocUnsafeSlow(size);
+  let isReleased = false;
+  return {
+    bytes: block.subarray(0, length),
+    release: () => {
+      if (!isReleased) putBack(block);
+      isReleased = true;
+    },
+  };
+}
+
+export function releaseAll(blocks: readonly Block[]): void {
+  for (const block of blocks) block.release();
+}
+
+function takeFree(size: number): Buffer | undefined {
+  const block = free.get(size)?.pop();
+  if (block) kept -= size;
+  return block;
+}
+
+function putBack(block: Buffer): void {
+  if (kept + block.length > maxKept) return;
+  kept += block.length;
+  const blocks = free.get(block.length);
+  if (blocks) blocks.push(block);
+  else free.set(block.length, [block]);
+}

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join, resolve as resolvePath } from "node:path";
 import { guardsPool, type ResolvedConfig } from "./config/config.ts";
 import { countWorkers } from "./config/pools.ts";
-import { connectionName } from "./config/connections.ts";
+import { connectionName } from "./config/listeners.ts";
 import { Connections } from "./connections/connections.ts";
 import { AccessLog } from "./access-log/access-log.ts";
 import { Background, preload } from "./background/background.ts";

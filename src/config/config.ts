@@ -13,6 +13,7 @@ import { type BackgroundConfig, judgeBackground, resolveBackground } from "./bac
 import {
   type ConnectionConfig,
   connectionListeners,
+  judgeAddresses,
   judgeConnections,
   resolveConnections,
   type ResolvedConnection,
@@ -30,6 +31,7 @@ import {
   type ConfigListener,
   deciders,
   defaultRunDirectory,
+  judgeListeners,
   listeners,
 } from "./listeners.ts";
 import { defaultGroup, groupId } from "./group.ts";
@@ -306,6 +308,7 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     ...served,
     ...(guards > 0 && { [guardsPool]: { ...input.authorizer, workers: guards } }),
   });
+  judgeAddresses(input.connections, mistakes);
   const connections = resolveConnections(input.connections, directory);
   const keyFiles = Object.values(connections).flatMap(({ tls }) => (tls ? [tls.keyFile] : []));
   const config: ResolvedConfig = {
@@ -375,16 +378,5 @@ function judge(config: ResolvedConfig, mistakes: string[]): void {
   judgeBackground(config.background, serving, mistakes);
   judgeConnections(config.connections, serving, mistakes);
   if (config.origin) judgeOrigin(config, config.origin, mistakes);
-  for (const { pool, address } of config.listeners) {
-    if ("path" in address) {
-      // sun_path holds 108 bytes with its final zero; bind() would fail with an obscure message.
-      const bytes = Buffer.byteLength(address.path);
-      if (bytes > 107)
-        mistakes.push(
-          `run: the socket path ${address.path} has ${bytes} bytes, more than 107; choose a shorter one`,
-        );
-    } else if (address.port > 65_535) {
-      mistakes.push(`listen.port: pool ${pool} would get port ${address.port}, more than 65535`);
-    }
-  }
+  judgeListeners(config.listeners, mistakes);
 }

@@ -2,7 +2,7 @@
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import type { ConnectionSettings } from "../connections/connections.ts";
-import type { ConfigListener } from "./listeners.ts";
+import { type ConfigListener, connectionPrefix } from "./listeners.ts";
 import { defined } from "./pools.ts";
 
 /** A socket, served by the `connectionHandler` of a module. */
@@ -11,7 +11,10 @@ export interface ConnectionConfig {
   run: string;
   /** Address to listen on. @default "127.0.0.1" */
   host?: string;
-  port: number;
+  /** Required, unless there is a {@link path}. */
+  port?: number;
+  /** Unix socket instead of host and port, relative to the configuration file; for the `socketGroup`. */
+  path?: string;
   /** Pool whose workers serve the connections. @default "main" */
   pool?: string;
   /** Files with certificate and key in PEM, relative to the configuration file. @default none: no TLS */
@@ -24,30 +27,27 @@ export interface ConnectionConfig {
 
 /** Plain data that survives IPC. */
 export interface ResolvedConnection extends ConnectionSettings {
-  readonly host: string;
-  readonly port: number;
+  readonly address: ConfigListener["address"];
 }
 
-const defaults = { host: "127.0.0.1", pool: "main", limit: 1000, idleTimeout: 300_000 };
+const defaultHost = "127.0.0.1";
 
-const prefix = "connection.";
-
-/** The name of a socket by its transport; undefined for the transports of Apache. */
-export function connectionName(transport: string): string | undefined {
-  return transport.startsWith(prefix) ? transport.slice(prefix.length) : undefined;
-}
+const defaults = { pool: "main", limit: 1000, idleTimeout: 300_000 };
 
 export function resolveConnections(
   input: Readonly<Record<string, ConnectionConfig>> = {},
   directory: string,
 ): Record<string, ResolvedConnection> {
-  const resolved = Object.entries(input).map(([name, { tls, ...each }]) => {
+  const resolved = Object.entries(input).map(([name, { tls, host, port, path, ...each }]) => {
     const files = tls && {
       certFile: resolve(directory, tls.certFile),
       keyFile: resolve(directory, tls.keyFile),
     };
-    const whole = { ...defaults, ...defined(each), run: each.run, port: each.port, tls: files };
-    return [name, whole] as const;
+    const address =
+      path === undefined
+        ? { host: host ?? defaultHost, port: port ?? 0 }
+        : { path: resolve(directory, path) };
+    return [name, { ...defaults, ...defined(each), run: each.run, address, tls: files }] as const;
   });
   return Object.fromEntries(resolved);
 }
@@ -55,11 +55,26 @@ export function resolveConnections(
 export function connectionListeners(
   connections: Readonly<Record<string, ResolvedConnection>>,
 ): ConfigListener[] {
-  return Object.entries(connections).map(([name, { pool, host, port }]) => ({
+  return Object.entries(connections).map(([name, { pool, address }]) => ({
     pool,
-    transport: `${prefix}${name}`,
-    address: { host, port },
+    transport: `${connectionPrefix}${name}`,
+    address,
   }));
+}
+
+/** Each listens at a port or a path. */
+export function judgeAddresses(
+  input: Readonly<Record<string, ConnectionConfig>> = {},
+  mistakes: string[],
+): void {
+  for (const [name, { host, port, path }] of Object.entries(input)) {
+    const hasAddress = host !== undefined || port !== undefined;
+    if (path === undefined && port === undefined) {
+      mistakes.push(`connections.${name} needs a port or a path`);
+    } else if (path !== undefined && hasAddress) {
+      mistakes.push(`connections.${name}.path: a Unix socket has neither host nor port`);
+    }
+  }
 }
 
 /** @param pools names of pools that may serve */

@@ -63,6 +63,39 @@ export function deciders(
   return [{ pool, transport: "decider", address, shared: !development }];
 }
 
+/** Before the name of a socket of the sidecar's own, in its transport. */
+export const connectionPrefix = "connection.";
+
+/** The name of a socket by its transport; undefined for the transports of Apache. */
+export function connectionName(transport: string): string | undefined {
+  return transport.startsWith(connectionPrefix)
+    ? transport.slice(connectionPrefix.length)
+    : undefined;
+}
+
+/** Addresses that bind() would refuse, or that two sockets want. */
+export function judgeListeners(sockets: readonly ConfigListener[], mistakes: string[]): void {
+  const paths = new Set<string>();
+  for (const { pool, transport, address } of sockets) {
+    if ("port" in address) {
+      if (address.port <= 65_535) continue;
+      mistakes.push(`listen.port: pool ${pool} would get port ${address.port}, more than 65535`);
+      continue;
+    }
+    const { path } = address;
+    const name = connectionName(transport);
+    const option = name === undefined ? "run" : `connections.${name}.path`;
+    if (paths.has(path)) mistakes.push(`${option}: ${path} is the path of another socket`);
+    paths.add(path);
+    // sun_path holds 108 bytes with its final zero; bind() would fail with an obscure message.
+    const bytes = Buffer.byteLength(path);
+    if (bytes <= 107) continue;
+    mistakes.push(
+      `${option}: the socket path ${path} has ${bytes} bytes, more than 107; choose a shorter one`,
+    );
+  }
+}
+
 /** Directory of the sockets of a configuration that names none. */
 export function defaultRunDirectory(directory: string, name?: string): string {
   const shared = name === undefined ? "/run/mod-ts" : `/run/mod-ts-${name}`;

@@ -18,9 +18,9 @@ export class Connection {
   readonly name: string;
   /** The stream itself, decrypted, for libraries that take one. Do not read from both. */
   readonly socket: Socket;
-  /** Address and port of the client. */
+  /** Address and port of the client; `""` and 0 for a Unix socket. */
   readonly remoteAddr: readonly [string, number];
-  /** Address and port that the client connected to. */
+  /** Address and port that the client connected to; `""` and 0 for a Unix socket. */
   readonly localAddr: readonly [string, number];
   /**
    * Aborted when the connection has closed, and when the worker is about to end: it closes the

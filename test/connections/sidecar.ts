@@ -1,7 +1,7 @@
 /** Sockets of the sidecar's own, with its real processes: Redis' client, TLS, reload, upgrade, stop. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -41,6 +41,7 @@ const config = {
   log: { format: "text" },
   connections: {
     echo: { run: "echo.ts", port: echo },
+    local: { run: "echo.ts", path: "local.sock" },
     own: { run: "own.ts", port: secure, tls: { certFile: cert, keyFile: key } },
     redis: { run: "redis.ts", port: redis, pool: "redis" },
   },
@@ -78,6 +79,20 @@ t.test("a line protocol", async (t) => {
   t.equal(text, "one\r\ntwo\r\n");
 });
 
+const echoOf = async (path: string): Promise<string> => {
+  const client = connect(path);
+  client.write("local\n");
+  const text = await heard(client);
+  client.destroy();
+  return text;
+};
+
+t.test("a Unix socket, closed to others", async (t) => {
+  const path = join(folder, "local.sock");
+  t.equal(await echoOf(path), "local\r\n");
+  t.equal(statSync(path).mode & 0o007, 0);
+});
+
 const isThere = ["/usr/bin/redis-cli", "/usr/local/bin/redis-cli"].some((path) => existsSync(path));
 
 t.test("redis-cli", { skip: !isThere && "it is not installed" }, async (t) => {
@@ -113,9 +128,9 @@ t.test("a reload ends open connections, and refuses none", async (t) => {
   const closed = once(client, "close");
   client.write("before\n");
   await heard(client);
-  const { echo: kept, own: other } = config.connections;
+  const { echo: kept, own: other, local } = config.connections;
   const moved = { ...config.connections.redis, port: unused };
-  configure({ ...config, connections: { echo: kept, own: other, redis: moved } });
+  configure({ ...config, connections: { echo: kept, own: other, local, redis: moved } });
   const { code, stdout, stderr } = await modTs("reload", folder);
   t.equal(code, 0, stderr);
   t.match(stdout + stderr, "connections.redis", "another port needs an upgrade");
@@ -141,8 +156,11 @@ t.test("an upgrade hands the sockets over, and a stop ends connections", async (
   t.equal(await heard(next), "after\r\n");
   await closed;
   await replaced;
+  const path = join(folder, "local.sock");
+  t.equal(await echoOf(path), "local\r\n", "the Unix socket too");
   const { pid } = await askStatus(config.run);
   process.kill(pid, "SIGTERM");
   await ended;
   await until(() => String(isAlive(pid)), "false");
+  t.notOk(existsSync(path), "the file of a Unix socket is gone");
 });

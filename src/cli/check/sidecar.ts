@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
+import { connectionName } from "../../config/listeners.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
 import { type Finding, finding, problem } from "../../httpd/finding.ts";
 import type { MergedConfig } from "../../httpd/merged-config.ts";
@@ -61,7 +62,9 @@ async function checkPermissions(
   merged: MergedConfig,
 ): Promise<Finding[]> {
   const identity = httpdIdentity(merged);
-  const paths = listeners.flatMap(({ address }) => ("path" in address ? [address.path] : []));
+  // Others than Apache open those of `connections`.
+  const ofApache = listeners.filter(({ transport }) => connectionName(transport) === undefined);
+  const paths = ofApache.flatMap(({ address }) => ("path" in address ? [address.path] : []));
   if (!identity || paths.length === 0) return [];
   const codes = await tryAs(
     identity,

@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { ModTsError } from "../../base/errors.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
-import { connectionName } from "../../config/connections.ts";
+import { connectionName } from "../../config/listeners.ts";
 
 export interface ConfigComparison {
   /** Configuration of the open sockets. */

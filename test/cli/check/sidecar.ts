@@ -1,6 +1,7 @@
 /** A running sidecar, and what is wrong about it. */
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { checkSidecar, sidecarIdentity } from "../../../src/cli/check/sidecar.ts";
@@ -41,6 +42,16 @@ t.test("a pool or a port that a restart would open", async (t) => {
   const pools = { ...written.pools, reports: { workers: 1 } };
   t.same(await check({ pools }), [`not-listening ${file}`]);
   t.same(await check({ authorizer: { port: 1 } }), [`not-listening ${file}`]);
+});
+
+t.test("a socket that is not Apache's", { skip: !isRoot && "needs root" }, async (t) => {
+  const path = join(folder, "private.sock");
+  const server = createServer((socket) => socket.destroy()).listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
+  const connections = { echo: { run: "echo.ts", path } };
+  t.same(await check({ connections }), [`ok ${folder}/run`], "httpd need not open it");
+  server.close();
 });
 
 t.test("a socket that httpd may not open", { skip: !isRoot && "needs root" }, async (t) => {

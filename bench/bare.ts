@@ -4,8 +4,10 @@ import { createServer } from "node:http";
 
 const path = process.argv[2] as string;
 const body = "Hello from mod_ts!\n";
-const server = createServer({ keepAliveTimeout: 30_000 }, (_request, response) => {
-  response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": body.length });
-  response.end(body);
+const large = "x".repeat(1 << 20);
+const server = createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
+  const text = request.url?.endsWith("?large") ? large : body;
+  response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": text.length });
+  response.end(text);
 });
 server.listen(path, () => chmodSync(path, 0o777));

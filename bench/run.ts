@@ -1,181 +1,266 @@
 /**
- * What mod_ts costs: `npm run bench`. One run on one machine, rounds interleaved so that its moods hit all alike; medians.
+ * What mod_ts costs beside others: `npm run bench`, in short
+ * `npm run bench -- --rounds 1 --seconds 2 --reloads 20`. Writes `bench/results/<date>.json`, of
+ * which `npm run bench:plot` makes the table and the plot of docs/performance.md.
  *
- *   node bench/run.ts [rounds] [seconds]
- *
- * (a) a static file of httpd, (b) httpd and a bare `node:http` server on a Unix socket, (c) httpd and the hello handler,
- * (d) the same with `reload.freshness: "manual"`, which asks the file system nothing. One process each behind httpd. CPU is that of all httpd and node processes, without the load generator.
+ * All servers run at the same time and are asked in turns, so that the machine's moods affect all
+ * alike; medians over the rounds. CPU is that of httpd and of all processes behind it, without the
+ * load generator. Everybody has all cores: two workers here, the processes of a usual configuration
+ * there. mod_ts and the bare `node:http` run behind an httpd with the event MPM and behind one with
+ * prefork, as most modules inside httpd need prefork. Sessions are spread over 200 clients.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { version } from "../src/base/version.ts";
+import { findHttpd } from "../src/httpd/find.ts";
+import { judge } from "./aims.ts";
 import { cpuMicroseconds, descendants } from "./cpu.ts";
+import { measureMemory } from "./memory.ts";
+import { type Mpm, type Peer, startNginx, startPeers } from "./peers.ts";
+import type { Measured, Result } from "./result.ts";
 import { onStage, type Stage, untilOk } from "./stage.ts";
+import { ownPaths, site } from "./subjects.ts";
 import { median, run } from "./wrk.ts";
 
-const rounds = Number(process.argv[2] ?? 5);
-const seconds = Number(process.argv[3] ?? 4);
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "2" },
+    reloads: { type: "string", default: "200" },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const clients = 200;
 
-await onStage(
-  {
-    conf: `<Proxy "unix:\${FOLDER}/run/bare.sock|http://bare" enablereuse=on>
-</Proxy>
-<Location "/bare">
-    SetHandler "proxy:unix:\${FOLDER}/run/bare.sock|http://bare"
-</Location>
-<Location "/hello">
-    Use TsHandler hello.ts
-</Location>
-<Proxy "unix:\${FOLDER}/run2/main.sock|http://second.mod-ts" enablereuse=on>
-</Proxy>
-<Location "/manual">
-    Use TsHandler hello.ts
-    SetEnvIfExpr "true" "MOD_TS_BACKEND=proxy:unix:\${FOLDER}/run2/main.sock|http://second.mod-ts"
-</Location>`,
-    files: {
-      "htdocs/hello.txt": "Hello from mod_ts!\n",
-      "handlers/hello.ts": handlerText(0),
-      "manual/mod-ts.config.json": JSON.stringify({
-        handlers: ["../handlers"],
-        run: "../run2",
-        pools: { main: { workers: 1 } },
-        reload: { freshness: "manual" },
-        log: { level: "warn" },
-      }),
+interface Case {
+  readonly subject: string;
+  readonly who: string;
+  readonly mpm: Measured["mpm"];
+  readonly url: string;
+  /** Of httpd, if it takes part. */
+  readonly front: () => number[];
+  readonly back: () => number[];
+}
+
+interface Sample {
+  readonly rate: number;
+  readonly cpu: number;
+  readonly backend: number;
+  readonly p99: number;
+  readonly failed: number;
+}
+
+const httpd = await findHttpd();
+if (!httpd) throw new Error("no Apache httpd found: run npm start once, or install apache2");
+const load = loadavg()[0]!;
+const folder = mkdtempSync(join(tmpdir(), "mod-ts-peers-"));
+chmodSync(folder, 0o755);
+const peers = await startPeers(httpd, folder);
+try {
+  const cases = await measureAll();
+  const memory = await measureMemory(Number(values.reloads));
+  const aims = judge(cases, memory);
+  const result: Result = {
+    date: new Date().toISOString(),
+    machine: {
+      processor: cpus()[0]?.model ?? "unknown",
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      kernel: release(),
+      load,
     },
-    config: {},
-  },
-  async (stage) => {
-    const bare = stage.start(
-      join(import.meta.dirname, "bare.ts"),
-      join(stage.folder, "run/bare.sock"),
-    );
-    const begin = performance.now();
-    const sidecar = stage.startSidecar();
-    await untilOk(`${stage.url}hello`);
-    const first = performance.now() - begin;
-    const manual = stage.startSidecar("manual");
-    await untilOk(`${stage.url}manual`);
-    await compare(stage, { bare, sidecar, manual });
-    console.log(`\nstart of the sidecar to the first answer: ${Math.round(first)} ms`);
-    await reloads(stage, 1);
-    await reloads(stage, 50);
-    await savesUnderLoad(stage);
-  },
-);
-
-function handlerText(version: number): string {
-  return `import { OK, type ApacheRequest } from "mod-ts";
-export function handler(req: ApacheRequest) {
-  req.contentType = "text/plain";
-  req.write(${version === 0 ? '"Hello from mod_ts!\\n"' : `"${version}"`});
-  return OK;
-}
-`;
+    versions: {
+      mod_ts: version,
+      httpd: httpd.version,
+      "Node.js": process.versions.node,
+      ...Object.fromEntries(peers.map((peer) => [peer.name, peer.version])),
+    },
+    run: { rounds, seconds, connections: 16, workers: 2 },
+    cases,
+    memory,
+    aims,
+  };
+  report(result);
+  console.log(`written: ${write(result)}`);
+} finally {
+  for (const peer of peers) await peer.stop();
+  rmSync(folder, { recursive: true, force: true });
 }
 
-/** The table that the project is judged by. */
-async function compare(
-  { url, httpdPid, httpdVersion }: Stage,
-  { bare, sidecar, manual }: Record<"bare" | "sidecar" | "manual", ChildProcess>,
-): Promise<void> {
-  const cases = [
-    { name: "(a) static file", path: "hello.txt", pids: () => [] },
-    { name: "(b) bare node:http", path: "bare", pids: () => [bare.pid ?? 0] },
-    { name: "(c) hello handler", path: "hello", pids: () => descendants(sidecar.pid ?? 0) },
-    { name: "(d) the same, manual", path: "manual", pids: () => descendants(manual.pid ?? 0) },
-  ];
-  const results = cases.map(() => ({
-    rate: [] as number[],
-    cpu: [] as number[],
-    httpd: [] as number[],
-    p99: [] as number[],
-  }));
-  // V8 compiles what is hot; a server is measured after that.
-  for (const { path } of cases) run(url + path, 6);
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [index, { path, pids }] of cases.entries()) {
-      const ofHttpd = descendants(httpdPid);
-      const watched = [...ofHttpd, ...pids()];
-      const before = cpuMicroseconds(watched);
-      const httpdBefore = cpuMicroseconds(ofHttpd);
-      const { requests, rate, p99, failed } = run(url + path, seconds);
-      if (failed > 0) throw new Error(`${failed} failed requests at ${path}`);
-      results[index]?.rate.push(rate);
-      results[index]?.p99.push(p99);
-      results[index]?.httpd.push((cpuMicroseconds(ofHttpd) - httpdBefore) / requests);
-      results[index]?.cpu.push((cpuMicroseconds(watched) - before) / requests);
-    }
-    process.stderr.write(`round ${round + 1} of ${rounds}\r`);
-  }
-  const base = results[1]!;
-  console.table(
-    Object.fromEntries(
-      cases.map(({ name }, index) => {
-        const { rate, cpu, httpd, p99 } = results[index]!;
-        return [
-          name,
-          {
-            "requests/s": Math.round(median(rate)),
-            "of (b)": percent(median(rate) / median(base.rate)),
-            "CPU µs/request": Math.round(median(cpu)),
-            "of it httpd": Math.round(median(httpd)),
-            "× (b)": (median(cpu) / median(base.cpu)).toFixed(2),
-            "p99 ms": median(p99).toFixed(2),
-          },
-        ];
-      }),
-    ),
-  );
-  console.log(
-    `httpd ${httpdVersion}, Node ${process.version}, 16 connections, ${rounds} rounds of ${seconds} s`,
-  );
-}
-
-/** From a save to the new answer through Apache; the very next request must have it. */
-async function reloads({ url, folder }: Stage, handlers: number): Promise<void> {
-  for (let index = 1; index < handlers; index += 1) {
-    writeFileSync(join(folder, `handlers/other${index}.ts`), handlerText(0));
-  }
-  const times: number[] = [];
-  let fresh = 0;
-  for (let version = 1; version <= 200; version += 1) {
-    writeFileSync(join(folder, "handlers/hello.ts"), handlerText(version));
-    const begin = performance.now();
-    let text = await (await fetch(`${url}hello`)).text();
-    if (text === String(version)) fresh += 1;
-    while (text !== String(version)) text = await (await fetch(`${url}hello`)).text();
-    times.push(performance.now() - begin);
-    await sleep(5 + Math.random() * 20);
-  }
-  times.sort((a, b) => a - b);
-  const p99 = times[Math.floor(times.length * 0.99)] ?? 0;
-  console.log(
-    `save to new answer, ${handlers} handlers: median ${median(times).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ` +
-      `next request fresh ${fresh} of ${times.length}`,
-  );
-}
-
-/** A thousand saves while wrk asks. */
-async function savesUnderLoad({ url, folder }: Stage): Promise<void> {
-  const load = spawn("wrk", ["-t1", "-c8", "-d12s", `${url}hello`], {
-    stdio: ["ignore", "pipe", "inherit"],
+/** Both stages stand while everybody is measured. */
+async function measureAll(): Promise<Measured[]> {
+  let measured: Measured[] = [];
+  await onStage(site, async (event) => {
+    const bare = startBare(event);
+    const cases = ownCases(event, "event", bare);
+    const nginx = await startNginx(folder, bare);
+    if (nginx) peers.push(nginx);
+    await onStage({ ...site, mpm: "mod_mpm_prefork" }, async (prefork) => {
+      cases.push(...ownCases(prefork, "prefork", startBare(prefork)), ...peers.flatMap(peerCases));
+      measured = await measure(cases);
+    });
   });
-  let text = "";
-  load.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  for (let version = 1; version <= 1000; version += 1) {
-    writeFileSync(join(folder, "handlers/hello.ts"), handlerText(version));
-    await sleep(10);
+  return measured;
+}
+
+interface Bare {
+  readonly socket: string;
+  readonly pid: number;
+}
+
+function startBare(stage: Stage): Bare {
+  const socket = join(stage.folder, "run/bare.sock");
+  const child = stage.start(join(import.meta.dirname, "bare.ts"), socket);
+  return { socket, pid: child.pid ?? 0 };
+}
+
+function ownCases(stage: Stage, mpm: Mpm, bare: Bare): Case[] {
+  const front = (): number[] => descendants(stage.httpdPid);
+  const sidecar = stage.startSidecar();
+  const place = (subject: string, who: string, path: string, back: Case["back"]): Case => {
+    return { subject, who, mpm, url: stage.url + path, front, back };
+  };
+  const ofSidecar = (): number[] => descendants(sidecar.pid ?? 0);
+  const ofBare = (): number[] => [bare.pid];
+  const own = Object.entries(ownPaths).map(([name, path]) =>
+    place(name, "mod_ts", path, ofSidecar),
+  );
+  const floor = place("hello", "node:http", "bare", ofBare);
+  if (mpm === "prefork") {
+    const compared = ["hello", "page", "json", "counter"];
+    return [floor, ...own.filter(({ subject }) => compared.includes(subject))];
   }
-  await new Promise((done) => load.once("exit", done));
-  const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
+  return [
+    place("static file", "httpd", "hello.txt", () => []),
+    floor,
+    place("1 MB", "node:http", "bare?large", ofBare),
+    ...own,
+  ];
+}
+
+function peerCases({ name, url, mpm, paths, pids }: Peer): Case[] {
+  return Object.entries(paths).map(([subject, path]) => {
+    return {
+      subject,
+      who: name,
+      mpm: mpm ?? "none",
+      url: `${url}/${path}`,
+      front: () => [],
+      back: pids,
+    };
+  });
+}
+
+async function measure(cases: readonly Case[]): Promise<Measured[]> {
+  const scripts = new Map<Case, string>();
+  const samples = new Map<Case, Sample[]>(cases.map((one) => [one, []]));
+  for (const one of cases) {
+    await untilOk(one.url);
+    if (one.subject === "counter") scripts.set(one, await cookieScript(one));
+    // Compilers and caches are warm when it counts.
+    run(one.url, isNode(one) ? 2 : 1, optionsOf(scripts.get(one)));
+  }
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const one of cases) samples.get(one)?.push(sample(one, scripts.get(one)));
+    process.stderr.write(`round ${round} of ${rounds}\n`);
+  }
+  return [...samples].map(([{ subject, who, mpm }, all]) => ({
+    subject,
+    who,
+    mpm,
+    ...middle(all),
+    failed: all.reduce((sum, { failed }) => sum + failed, 0),
+  }));
+}
+
+/** V8 needs some seconds to compile what is hot. */
+function isNode({ who }: Case): boolean {
+  return who === "mod_ts" || who === "node:http";
+}
+
+function sample({ who, url, front, back }: Case, script: string | undefined): Sample {
+  const [ofFront, ofBack] = [front(), back()];
+  const [frontBefore, backBefore] = [cpuMicroseconds(ofFront), cpuMicroseconds(ofBack)];
+  const { requests, rate, p99, failed } = run(url, seconds, optionsOf(script));
+  // A child of somebody else's that ends is reported; a failure of ours ends the run.
+  if (failed > 0 && who === "mod_ts") throw new Error(`${failed} failed requests at ${url}`);
+  const backend = (cpuMicroseconds(ofBack) - backBefore) / requests;
+  const cpu = backend + (cpuMicroseconds(ofFront) - frontBefore) / requests;
+  return { rate, cpu, backend, p99, failed };
+}
+
+function optionsOf(script: string | undefined): { script?: string } {
+  return script === undefined ? {} : { script };
+}
+
+function middle(samples: readonly Sample[]): Omit<Sample, "failed"> {
+  const of = (key: keyof Sample): number => {
+    const value = median(samples.map((one) => one[key]));
+    return Math.round(value * 100) / 100;
+  };
+  return { rate: of("rate"), cpu: of("cpu"), backend: of("backend"), p99: of("p99") };
+}
+
+/** A script for wrk that takes turns with the cookies of many clients. */
+async function cookieScript({ who, mpm, url }: Case): Promise<string> {
+  const cookies: string[] = [];
+  while (cookies.length < clients) {
+    // A server may close a kept connection just then.
+    const reply = await fetch(url).catch(() => undefined);
+    if (!reply) continue;
+    await reply.text();
+    const cookie = reply.headers.getSetCookie()[0]?.split(";")[0];
+    if (!cookie) throw new Error(`${who} sets no cookie`);
+    cookies.push(cookie);
+  }
+  const file = join(folder, `${who.replace(" ", "-")}-${mpm}.lua`);
+  writeFileSync(
+    file,
+    `local cookies = {${cookies.map((cookie) => JSON.stringify(cookie)).join(",")}}
+local turn = 0
+function request()
+  turn = turn % #cookies + 1
+  return wrk.format("GET", nil, { ["Cookie"] = cookies[turn] })
+end
+`,
+  );
+  return file;
+}
+
+function report({ cases, aims, versions, run: how, machine }: Result): void {
+  const order = ["static file", "1 MB", ...Object.keys(ownPaths)];
+  const rows = cases.map(({ subject, who, mpm, rate, cpu, backend, p99, failed }) => ({
+    subject,
+    who,
+    MPM: mpm,
+    "CPU µs/request": Math.round(cpu),
+    "behind httpd": Math.round(backend),
+    "requests/s": Math.round(rate),
+    "p99 ms": p99,
+    failed,
+  }));
+  console.table(rows.toSorted((a, b) => order.indexOf(a.subject) - order.indexOf(b.subject)));
+  console.table(
+    aims.map(({ aim, wanted, is, met }) => ({ aim, wanted, is, met: met ? "yes" : "NO" })),
+  );
   console.log(
-    `1,000 saves under load: ${failed ? failed[0] : "0 failed requests"} of ${/(\d+) requests in/.exec(text)?.[1]}`,
+    Object.entries(versions)
+      .map((pair) => pair.join(" "))
+      .join(", "),
+  );
+  console.log(
+    `${machine.cores} × ${machine.processor}, load ${machine.load} before; ` +
+      `${how.connections} connections, ${how.rounds} rounds of ${how.seconds} s`,
   );
 }
 
-function percent(ratio: number): string {
-  return `${Math.round(ratio * 100)} %`;
+function write(result: Result): string {
+  const results = join(import.meta.dirname, "results");
+  mkdirSync(results, { recursive: true });
+  const file = join(results, `${result.date.slice(0, 10)}.json`);
+  writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`);
+  return file;
 }

@@ -119,8 +119,10 @@ async function countOnce(binary: Httpd, subject: Subject): Promise<number> {
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ended = once(child, "exit");
   try {
-    await askOften(`http://127.0.0.1:${port}${subject.path}`, child);
+    const agent = await askOften(`http://127.0.0.1:${port}${subject.path}`, child);
+    // In this order: a signal just before httpd waits for a further connection would be lost.
     child.kill("SIGTERM");
+    agent.destroy();
     await ended;
     return Number(/^totals: (\d+)/m.exec(readFileSync(counted, "utf8"))?.[1]) / requests;
   } catch (error) {
@@ -186,7 +188,8 @@ function commandOf({ binary }: Httpd, directory: string): string[] {
   return [binary, "-d", directory, "-f", join(directory, "httpd.conf"), "-X"];
 }
 
-async function askOften(url: string, child: ChildProcess): Promise<void> {
+/** Returns the connection, which is still open. */
+async function askOften(url: string, child: ChildProcess): Promise<Agent> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   for (let tries = 0; !(await isAnswered(url, agent)); tries += 1) {
     if (tries === 1200 || child.exitCode !== null) throw new Error(`${url} gives no good answer`);
@@ -195,7 +198,7 @@ async function askOften(url: string, child: ChildProcess): Promise<void> {
   for (let left = requests - 1; left > 0; left -= 1) {
     if (!(await isAnswered(url, agent))) throw new Error(`${url} gives no good answer`);
   }
-  agent.destroy();
+  return agent;
 }
 
 function isAnswered(url: string, agent: Agent): Promise<boolean> {

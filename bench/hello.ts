@@ -163,13 +163,15 @@ async function savesUnderLoad({ url, folder }: Stage): Promise<void> {
   const load = spawn("wrk", ["-t1", "-c8", "-d12s", `${url}hello`], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  // The saves may take longer than the load.
+  const ended = new Promise((done) => load.once("close", done));
   let text = "";
   load.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   for (let version = 1; version <= 1000; version += 1) {
     writeFileSync(join(folder, "handlers/hello.ts"), handlerText(version));
     await sleep(10);
   }
-  await new Promise((done) => load.once("exit", done));
+  await ended;
   const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
   console.log(
     `1,000 saves under load: ${failed ? failed[0] : "0 failed requests"} of ${/(\d+) requests in/.exec(text)?.[1]}`,

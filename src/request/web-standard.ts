@@ -19,6 +19,7 @@ export function announceLength(response: Response, length: string): void {
 }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Add = (part: Uint8Array) => void;
 
 /**
  * Sends status, headers and body at the speed of the client; its disconnection cancels the body.
@@ -34,9 +35,10 @@ export async function sendWebResponse(sink: ResponseBuffer, response: Response):
   }
   copyHead(sink, response);
   if (!response.body) return sink.finish();
+  const add = adderOf(sink, response.body);
   const reader = response.body.getReader();
   try {
-    await copyBody(sink, reader);
+    await copyBody(sink, reader, add);
   } catch (error) {
     reader.cancel(error).catch(() => {});
     if (sink.exchange.signal.aborted) return;
@@ -84,14 +86,32 @@ function copyHead(sink: ResponseBuffer, response: Response): void {
   if (response.url && headersOut.delete("Content-Encoding")) headersOut.delete("Content-Length");
 }
 
-async function copyBody(sink: ResponseBuffer, reader: Reader): Promise<void> {
+/** Bytes of a byte stream are the reader's alone (Streams Standard): they need no copy. */
+function adderOf(sink: ResponseBuffer, body: ReadableStream): Add {
+  if (!isByteStream(body) || sink.headersOut.has("Content-Length")) {
+    return (part) => void sink.write(part);
+  }
+  return (part) => sink.keep(part);
+}
+
+function isByteStream(body: ReadableStream): boolean {
+  if (!(body instanceof ReadableStream)) return false;
+  try {
+    body.getReader({ mode: "byob" }).releaseLock();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function copyBody(sink: ResponseBuffer, reader: Reader, add: Add): Promise<void> {
   // A body that is complete at once is sent with its length; otherwise its first part is not
   // delayed.
   const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
   let pending = reader.read();
   const first = await Promise.race([pending, turn]);
   if (first && !first.done) {
-    sink.write(first.value);
+    add(first.value);
     pending = reader.read();
   }
   const last = first?.done ? first : await Promise.race([pending, turn]);
@@ -102,7 +122,7 @@ async function copyBody(sink: ResponseBuffer, reader: Reader): Promise<void> {
   try {
     if (first || sink.headOnly) await sink.flush();
     if (sink.headOnly) await reader.cancel();
-    else await copyRest(sink, reader, pending);
+    else await copyRest(sink, reader, pending, add);
     sink.finish();
   } finally {
     signal.removeEventListener("abort", cancel);
@@ -113,11 +133,10 @@ async function copyRest(
   sink: ResponseBuffer,
   reader: Reader,
   pending: ReturnType<Reader["read"]>,
+  add: Add,
 ): Promise<void> {
   for (let part = await pending; !part.done; part = await reader.read()) {
-    // What was read from a stream is nobody else's any more. A stream of a handler's own may yield text.
-    if (part.value instanceof Uint8Array) sink.give(part.value);
-    else sink.write(part.value);
+    add(part.value);
     await sink.flush();
   }
 }

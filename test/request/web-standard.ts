@@ -30,6 +30,28 @@ t.test("a complete one goes out in one piece", async (t) => {
   t.equal(answer.body, "grün");
 });
 
+t.test("large bytes, too", async (t) => {
+  const server = await serve(t, () => new Response(Buffer.alloc(1 << 20, "x")));
+  const answer = await server.ask();
+  t.equal(answer.headers["content-length"], String(1 << 20));
+  t.equal(answer.body.length, 1 << 20);
+  t.equal((await server.ask("HEAD /")).headers["content-length"], String(1 << 20));
+});
+
+t.test("a stream may fill the same bytes again", async (t) => {
+  const server = await serve(t, () => new Response(ReadableStream.from(refill())));
+  const answer = await server.ask();
+  t.match(answer.raw, "a".repeat(1000));
+  t.match(answer.raw, "b".repeat(1000));
+  t.match(answer.raw, "c".repeat(1000));
+});
+
+async function* refill(): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.alloc(1000);
+  await new Promise((wait) => setTimeout(wait, 5));
+  for (const letter of ["a", "b", "c"]) yield bytes.fill(letter);
+}
+
 t.test("without a body, without a type", async (t) => {
   const server = await serve(t, (req) => {
     if (req.unparsedUri === "/null") return new Response(null, { status: 204 });

@@ -132,9 +132,8 @@ export class ResponseBuffer {
   }
 
   /**
-   * Adds text, sent as UTF-8, or a copy of bytes. Returns false if the client is slower: then
-   * `await flush()`. Throws `MODTS_CLIENT_GONE`, `MODTS_RESPONSE_ENDED`, `MODTS_LENGTH_MISMATCH`
-   * or, for other types, `MODTS_BAD_ARGUMENT`.
+   * Adds text, sent as UTF-8, or a copy of bytes. False if the client is slower: `await flush()`. Throws
+   * `MODTS_CLIENT_GONE`, `MODTS_RESPONSE_ENDED`, `MODTS_LENGTH_MISMATCH`, `MODTS_BAD_ARGUMENT`.
    */
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
@@ -149,9 +148,14 @@ export class ResponseBuffer {
    * @param left Called when the bytes were sent and may be changed again; never after a failure.
    */
   give(bytes: Uint8Array, left?: () => void): boolean {
+    this.keep(bytes);
+    return this.#send(left);
+  }
+
+  /** Adds bytes that nobody is going to change; {@link flush} or {@link finish} sends them. */
+  keep(bytes: Uint8Array): void {
     this.#requireOpen("write");
     this.#addBytes(bytes);
-    return this.#send(left);
   }
 
   /** Sends the buffer; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
@@ -191,8 +195,7 @@ export class ResponseBuffer {
     if (this.begun) return this.abort();
     this.#takeBuffer();
     this.#resetTo(status);
-    // Headers describe the body. Of a 304, caches would apply them to theirs (RFC 9111, section
-    // 3.2).
+    // Headers describe the body. Of a 304, caches would apply them to theirs (RFC 9111, 3.2).
     if (!this.#isBodiless) this.#override(headers);
     if (body) {
       this.#addText(body);
@@ -306,8 +309,7 @@ export class ResponseBuffer {
       this.#announced = this.#declaredLength;
       this.#sendHead(this.#typeToSend(true), this.#announced);
     }
-    // Node.js would hold back headers without body: a page waits for the "open" of its event
-    // source.
+    // Node.js would hold back headers without body: a page waits for "open" of its event source.
     if (this.#buffered === 0) return !isFirst || exchange.write("");
     const blocks = this.#blocks;
     const body = this.#takeBuffer();

@@ -282,7 +282,7 @@ sub json {
     packages: "php-fpm",
     at: ["/usr/sbin", /^php-fpm[\d.]*$/],
     start: (program, folder) =>
-      spawn(program, ["-n", "-F", "-R", "-y", join(folder, "php-fpm.conf")], { stdio: "ignore" }),
+      spawn(program, ["-F", "-R", "-y", join(folder, "php-fpm.conf")], { stdio: "ignore" }),
     mpm: "event",
     paths: { hello: "hello.php", page: "page.php", json: "json.php", counter: "counter.php" },
     conf: `StartServers 4
@@ -335,11 +335,14 @@ export async function startPeers(httpd: Httpd, folder: string): Promise<Peer[]> 
   return peers;
 }
 
-/** nginx before the bare `node:http` server on a Unix socket: hello without any httpd. */
+/**
+ * nginx before the bare `node:http` server on a Unix socket: hello without any httpd. It also says
+ * hello by itself on the socket `nginx.sock` beside, for an httpd in front of it.
+ */
 export async function startNginx(
   folder: string,
   bare: { readonly socket: string; readonly pid: number },
-): Promise<Peer | undefined> {
+): Promise<(Peer & { readonly pid: number }) | undefined> {
   if (!existsSync(nginx)) return undefined;
   const port = await freePort("127.0.0.1");
   const file = join(folder, "nginx.conf");
@@ -355,6 +358,11 @@ http {
     keepalive_requests 1000000000;
     upstream bare { server unix:${bare.socket}; keepalive 32; keepalive_requests 1000000000; }
     server {
+        listen unix:${join(dirname(bare.socket), "nginx.sock")};
+        default_type text/plain;
+        return 200 "Hello from mod_ts!\\n";
+    }
+    server {
         listen 127.0.0.1:${port};
         location / { proxy_pass http://bare; proxy_http_version 1.1; proxy_set_header Connection ""; }
     }
@@ -364,6 +372,7 @@ http {
   const child = spawn(nginx, ["-c", file, "-p", folder], { stdio: "ignore" });
   return {
     name: "nginx + node:http",
+    pid: child.pid ?? 0,
     version: packageVersion(nginx),
     url: `http://127.0.0.1:${port}`,
     paths: { hello: "" },

@@ -33,8 +33,8 @@ export interface Measured {
   readonly rate: number;
   /** Microseconds per request, of httpd and all processes behind it. */
   readonly cpu: number;
-  /** The part of it behind httpd. */
-  readonly backend: number;
+  /** The part of it behind httpd; null where it is not told apart. */
+  readonly backend: number | null;
   /** Milliseconds. */
   readonly p99: number;
   /** Requests of all rounds that failed. */
@@ -46,7 +46,8 @@ export interface Aim {
   readonly aim: string;
   readonly wanted: string;
   readonly is: string;
-  readonly met: boolean;
+  /** Null: a figure without a goal. */
+  readonly met: boolean | null;
 }
 
 /** Finds a case; the competitor's MPM is that of its package. */

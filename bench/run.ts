@@ -97,7 +97,13 @@ async function measureAll(): Promise<Measured[]> {
     const bare = startBare(event);
     const cases = ownCases(event, "event", bare);
     const nginx = await startNginx(folder, bare);
-    if (nginx) peers.push(nginx);
+    if (nginx) {
+      peers.push(nginx);
+      const url = `${event.url}nginx`;
+      const front = (): number[] => descendants(event.httpdPid);
+      const back = (): number[] => descendants(nginx.pid);
+      cases.push({ subject: "hello", who: "nginx", mpm: "event", url, front, back });
+    }
     await onStage({ ...site, mpm: "mod_mpm_prefork" }, async (prefork) => {
       cases.push(...ownCases(prefork, "prefork", startBare(prefork)), ...peers.flatMap(peerCases));
       measured = await measure(cases);
@@ -172,12 +178,13 @@ async function measure(cases: readonly Case[]): Promise<Measured[]> {
     who,
     mpm,
     ...middle(all),
+    ...(mpm === "none" || !isNode({ who }) ? { backend: null } : {}),
     failed: all.reduce((sum, { failed }) => sum + failed, 0),
   }));
 }
 
 /** V8 needs some seconds to compile what is hot. */
-function isNode({ who }: Case): boolean {
+function isNode({ who }: Pick<Case, "who">): boolean {
   return who === "mod_ts" || who === "node:http";
 }
 
@@ -237,14 +244,19 @@ function report({ cases, aims, versions, run: how, machine }: Result): void {
     who,
     MPM: mpm,
     "CPU µs/request": Math.round(cpu),
-    "behind httpd": Math.round(backend),
+    "behind httpd": backend === null ? "" : Math.round(backend),
     "requests/s": Math.round(rate),
     "p99 ms": p99,
     failed,
   }));
   console.table(rows.toSorted((a, b) => order.indexOf(a.subject) - order.indexOf(b.subject)));
   console.table(
-    aims.map(({ aim, wanted, is, met }) => ({ aim, wanted, is, met: met ? "yes" : "NO" })),
+    aims.map(({ aim, wanted, is, met }) => ({
+      aim,
+      wanted,
+      is,
+      met: met === null ? "" : met ? "yes" : "NO",
+    })),
   );
   console.log(
     Object.entries(versions)

@@ -1,11 +1,16 @@
 /** The site that `npm run bench` asks of mod_ts, with a bare `node:http` server beside it. */
 import type { StageOptions } from "./stage.ts";
 
-const conf = `<Proxy "unix:\${FOLDER}/run/bare.sock|http://bare" enablereuse=on>
+const conf = `${["bare", "nginx"]
+  .map(
+    (name) => `<Proxy "unix:\${FOLDER}/run/${name}.sock|http://${name}" enablereuse=on>
 </Proxy>
-<Location "/bare">
-    SetHandler "proxy:unix:\${FOLDER}/run/bare.sock|http://bare"
+<Location "/${name}">
+    SetHandler "proxy:unix:\${FOLDER}/run/${name}.sock|http://${name}"
 </Location>
+`,
+  )
+  .join("")}
 ${["hello", "json", "counter", "large"]
   .map((name) => `<Location "/${name}">\n    Use TsHandler ${name}.ts\n</Location>\n`)
   .join("")}

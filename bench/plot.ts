@@ -38,7 +38,7 @@ function text({ date, machine, versions, run, cases, memory, aims }: Result): st
       ? `**The machine was busy (load ${machine.load} before the run): do not rely on these figures.**`
       : "";
   const names = Object.entries(versions).map((pair) => pair.join(" "));
-  return `Run of ${date.slice(0, 10)}: ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB, Linux ${machine.kernel}; ${run.connections} connections, ${run.workers} workers, medians of ${run.rounds} rounds of ${run.seconds} s.
+  return `Run of ${date.slice(0, 10)}: ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB, Linux ${machine.kernel}; ${run.connections} connections, ${run.workers} workers, ${run.rounds} × ${run.seconds} s each (medians).
 ${busy}
 Versions: ${names.join(", ")}.
 

@@ -243,6 +243,9 @@ export function readTail(file: string, lines = 20): string {
 
 const tries = 50;
 
+/** Ports that this process was given: it may not listen on them yet. */
+const given = new Set<number>();
+
 /**
  * A free TCP port on `host`: `wanted` or one of the next 49, or any for 0. Another program may take
  * it later. To make that rare, "any" is below the range of outgoing connections (32768 on Linux).
@@ -253,8 +256,12 @@ export async function freePort(host: string, wanted = 0): Promise<number> {
   let reason = "";
   const first = wanted === 0 ? randomInt(20_000, 32_000) : wanted;
   for (let port = first; port < first + tries && port < 65_536; port += 1) {
+    if (wanted === 0 && given.has(port)) continue;
     const found = await tryListen(host, port);
-    if (typeof found === "number") return found;
+    if (typeof found === "number") {
+      given.add(found);
+      return found;
+    }
     reason = found.message;
     if (found.code !== "EADDRINUSE" && found.code !== "EACCES") break;
   }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { onStage, untilOk } from "./stage.ts";
+import { builtProgram, onStage, untilOk } from "./stage.ts";
 import { helloHandler, site } from "./subjects.ts";
 
 /** Proportional set sizes, in MiB. */
@@ -20,7 +20,7 @@ export async function measureMemory(reloads: number): Promise<Memory> {
   const config = { pools: { main: { workers: 1 } } };
   let memory: Memory | undefined;
   await onStage({ ...site, config }, async (stage) => {
-    const supervisor = stage.startSidecar().pid ?? 0;
+    const supervisor = stage.startSidecar("", builtProgram).pid ?? 0;
     const url = `${stage.url}hello`;
     await untilOk(url);
     const before = await settled(supervisor);

@@ -20,7 +20,7 @@ import { cpuMicroseconds, descendants } from "./cpu.ts";
 import { measureMemory } from "./memory.ts";
 import { type Mpm, type Peer, startNginx, startPeers } from "./peers.ts";
 import type { Measured, Result } from "./result.ts";
-import { onStage, type Stage, untilOk } from "./stage.ts";
+import { builtProgram, onStage, type Stage, untilOk } from "./stage.ts";
 import { ownPaths, site } from "./subjects.ts";
 import { median, run } from "./wrk.ts";
 
@@ -125,7 +125,7 @@ function startBare(stage: Stage): Bare {
 
 function ownCases(stage: Stage, mpm: Mpm, bare: Bare): Case[] {
   const front = (): number[] => descendants(stage.httpdPid);
-  const sidecar = stage.startSidecar();
+  const sidecar = stage.startSidecar("", builtProgram);
   const place = (subject: string, who: string, path: string, back: Case["back"]): Case => {
     return { subject, who, mpm, url: stage.url + path, front, back };
   };

@@ -11,6 +11,9 @@ import { defaultModules } from "../src/httpd/server-root.ts";
 
 const project = join(import.meta.dirname, "..");
 
+/** What users install: `npm run build` makes it. */
+export const builtProgram = join(project, "dist/cli/cli.js");
+
 export interface StageOptions {
   /** Apache configuration after `mod_ts.conf`; `${FOLDER}` is the folder. */
   conf: string;

@@ -85,10 +85,11 @@ export class Connections {
   async drain(linger: number): Promise<void> {
     this.#ending.abort();
     const close = (): void => {
-      for (const socket of this.#running.keys()) socket.destroySoon();
-      // Those whose handshake goes on.
-      for (const { sockets } of this.#ports.values()) {
-        for (const socket of sockets) if (!this.#running.has(socket)) socket.destroySoon();
+      // Those whose handshake goes on are none of the running.
+      const accepted = [...this.#ports.values()].flatMap(({ sockets }) => [...sockets]);
+      for (const socket of new Set([...this.#running.keys(), ...accepted])) {
+        socket.destroySoon();
+        destroyLate(socket);
       }
     };
     const timer = setTimeout(close, linger);
@@ -138,15 +139,21 @@ function createTls(
   return createServer({ ...files, handshakeTimeout: handshakeMs }, secured);
 }
 
-/** Closes so that what was written arrives, although the client may still be sending. */
+/** Closes so that what was written arrives, however slow the client is, and although it may still be sending. */
 async function finish(socket: Socket): Promise<void> {
   if (socket.destroyed) return;
-  const timer = setTimeout(() => socket.destroy(), closingMs);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  socket.end();
+  // Until the last byte has left this process, the limit on silence counts.
+  socket.end(() => destroyLate(socket));
   socket.resume();
   await closed;
-  clearTimeout(timer);
+}
+
+/** Attack: a client that never closes its side, or reads nothing. */
+function destroyLate(socket: Socket): void {
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), closingMs);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 /** A flood of connections must not be a flood of lines. */

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { mock } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { Connections, type ConnectionSettings } from "../../src/connections/connections.ts";
 import type { Connection } from "../../src/engine/connection.ts";
@@ -79,6 +81,23 @@ t.test(
     await until(() => `${held()}`, "0");
   },
 );
+
+t.test("a client that reads late gets everything, too", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.teardown(() => mock.timers.reset());
+  const large = "x".repeat(16 * 1024 ** 2);
+  const { open, held } = await start(t, async (connection: Connection) => {
+    await connection.readLine();
+    void connection.write(large);
+  });
+  const client = await open();
+  client.write("hello\n");
+  await once(client, "readable");
+  while (held() > 0) await turn();
+  await turn();
+  mock.timers.tick(60_000);
+  t.equal((await textOf(client)).length, large.length);
+});
 
 t.test("an export by name", async (t) => {
   const { open } = await start(t, (connection: Connection) => connection.write("own"), {
@@ -160,6 +179,19 @@ t.test("the worker is about to end", async (t) => {
   await connections.drain(0);
   await waiting;
   t.same(heard, ["ending", "ending", "last", "null"]);
+});
+
+t.test("a client that reads nothing does not keep the worker", async (t) => {
+  const { open, connections, held } = await start(t, async (connection: Connection) => {
+    await connection.readLine();
+    connection.write("x".repeat(16 * 1024 ** 2)).catch(() => {});
+  });
+  const client = await open();
+  client.write("hello\n");
+  await once(client, "readable");
+  await until(() => `${held()}`, "0");
+  await connections.drain(0);
+  t.ok((await textOf(client)).length < 16 * 1024 ** 2, "closed");
 });
 
 t.test("a socket that the configuration no longer has", async (t) => {

@@ -1,7 +1,8 @@
 /** Memory of the supervisor and of an idle worker, and what saves add to it. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { descendants, pssMebibytes } from "./cpu.ts";
 import { builtProgram, onStage, untilOk } from "./stage.ts";
 import { helloHandler, site } from "./subjects.ts";
 
@@ -50,15 +51,9 @@ export async function measureMemory(reloads: number): Promise<Memory> {
 /** Idle processes give memory back for some seconds. */
 async function settled(supervisor: number): Promise<Pick<Memory, "supervisor" | "worker">> {
   await sleep(3000);
-  const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, "utf8");
-  const sizes = children.trim().split(" ").map(Number).map(proportionalSize);
+  const workers = descendants(supervisor).slice(1).map(pssMebibytes);
   return {
-    supervisor: proportionalSize(supervisor),
-    worker: sizes.reduce((sum, size) => sum + size, 0) / sizes.length,
+    supervisor: pssMebibytes(supervisor),
+    worker: workers.reduce((sum, size) => sum + size, 0) / workers.length,
   };
-}
-
-function proportionalSize(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024;
 }

@@ -9,21 +9,16 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpuNanoseconds, descendants, pssMebibytes } from "./cpu.ts";
-import { onStage, type Stage, untilOk } from "./stage.ts";
+import { builtProgram, onStage, type Stage, untilOk } from "./stage.ts";
+import { helloHandler } from "./subjects.ts";
 import { run } from "./wrk.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
-const program = process.argv[3] ?? join(import.meta.dirname, "../dist/cli/cli.js");
+const program = process.argv[3] ?? builtProgram;
 const handlers = 50;
 const rows: Record<string, Record<string, number>> = {};
 
-const text = `import { OK, type ApacheRequest } from "mod-ts";
-export function handler(req: ApacheRequest) {
-  req.contentType = "text/plain";
-  req.write("Hello from mod_ts!\\n");
-  return OK;
-}
-`;
+const text = helloHandler("Hello from mod_ts!\n");
 const names = Array.from({ length: handlers }, (_, index) => `h${index}`);
 
 await onStage(
@@ -81,7 +76,7 @@ async function follow(
 /** Memory after 2,000 versions of a handler, each of which has answered. */
 async function saveOften({ url, folder }: Stage, worker: number): Promise<number> {
   for (let version = 1; version <= 2000; version += 1) {
-    writeFileSync(join(folder, "handlers/h0.ts"), text.replace("mod_ts!", `version ${version}!`));
+    writeFileSync(join(folder, "handlers/h0.ts"), helloHandler(`version ${version}`));
     await untilOk(`${url}h0/`);
   }
   return pssMebibytes(worker);

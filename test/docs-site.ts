@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import t from "tap";
-import { Running } from "./fixtures/mod-ts.ts";
+import { startDev } from "./fixtures/mod-ts.ts";
 
 const project = join(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-docs-"));
@@ -25,14 +25,7 @@ for (const name of ["apache.conf", "docs.ts", "layout.ts", "mod-ts.config.ts", "
   cpSync(join(project, "examples", name), join(folder, name));
 }
 mkdirSync(join(folder, "public"));
-const running = new Running("dev", folder, "--port", "0");
-t.teardown(async () => {
-  const ended = new Promise((resolve) => running.child.once("exit", resolve));
-  running.child.kill("SIGTERM");
-  await ended;
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-});
-const url = /http:\S+/.exec(await running.logged("mod_ts is ready: "))?.[0] ?? "";
+const { url } = await startDev(t, folder);
 const get = (path: string): Promise<Response> =>
   fetch(new URL(path, url), { redirect: "manual", headers: { accept: "text/html" } });
 

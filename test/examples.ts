@@ -1,9 +1,9 @@
 /** The examples that are more than one file: what a visitor of `npm start` meets. */
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { Running } from "./fixtures/mod-ts.ts";
+import { startDev } from "./fixtures/mod-ts.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-examples-"));
 chmodSync(folder, 0o755);
@@ -13,14 +13,7 @@ cpSync(join(import.meta.dirname, "../examples"), folder, {
 });
 // The application of Hono finds its package there.
 symlinkSync(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"));
-const running = new Running("dev", folder, "--port", "0");
-t.teardown(async () => {
-  const ended = new Promise((resolve) => running.child.once("exit", resolve));
-  running.child.kill("SIGTERM");
-  await ended;
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-});
-const url = /http:\S+/.exec(await running.logged("mod_ts is ready: "))?.[0] ?? "";
+const { url } = await startDev(t, folder);
 
 async function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(new URL(path, url), {

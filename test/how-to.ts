@@ -1,11 +1,11 @@
 /** The recipes of docs/how-to/, written to files as they stand there, and used through Apache. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import t from "tap";
 import { fences, fileName } from "./fixtures/markdown.ts";
-import { Running } from "./fixtures/mod-ts.ts";
+import { startDev } from "./fixtures/mod-ts.ts";
 import { until } from "./fixtures/until.ts";
 
 const recipes = ["json-api", "live-page", "uploads", "background-jobs"];
@@ -30,14 +30,7 @@ for (const [name, text] of files) {
   writeFileSync(join(folder, name), text);
 }
 
-const running = new Running("dev", folder, "--port", "0");
-t.teardown(async () => {
-  const ended = new Promise((resolve) => running.child.once("exit", resolve));
-  running.child.kill("SIGTERM");
-  await ended;
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-});
-const url = /http:\S+/.exec(await running.logged("mod_ts is ready: "))?.[0] ?? "";
+const { url } = await startDev(t, folder);
 const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(new URL(path, url), { redirect: "manual", ...init });
 

@@ -31,19 +31,7 @@ const floors = [
 ];
 
 /** Rooms on one floor that do not know each other. */
-const apart: readonly (readonly string[])[] = [
-  ["loader", "request", "supervisor", "httpd"],
-  [
-    "sessions",
-    "handlers",
-    "gateway",
-    "authorizer",
-    "decider",
-    "access-log",
-    "background",
-    "connections",
-  ],
-];
+const apart = floors.filter((rooms) => rooms.length > 1);
 
 const nameOf = (file: string): string => relative(src, file);
 const roomOf = (file: string): string => nameOf(file).split("/")[0] ?? "";

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -14,7 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import t from "tap";
 import { fences } from "./fixtures/markdown.ts";
-import { modTs, Running } from "./fixtures/mod-ts.ts";
+import { modTs, startDev } from "./fixtures/mod-ts.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const project = join(import.meta.dirname, "..");
@@ -32,14 +31,7 @@ const texts = (language: string): string[] =>
 
 await modTs("init", site);
 symlinkSync(join(project, "node_modules"), join(site, "node_modules"));
-const running = new Running("dev", site, "--port", "0");
-t.teardown(async () => {
-  const ended = new Promise((resolve) => running.child.once("exit", resolve));
-  running.child.kill("SIGTERM");
-  await ended;
-  rmSync(site, { recursive: true, force: true, maxRetries: 3 });
-});
-const url = /http:\S+/.exec(await running.logged("mod_ts is ready: "))?.[0] ?? "";
+const { running, url } = await startDev(t, site);
 const get = (path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(new URL(path, url), { redirect: "manual", ...init });
 

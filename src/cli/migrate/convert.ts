@@ -95,7 +95,7 @@ export class Conversion {
     }
   }
 
-  /** Sections that nobody saw may open what they overlap. */
+  /** Sections that were not read may open what they overlap. */
   #nameUnread(directive: SourceDirective, { includes }: SourceFile): void {
     if (includes.get(directive)?.length !== 0) return;
     if (isNamed(directive, "IncludeOptional") && !directive.args.includes("${")) return;

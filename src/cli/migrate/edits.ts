@@ -11,7 +11,7 @@ export interface Edit {
   isKept?: boolean;
 }
 
-/** `done`: converted. `hand`: needs somebody. `closed`: needs somebody, and is refused until then. */
+/** `done`: converted. `hand`: needs work by hand. `closed`: needs it, and is refused until then. */
 export interface Note {
   readonly level: "done" | "hand" | "closed";
   readonly place: Place;

@@ -119,7 +119,7 @@ function parametersOf(parameters: readonly Parameter[]): string {
   ].join(", ");
 }
 
-/** Type and default of a parameter; what is no plain literal needs somebody. */
+/** Type and default of a parameter; anything but a plain literal needs work by hand. */
 function presetOf(preset: string): string {
   const type = ": FormValue | FormValue[]";
   if (preset === "None") return `${type} | null = null`;

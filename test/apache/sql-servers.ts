@@ -106,12 +106,12 @@ async function check(
 
   if (kind === "mariadb") {
     // A server that is there and says nothing: no connection of the pool is any good.
-    database.freeze(true);
+    await database.freeze(true);
     t.strictSame(
       await Promise.all(["a", "b", "c"].map((user) => ask("plain", user))),
       [503, 503, 503],
     );
-    database.freeze(false);
+    await database.freeze(false);
     t.equal(await ask("plain", "john"), 200);
   }
   t.equal(apache.sidecar.exitCode, null);

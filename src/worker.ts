@@ -37,6 +37,7 @@ import { setSecrets } from "./base/options.ts";
 import * as face from "./index.ts";
 import { createCompileCache } from "./loader/compile-cache.ts";
 import { closeInspector, isDebugged, openInspector } from "./loader/debugger.ts";
+import { GuardMarks } from "./loader/guard-marks.ts";
 import { createLoader } from "./loader/loader.ts";
 import { NodeFiles } from "./loader/node-files.ts";
 import { Pasts } from "./loader/past.ts";
@@ -85,7 +86,7 @@ export async function createParts(
   { config, pool, generation }: Omit<InitMessage<ResolvedConfig>, "type" | "slot">,
   versions?: VersionStore,
 ): Promise<Parts> {
-  const roots = config.handlers;
+  const { handlers: roots, directory, state } = config;
   setSecrets(config.secrets);
   // First: it must see every package.
   const nodeFiles = config.development ? new NodeFiles() : undefined;
@@ -102,12 +103,12 @@ export async function createParts(
     cache: createCompileCache(join(config.run, "cache"), pagesFingerprint),
     pasts,
     guards: guardExports,
+    guardMarks: versions && new GuardMarks(join(state, "guards")),
   });
   const temporary = join(config.run, "tmp");
   sweepTemporaryFiles(temporary);
   const stores = new Stores(config.directory);
   const fastify = createFastify();
-  const { directory, state } = config;
   const sessions = new Sessions({ directory, state, workers: countSessionWorkers(config, pool) });
   const origin = new Origin(apacheOf(config));
   const askSupervisor = (): Promise<SidecarStatus> => askStatus(config.run);

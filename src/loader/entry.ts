@@ -25,6 +25,8 @@ export class Entry {
   #isRequested = false;
   /** Whether guards of this module are requested: no save may lose one. */
   #isGuard = false;
+  /** Whether sections are open without them. */
+  #isOptionalGuard = false;
   /** Of the current version, among the last good builds of all workers. */
   #id: string | undefined;
   /** Number of the last good build that was considered after a failure. */
@@ -53,7 +55,7 @@ export class Entry {
   /** Records the use of an export. Attack: made-up names from URLs are kept forever. */
   recordUse(exportName: string): void {
     this.#isRequested = true;
-    this.#isGuard ||= this.#graph.guards.some((name) => exportName.includes(name));
+    if (!this.#isGuard || !this.#isOptionalGuard) this.#recordGuard(exportName);
     if (this.current && !has(this.current.exports, exportName)) return;
     if (!this.current) this.#used.clear();
     this.#used.set(exportName, performance.now());
@@ -96,6 +98,22 @@ export class Entry {
     const version = this.current;
     this.current = undefined;
     await version?.replace();
+  }
+
+  #recordGuard(exportName: string): void {
+    if (!this.#graph.guards.some((name) => exportName.includes(name))) return;
+    this.#isGuard = true;
+    this.#isOptionalGuard ||= exportName.includes("|");
+    this.#markGuards();
+  }
+
+  /** For other pools, and for the time after a restart. */
+  #markGuards(): void {
+    const { guards, guardMarks } = this.#graph;
+    if (!this.#isOptionalGuard || !this.current) return;
+    for (const name of guards) {
+      if (has(this.current.exports, name)) guardMarks?.add(this.file, name);
+    }
   }
 
   #isUnchanged(): boolean {
@@ -166,6 +184,7 @@ export class Entry {
     this.generation += 1;
     this.current = new Version(this, record, this.#graph);
     this.#graph.enter(this.current, record);
+    this.#markGuards();
     void before?.replace();
   }
 
@@ -235,26 +254,41 @@ export class Entry {
     const lost = this.#findLoss(record);
     this.#lost = lost;
     if (lost === undefined) return;
-    const name = lost.split("|").find((each) => this.#had(each));
+    const name = lost.split("|").find((each) => this.#had(each)) ?? lost;
     const { file, text: source } = record;
-    const reason = this.#graph.guards.includes(lost)
-      ? "without which everybody may pass; export one that returns OK, or restart mod_ts"
-      : "which is in use";
     throw new BuildError(
-      `lost its export "${name}", ${reason}`,
+      `lost its export "${name}", ${this.#explainLoss(lost)}`,
       { file, line: 0, column: 0 },
       { source },
     );
+  }
+
+  #explainLoss(name: string): string {
+    const { guards, guardMarks } = this.#graph;
+    if (!guards.includes(name)) return "which is in use";
+    const mark = guardMarks?.has(this.file, name)
+      ? `remove ${guardMarks.path(this.file, name)} and restart mod_ts`
+      : "restart mod_ts";
+    return `without which everybody may pass; export one that returns OK, or ${mark}`;
   }
 
   #findLoss(record: ModuleRecord): string | undefined {
     return this.#findLostGuard(record) ?? this.#findLostUse(record);
   }
 
-  /** A worker that loads what others use does not know yet whether guards are requested. */
   #findLostGuard({ module }: ModuleRecord): string | undefined {
-    if (this.#isRequested && !this.#isGuard) return undefined;
-    return this.#graph.guards.find((name) => !has(module.namespace, name) && this.#had(name));
+    return this.#graph.guards.find((name) => !has(module.namespace, name) && this.#isLost(name));
+  }
+
+  /** Whether nobody uses this guard, as far as is known: a worker that loads what others use was not asked yet. */
+  #isUnused(guard: string): boolean {
+    if (this.#graph.guardMarks?.has(this.file, guard)) return false;
+    return this.#isRequested && !this.#isGuard;
+  }
+
+  #isLost(guard: string): boolean {
+    if (this.#isUnused(guard)) return false;
+    return this.#had(guard) || (this.#graph.guardMarks?.has(this.file, guard) ?? false);
   }
 
   #findLostUse({ module }: ModuleRecord): string | undefined {
@@ -277,7 +311,7 @@ export class Entry {
   /** An export removed on purpose is not used any more: after a while the save counts. */
   #mayLoseNow(): boolean {
     if (this.#lost === undefined) return false;
-    if (this.#graph.guards.includes(this.#lost)) return this.#isRequested && !this.#isGuard;
+    if (this.#graph.guards.includes(this.#lost)) return this.#isUnused(this.#lost);
     return performance.now() - (this.#used.get(this.#lost) ?? 0) > exportMemoryMs;
   }
 

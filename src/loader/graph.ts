@@ -12,6 +12,7 @@ import { Disk } from "./disk.ts";
 import { ExternalModules } from "./external.ts";
 import { fillImportMeta } from "./import-meta.ts";
 import { type DynamicImport, isJson, ModuleRecord, type Owner } from "./module-record.ts";
+import type { GuardMarks } from "./guard-marks.ts";
 import type { Pasts } from "./past.ts";
 import { isLocal } from "./resolve.ts";
 import { forgetSource } from "./stack.ts";
@@ -32,6 +33,7 @@ export interface GraphOptions {
   cache: CompileCache | undefined;
   pasts: Pasts | undefined;
   guards: readonly string[];
+  guardMarks: GuardMarks | undefined;
 }
 
 export class Graph implements Workshop {
@@ -44,6 +46,7 @@ export class Graph implements Workshop {
   readonly pasts: Pasts | undefined;
   /** Exports that a save must not lose. */
   readonly guards: readonly string[];
+  readonly guardMarks: GuardMarks | undefined;
   /** Whether the process is about to end. */
   isClosing: boolean = false;
   readonly #options: GraphOptions;
@@ -62,6 +65,7 @@ export class Graph implements Workshop {
     this.approve = options.approve;
     this.pasts = options.pasts;
     this.guards = options.guards;
+    this.guardMarks = options.guardMarks;
     this.#options = options;
   }
 

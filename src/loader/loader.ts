@@ -18,6 +18,7 @@ import type { CompileCache } from "./compile-cache.ts";
 import type { Languages } from "./compile.ts";
 import { Entry, type Version } from "./entry.ts";
 import { Graph } from "./graph.ts";
+import type { GuardMarks } from "./guard-marks.ts";
 import { digestOf } from "./module-record.ts";
 import type { Pasts } from "./past.ts";
 import { installStackTraces } from "./stack.ts";
@@ -62,6 +63,8 @@ export interface LoaderOptions {
   pasts?: Pasts | undefined;
   /** Exports that a save must not lose where they are requested: without them, all may pass. @default none */
   guards?: readonly string[];
+  /** Where these are known to other pools and after a restart. @default none */
+  guardMarks?: GuardMarks | undefined;
   /**
    * Called with the path without symlinks before an entry, or any file of {@link languages}, runs;
    * throws for a file that must not.
@@ -102,9 +105,9 @@ export class Loader {
     const { renewsPackages = false } = options;
     const limits = { evaluateTimeout, disposeTimeout };
     const compilation = { languages, languageModules, cache };
-    const { pasts, guards = [] } = options;
+    const { pasts, guards = [], guardMarks } = options;
     const provided = { ...threadModules, ...builtins };
-    const shared = { builtins: provided, renewsPackages, approve, pasts, guards };
+    const shared = { builtins: provided, renewsPackages, approve, pasts, guards, guardMarks };
     this.#graph = new Graph({ ...limits, ...compilation, ...shared });
     this.#asksDisk = freshness === "request";
     if (this.#asksDisk && watch !== false) {

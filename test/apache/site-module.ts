@@ -1,5 +1,5 @@
 /** `Use TsModule`: one module for every phase that it has an export for. */
-import { chmodSync, copyFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { createCallCounter } from "../fixtures/decider.ts";
@@ -166,6 +166,7 @@ t.test("a module without any phase closes the section", async (t) => {
 t.test("a save without the guard leaves the section closed", async (t) => {
   apache.write("handlers/gate.ts", "export const fixupHandler = () => 0;");
   t.equal((await apache.request("/gate/closed.txt")).status, 403, "the version before");
+  t.ok(readdirSync(join(apache.folder, "run/guards")).length > 0, "remembered after a restart");
   apache.write("handlers/gate.ts", "export const accessHandler = () => 0;");
   t.equal((await apache.request("/gate/closed.txt")).status, 200, "opened on purpose");
 });

@@ -3,7 +3,6 @@
  *
  * Attack: guesses lock out the owner. Addresses from which the user has logged in count apart.
  */
-import { log, textOf } from "../../../base/log.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { AttemptKeys, Bucket, SharedAttempts } from "./shared-attempts.ts";
 
@@ -86,22 +85,17 @@ export class SharedLimits implements AttemptLimits {
     let isFamiliar = false;
     return {
       take: async (onlyLooks) => {
-        try {
-          const taken = await this.#shared.take(keys, this.#buckets, onlyLooks);
+        const taken = await this.#shared.take(keys, this.#buckets, onlyLooks);
+        if (taken) {
           ({ isFamiliar } = taken);
           return taken.wait;
-        } catch (error) {
-          log("error", `attempts are counted by worker: ${textOf(error)}`);
-          local = this.#local.begin(client, user);
-          return local.take(onlyLooks);
         }
+        local = this.#local.begin(client, user);
+        return local.take(onlyLooks);
       },
       succeed: () => {
         if (local) return local.succeed();
-        // Not counted back, the attempt is counted as a wrong one: nobody passes by that.
-        this.#shared
-          .succeed(keys, this.#buckets, isFamiliar)
-          .catch((error: unknown) => log("error", `a login was not noted: ${textOf(error)}`));
+        void this.#shared.succeed(keys, this.#buckets, isFamiliar);
       },
     };
   }

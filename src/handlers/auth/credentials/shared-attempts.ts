@@ -2,9 +2,13 @@
  * Attempts with passwords in Redis, for all workers of all machines.
  *
  * The buckets are those of `rate-limit.ts`; keys are digests, so that Redis holds neither names nor addresses.
+ *
+ * Redis that accepts connections and never answers would cost each attempt a time-out. So after a failure
+ * nothing is asked for a while, and then only in the background.
  */
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { log, textOf } from "../../../base/log.ts";
 import { connectRedis } from "../../../base/redis.ts";
 
 /** A bucket: seconds until the next attempt, and attempts at the start. */
@@ -54,26 +58,74 @@ interface Scripts {
   modtsSuccess(...values: string[]): Promise<null>;
 }
 
+/** Of an attempt: the seconds until the next one, or 0; and what {@link SharedAttempts.succeed} needs. */
+interface Taken {
+  readonly wait: number;
+  readonly isFamiliar: boolean;
+}
+
+interface Buckets {
+  readonly client: Bucket;
+  readonly user: Bucket;
+}
+
 /** The attempts of one table of users. */
 export class SharedAttempts {
   readonly #source: string;
+  readonly #pauseMs: number;
   #redis: Promise<Redis & Scripts> | undefined;
+  /** Set while attempts do not ask. */
+  #probeAt: number | undefined;
+  #isFailing = false;
 
-  /** @param source `redis://…` or `rediss://…`; connected at the first attempt */
-  constructor(source: string) {
+  /**
+   * @param source `redis://…` or `rediss://…`; connected at the first attempt
+   * @param pauseMs for which nothing is asked after a failure
+   */
+  constructor(source: string, pauseMs: number = 5000) {
     this.#source = source;
+    this.#pauseMs = pauseMs;
   }
 
   /**
-   * Takes a token of the client and one of the user, or only looks. Rejects if Redis does not answer.
+   * Takes a token of the client and one of the user, or only looks. Undefined while Redis does not answer.
    * @param scope name of the table of users
-   * @returns the seconds until the next attempt, or 0; and what {@link succeed} needs
    */
-  async take(
+  async take(keys: AttemptKeys, buckets: Buckets, onlyLooks: boolean): Promise<Taken | undefined> {
+    if (this.#isPaused()) return undefined;
+    try {
+      const taken = await this.#take(keys, buckets, onlyLooks);
+      this.#isFailing = false;
+      return taken;
+    } catch (error) {
+      this.#pause(error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Returns the tokens of a successful attempt, and remembers the address. While Redis does not answer, the
+   * attempt counts as a wrong one: nobody passes by that.
+   */
+  async succeed(keys: AttemptKeys, buckets: Buckets, isFamiliar: boolean): Promise<void> {
+    if (this.#isPaused()) return;
+    try {
+      await this.#succeed(keys, buckets, isFamiliar);
+    } catch (error) {
+      this.#pause(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const redis = await this.#redis?.catch(() => undefined);
+    redis?.disconnect();
+  }
+
+  async #take(
     { scope, client, user }: AttemptKeys,
-    buckets: { readonly client: Bucket; readonly user: Bucket },
+    buckets: Buckets,
     onlyLooks: boolean,
-  ): Promise<{ wait: number; isFamiliar: boolean }> {
+  ): Promise<Taken> {
     const redis = await this.#connect();
     const keys = [
       nameOf(scope, "client", client),
@@ -89,10 +141,9 @@ export class SharedAttempts {
     return { wait, isFamiliar: known === 1 };
   }
 
-  /** Returns the tokens of a successful attempt, and remembers the address. */
-  async succeed(
+  async #succeed(
     { scope, client, user }: AttemptKeys,
-    buckets: { readonly client: Bucket; readonly user: Bucket },
+    buckets: Buckets,
     isFamiliar: boolean,
   ): Promise<void> {
     const redis = await this.#connect();
@@ -106,9 +157,29 @@ export class SharedAttempts {
     );
   }
 
-  async close(): Promise<void> {
-    const redis = await this.#redis?.catch(() => undefined);
-    redis?.disconnect();
+  #isPaused(): boolean {
+    if (this.#probeAt === undefined) return false;
+    if (performance.now() >= this.#probeAt) void this.#probe();
+    return true;
+  }
+
+  /** One at a time. */
+  async #probe(): Promise<void> {
+    this.#probeAt = Infinity;
+    try {
+      await (await this.#connect()).ping();
+      this.#probeAt = undefined;
+    } catch {
+      this.#probeAt = performance.now() + this.#pauseMs;
+    }
+  }
+
+  /** A failure is logged once, until an attempt is counted again. */
+  #pause(error: unknown): void {
+    this.#probeAt = performance.now() + this.#pauseMs;
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    log("error", `attempts are counted by worker: ${textOf(error)}`);
   }
 
   #connect(): Promise<Redis & Scripts> {

@@ -6,42 +6,14 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { originGuard } from "../src/base/crypto.ts";
-import { freePort } from "../src/httpd/private-server.ts";
-import { defaultModules } from "../src/httpd/server-root.ts";
 import { cpuWithEndedMicroseconds, descendants } from "./cpu.ts";
+import { last, line, mechanisms, withMechanisms } from "./mechanisms.ts";
 import { onStage, type Stage, untilOk } from "./stage.ts";
 import { median, run } from "./wrk.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 const seconds = Number(process.argv[3] ?? 2);
-const secret = "0123456789abcdef";
-const port = await freePort("127.0.0.1");
 
-const handlers = `import { htmlFilter, OK } from "mod-ts";
-export const fixupHandler = () => OK;
-export const transHandler = (req) => ((req.uri = req.uri.replace("/translated/", "/plain/")), OK);
-export const logHandler = () => OK;
-export const outputFilter = (text) => text.replaceAll("Town", "City");
-export const rewrite = htmlFilter({ "p.last": (element) => element.setAttribute("id", "end") });
-`;
-
-/** What stands in the section, by the name of the mechanism and of its location. */
-const mechanisms: Readonly<Record<string, string>> = {
-  plain: "",
-  log: "Use TsLogHandler h.ts",
-  fixup: "Use TsFixupHandler h.ts",
-  translated: "Use TsTransHandler h.ts",
-  passed: "Use TsAroundHandler mod_ts/origin",
-  "text-filter": "Use TsOutputFilter h.ts",
-  "html-filter": "Use TsOutputFilter h.ts::rewrite",
-  mod_substitute:
-    "SetOutputFilter SUBSTITUTE\nSubstituteMaxLineLength 2m\nSubstitute s/Town/City/n",
-  mod_ext_filter: "SetOutputFilter replace",
-};
-
-const line = "<p>Town of a hundred lakes</p>\n";
-const last = '<p class="last">Town</p>\n';
 const pages: Readonly<Record<string, string>> = {
   "1k.html": line.repeat(33) + last,
   "1m.html": line.repeat(33_800) + last,
@@ -107,30 +79,9 @@ function print(results: readonly Result[]): void {
   console.table(rows);
 }
 
-await onStage(
-  {
-    modules: [...defaultModules, "mod_cgid", "mod_substitute", "mod_ext_filter"],
-    before: `Define MOD_TS_SECRET ${secret}
-Define MOD_TS_ORIGIN ${originGuard(secret)}
-Define MOD_TS_ACCESS_LOG "\${FOLDER}/run/access.log"
-Listen 127.0.0.1:${port}
-ExtFilterDefine replace mode=output cmd="/bin/sed s/Town/City/"`,
-    conf: [
-      `<Directory "\${FOLDER}/htdocs">\n    Options +ExecCGI\n    AddHandler cgi-script .cgi\n</Directory>`,
-      ...Object.entries(mechanisms).map(
-        ([name, lines]) =>
-          `Alias "/${name}" "\${FOLDER}/htdocs"\n<Location "/${name}">\n${lines}\n</Location>`,
-      ),
-    ].join("\n"),
-    files: {
-      ...Object.fromEntries(Object.entries(pages).map(([name, text]) => [`htdocs/${name}`, text])),
-      "handlers/h.ts": handlers,
-    },
-    config: {
-      secret,
-      accessLog: "run/access.log",
-      origin: { url: `http://127.0.0.1:${port}`, requestWorkers: 250 },
-    },
-  },
-  play,
-);
+const cgi = `<Directory "\${FOLDER}/htdocs">
+    Options +ExecCGI
+    AddHandler cgi-script .cgi
+</Directory>`;
+
+await onStage(await withMechanisms({ pages, conf: cgi, requestWorkers: 250 }), play);

@@ -5,8 +5,7 @@
  * A file and no pipe: a reader of a pipe that stops stops the whole server, and runs as root.
  */
 import { type FSWatcher, watch } from "node:fs";
-import { isModTsError, ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import type { Engine } from "../engine/phases.ts";
 import { LineReader } from "./finished-request.ts";
 import { PositionFile } from "./position.ts";
@@ -141,6 +140,6 @@ export class AccessLog {
       : new ModTsError("MODTS_ACCESS_LOG_UNREADABLE", { file, reason: String(reason) });
     if (error.message === this.#problem) return;
     this.#problem = error.message;
-    log(error.level, error.message, { code: error.code });
+    report(error);
   }
 }

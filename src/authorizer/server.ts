@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { withinTime } from "../base/attempt.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Engine } from "../engine/phases.ts";
 import { Refusals } from "../engine/refusals.ts";
@@ -146,7 +146,7 @@ export class Authorizer {
         peer: `${socket.remoteAddress}:${socket.remotePort}`,
         reason: event.reason,
       });
-      this.#protocolErrors.run(() => log(error.level, error.message, { code: error.code }));
+      this.#protocolErrors.run(() => report(error));
       socket.destroy();
     }
   }

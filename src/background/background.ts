@@ -6,8 +6,7 @@
  * free for the next one; that of a killed worker is free at once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isModTsError, ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import type { BrokenModule } from "../base/version-store.ts";
 import type { Resolve } from "../engine/handler.ts";
 import { Duty } from "./duty.ts";
@@ -124,7 +123,7 @@ export class Background {
   #report(error: ModTsError): void {
     if (isLogged(error) || this.#problems.has(error.message)) return;
     this.#problems.add(error.message);
-    log(error.level, error.message, { code: error.code });
+    report(error);
   }
 }
 
@@ -136,9 +135,8 @@ export async function preload(names: readonly string[], resolve: Resolve): Promi
       (await resolve(name, "")).release();
     } catch (error) {
       const failure = toModTsError(error, name);
-      const { code, level, message } = failure;
-      if (!isLogged(failure)) log(level, message, { code });
-      broken.push({ code, message, isServed: false });
+      if (!isLogged(failure)) report(failure);
+      broken.push({ code: failure.code, message: failure.message, isServed: false });
     }
   }
   return broken;

@@ -1,7 +1,6 @@
 /** Scheduled jobs of the worker that has the duty. */
 import { Cron } from "croner";
-import { ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { parseReference } from "../engine/handler-reference.ts";
 import type { Job, Resolve } from "../engine/handler.ts";
 import { findFunction } from "../engine/phase-runner.ts";
@@ -60,7 +59,7 @@ export class Schedule {
   #run(name: string, reference: string): Promise<void> {
     this.#onStart();
     const run = this.#call(name, reference).catch((error: unknown) =>
-      report(new ModTsError("MODTS_JOB_FAILED", { job: name }), error),
+      report(new ModTsError("MODTS_JOB_FAILED", { job: name }), { error }),
     );
     this.#running.add(run);
     return run.finally(() => this.#running.delete(run));
@@ -78,8 +77,4 @@ export class Schedule {
       module.release();
     }
   }
-}
-
-function report({ code, level, message }: ModTsError, error?: unknown): void {
-  log(level, message, { code, ...(error !== undefined && { error }) });
 }

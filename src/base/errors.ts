@@ -1,5 +1,5 @@
 /** The registry of errors: one code per cause, never reused. `docs/errors.md` describes each. */
-import type { LogLevel } from "./log.ts";
+import { log, type LogLevel, type LogRecord } from "./log.ts";
 
 interface ErrorEntry {
   /** HTTP status of the response; 0 where no client is involved. */
@@ -236,6 +236,14 @@ export class ModTsError extends Error {
     this.status = status;
     this.level = level;
   }
+}
+
+/** Logs an error of the registry. */
+export function report(
+  { level, message, code }: ModTsError,
+  details: Pick<LogRecord, "client" | "error"> = {},
+): void {
+  log(level, message, { code, ...details });
 }
 
 /** `MODTS_BAD_ARGUMENT`; `name` is the function or value in the terms of a handler's author. */

@@ -4,6 +4,7 @@
  * The core publishes {@link LogRecord}s on a diagnostics channel; `log-output.ts` writes them.
  */
 import { inspect } from "node:util";
+import { attempt } from "./attempt.ts";
 import { logChannel } from "./channels.ts";
 import { escapeControls } from "./escape-controls.ts";
 import { redact } from "./redact.ts";
@@ -88,12 +89,10 @@ export function subscribeLog(
 
 /** The message of an error, or the value itself. Never throws, as handlers may throw anything. */
 export function textOf(thrown: unknown): string {
-  try {
+  return attempt(() => {
     if (thrown instanceof Error) return String(thrown.message || thrown.name);
     return typeof thrown === "object" ? inspect(thrown) : String(thrown);
-  } catch {
-    return "something that cannot be shown";
-  }
+  }, "something that cannot be shown");
 }
 
 /** The stacks of an error and its causes; bounded, as causes may be circular. */
@@ -132,11 +131,7 @@ export function errorDetails(error: unknown): string[] {
 
 /** A library may have put anything into `stack`, even a getter that throws. */
 function stackOf(error: Error): string {
-  try {
-    return String(error.stack ?? error);
-  } catch {
-    return textOf(error);
-  }
+  return attempt(() => String(error.stack ?? error), undefined) ?? textOf(error);
 }
 
 /** Our own frames at the end are the same for each request: they are omitted. */

@@ -23,6 +23,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { attempt, ignoring } from "./attempt.ts";
 
 /** Seconds for which a ticket can be valid. */
 export const longestTicket = 3600;
@@ -65,14 +66,7 @@ export function prepareTickets(run: string, group: number | undefined): void {
 export function removeTickets(run: string): void {
   const directory = directoryOf(run);
   // Gone at once for Apache, however many there are.
-  const aside = `${directory}.${randomBytes(6).toString("hex")}`;
-  try {
-    renameSync(directory, aside);
-  } catch (error) {
-    if (isMissing(error)) return;
-    throw error;
-  }
-  rmSync(aside, { recursive: true, force: true });
+  renameAndRemove(directory, `${directory}.${randomBytes(6).toString("hex")}`);
 }
 
 /** Ends all tickets; the directory stays. */
@@ -117,7 +111,7 @@ export class TicketStore {
   write(place: TicketPlace, text: string, since: number, limit: number): boolean {
     const file = this.#file(place);
     const draft = `${file}.${randomBytes(6).toString("hex")}`;
-    try {
+    const isWritten = ignoring("ENOENT", () => {
       const group = statSync(this.#directory).gid;
       makeShared(dirname(dirname(file)), group);
       makeShared(dirname(file), group);
@@ -125,11 +119,10 @@ export class TicketStore {
       writeFileSync(draft, text, { flag: "wx", mode: 0o640 });
       share(draft, group, 0o640);
       renameSync(draft, file);
-    } catch (error) {
-      // A revocation has removed the directory meanwhile.
-      if (isMissing(error)) return false;
-      throw error;
-    }
+      return true;
+    });
+    // Undefined: a revocation has removed the directory meanwhile.
+    if (!isWritten) return false;
     if (!this.#wasRevoked(place.owner, since) && !this.#wasRevoked(all, since)) return true;
     rmSync(file, { force: true });
     return false;
@@ -139,11 +132,8 @@ export class TicketStore {
   read(path: string): string | undefined {
     const [, end = "", owner = "", digest = ""] =
       /\/(\d{10})\/([0-9a-f]{16})\/([0-9a-f]{40})$/.exec(path) ?? [];
-    try {
-      return end ? readFileSync(this.#file({ end, owner, digest }), "utf8") : undefined;
-    } catch {
-      return undefined;
-    }
+    if (!end) return undefined;
+    return attempt(() => readFileSync(this.#file({ end, owner, digest }), "utf8"), undefined);
   }
 
   has(place: Omit<TicketPlace, "digest">): boolean {
@@ -198,23 +188,13 @@ export class TicketStore {
   }
 
   #remember(name: string): void {
-    try {
-      writeFileSync(join(this.#directory, "revoked", name), `${Date.now()}`, { mode: 0o600 });
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    const file = join(this.#directory, "revoked", name);
+    ignoring("ENOENT", () => writeFileSync(file, `${Date.now()}`, { mode: 0o600 }));
   }
 
   /** Renamed first: a directory into which another worker writes cannot be removed in one step. */
   #remove(path: string): void {
-    const aside = join(this.#directory, `removed-${randomBytes(6).toString("hex")}`);
-    try {
-      renameSync(path, aside);
-    } catch (error) {
-      if (isMissing(error)) return;
-      throw error;
-    }
-    rmSync(aside, { recursive: true, force: true });
+    renameAndRemove(path, join(this.#directory, `removed-${randomBytes(6).toString("hex")}`));
   }
 
   #slots(): string[] {
@@ -222,12 +202,7 @@ export class TicketStore {
   }
 
   #names(directory: string): string[] {
-    try {
-      return readdirSync(join(this.#directory, directory));
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    return ignoring("ENOENT", () => readdirSync(join(this.#directory, directory))) ?? [];
   }
 
   #file({ end, owner, digest }: TicketPlace): string {
@@ -235,17 +210,18 @@ export class TicketStore {
   }
 
   #readKey(): Buffer | undefined {
-    try {
-      return (this.#key ??= readFileSync(join(this.#directory, "key")));
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    return (this.#key ??= ignoring("ENOENT", () => readFileSync(join(this.#directory, "key"))));
   }
 }
 
 function directoryOf(run: string): string {
   return join(run, "tickets");
+}
+
+/** Renamed first: then it is gone at once, and nobody writes into it while it is removed. */
+function renameAndRemove(path: string, aside: string): void {
+  ignoring("ENOENT", () => renameSync(path, aside));
+  rmSync(aside, { recursive: true, force: true });
 }
 
 /** The group of httpd may use it; whatever the umask is. */
@@ -255,12 +231,10 @@ function share(path: string, group: number, mode: number): void {
 }
 
 function makeShared(directory: string, group: number): void {
-  try {
+  ignoring("EEXIST", () => {
     mkdirSync(directory, { mode: 0o700 });
     share(directory, group, sharedMode);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
+  });
 }
 
 function exists(path: string): boolean {
@@ -270,8 +244,4 @@ function exists(path: string): boolean {
 /** Milliseconds since 1970; 0 for a missing file. */
 function timeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

@@ -27,8 +27,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { attempt } from "./attempt.ts";
-import { ModTsError } from "./errors.ts";
+import { attempt, ignoring } from "./attempt.ts";
+import { ModTsError, report } from "./errors.ts";
 import { log } from "./log.ts";
 import { openPrivateDirectory } from "./private-directory.ts";
 
@@ -289,18 +289,12 @@ function directoryOf(run: string): string {
 }
 
 function reportUnusable(directory: string, error: unknown): void {
-  const reason = (error as Error).message;
-  const { code, level, message } = new ModTsError("MODTS_VERSION_STORE", { directory, reason });
-  log(level, message, { code });
+  report(new ModTsError("MODTS_VERSION_STORE", { directory, reason: (error as Error).message }));
 }
 
 /** Not recursive: a worker that is being stopped must not make the directory above again. */
 function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
+  ignoring("EEXIST", () => mkdirSync(folder, { mode: 0o700 }));
 }
 
 function readHead(path: string, number: number): NumberedHead | undefined {

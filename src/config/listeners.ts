@@ -1,6 +1,7 @@
 /** Listening sockets of a configuration. */
-import { accessSync, constants, existsSync } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { canAccess } from "../base/attempt.ts";
 
 export interface ConfigListener {
   pool: string;
@@ -99,10 +100,6 @@ export function judgeListeners(sockets: readonly ConfigListener[], mistakes: str
 /** Directory of the sockets of a configuration that names none. */
 export function defaultRunDirectory(directory: string, name?: string): string {
   const shared = name === undefined ? "/run/mod-ts" : `/run/mod-ts-${name}`;
-  try {
-    accessSync(existsSync(shared) ? shared : dirname(shared), constants.W_OK);
-    return shared;
-  } catch {
-    return join(directory, ".mod-ts", "run");
-  }
+  const isWritable = canAccess(existsSync(shared) ? shared : dirname(shared), constants.W_OK);
+  return isWritable ? shared : join(directory, ".mod-ts", "run");
 }

@@ -1,6 +1,7 @@
 /** Rules on the addresses and times that Apache and the sidecar must agree on. */
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
+import { attempt } from "../base/attempt.ts";
 import { closest } from "../base/did-you-mean.ts";
 import { isNamed } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
@@ -91,15 +92,8 @@ function checkPort(address: string, where: string, pools: SidecarAddresses["pool
 
 /** Symbolic links: `/var/run` is `/run`. */
 function isSame(one: string, other: string): boolean {
-  return one === other || realPath(one) === realPath(other);
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  const [first, second] = [one, other].map((path) => attempt(() => realpathSync(path), path));
+  return first === second;
 }
 
 /** The sidecar compares the name, too. */

@@ -1,5 +1,6 @@
 /** Virtual hosts and sections of an httpd, and which of them apply to a request. */
 import { join, normalize } from "node:path";
+import { attempt } from "../base/attempt.ts";
 import { type Directive, isNamed, splitWords } from "./config-tree.ts";
 
 export interface Host {
@@ -104,14 +105,10 @@ function trailingSlash(path: string, kind: SectionKind): string {
   return kind === "location" && path.endsWith("/") ? "/" : "";
 }
 
-/** A pattern that JavaScript does not understand matches nothing here. */
-function toRegExp(source: string): RegExp {
-  const caseless = source.startsWith("(?i)");
-  try {
-    return new RegExp(source.replace(/^\(\?i\)/, ""), caseless ? "i" : "");
-  } catch {
-    return /(?!)/;
-  }
+/** A pattern of httpd; one that JavaScript does not understand matches nothing here. */
+export function toRegExp(source: string): RegExp {
+  const flags = source.startsWith("(?i)") ? "i" : "";
+  return attempt(() => new RegExp(source.replace(/^\(\?i\)/, ""), flags), /(?!)/);
 }
 
 /** As apr_fnmatch(): the wildcards of paths do not match a slash. */

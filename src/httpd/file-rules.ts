@@ -1,6 +1,7 @@
 /** Rules on files: what Apache serves by accident, and who may change its configuration. */
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { attempt } from "../base/attempt.ts";
 import { type Host, isBelow, mappingsOf, sectionsFor, uriOf } from "./config-model.ts";
 import { isNamed } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
@@ -144,12 +145,8 @@ function* filesBelow(root: string): Generator<string> {
   }
 }
 
-function list(directory: string): { name: string; isFile(): boolean; isDirectory(): boolean }[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true });
-  } catch {
-    return [];
-  }
+function list(directory: string): Dirent[] {
+  return attempt(() => readdirSync(directory, { withFileTypes: true }), []);
 }
 
 /** By content, as names alone mislead. */

@@ -1,8 +1,8 @@
 /** Discovery of the Apache httpd of this machine, and of its layout. */
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import { attempt } from "../base/attempt.ts";
+import { attempt, canAccess } from "../base/attempt.ts";
 
 /**
  * Where configuration files go: `debian` has conf-available and a2enconf, `confd` reads every file
@@ -89,16 +89,7 @@ function candidates(searchPath: string): string[] {
   ]);
   return [...directories]
     .flatMap((directory) => usualNames.map((name) => join(directory, name)))
-    .filter(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+    .filter((path) => canAccess(path, constants.X_OK));
 }
 
 function layoutOf(configFile: string): Pick<Httpd, "layout" | "confDirectory"> {

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { ignoring } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { Httpd } from "./find.ts";
 import { enablingCommand } from "./modules.ts";
@@ -176,12 +177,7 @@ function writeOnce(file: string, text: string): "wrote" | "kept" {
 }
 
 function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return ignoring("ENOENT", () => readFileSync(file, "utf8"));
 }
 
 /** Both commands only create links, which a2dismod and a2disconf remove. */

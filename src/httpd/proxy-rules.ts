@@ -1,5 +1,5 @@
 /** Rules on directives of mod_proxy and mod_rewrite that take the addresses of handlers. */
-import { type Host, isBelow, sampleOf, type Section } from "./config-model.ts";
+import { type Host, isBelow, sampleOf, type Section, toRegExp } from "./config-model.ts";
 import { type Directive, isNamed, splitWords } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
 import { type MergedConfig, titleOf } from "./merged-config.ts";
@@ -41,15 +41,7 @@ function findProxyPass({ plain, main }: Host, uri: string): Directive | undefine
 function matchesProxyPass(directive: Directive, uri: string): boolean {
   const [path = ""] = splitWords(directive.args);
   if (isNamed(directive, "ProxyPass")) return isBelow(uri, path);
-  return matches(path, uri);
-}
-
-function matches(pattern: string, uri: string): boolean {
-  try {
-    return new RegExp(pattern).test(uri);
-  } catch {
-    return false;
-  }
+  return toRegExp(path).test(uri);
 }
 
 /** Only a rule without conditions, before any other rule that matches, is certain. */
@@ -61,7 +53,7 @@ function findRewrite({ plain }: Host, uri: string): Directive | undefined {
     if (isNamed(each, "RewriteCond")) isConditional = true;
     if (!isNamed(each, "RewriteRule")) continue;
     const [pattern = "", , flags = ""] = splitWords(each.args);
-    if (matches(pattern.replace(/^!/, ""), uri) !== pattern.startsWith("!")) {
+    if (toRegExp(pattern.replace(/^!/, "")).test(uri) !== pattern.startsWith("!")) {
       return !isConditional && /[[,]P(?:[,\]]|roxy)/.test(flags) ? each : undefined;
     }
     isConditional = false;

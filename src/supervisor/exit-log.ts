@@ -1,5 +1,5 @@
 /** Log of the exits of a pool's workers: a crash loop is one line, not a line for each attempt. */
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 
 export interface WorkerExit {
@@ -52,8 +52,4 @@ export class ExitLog {
     }
     this.#inRow = 0;
   }
-}
-
-export function report(error: ModTsError, more: { error?: unknown } = {}): void {
-  log(error.level, error.message, { code: error.code, ...more });
 }

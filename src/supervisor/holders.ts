@@ -1,5 +1,6 @@
 /** Processes that hold a TCP port, from `/proc`: for the error of a port in use. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { attempt } from "../base/attempt.ts";
 
 /** Ids of the processes that listen on a port and that this user may examine; empty if unknown. */
 export function findHolders(port: number): number[] {
@@ -18,7 +19,7 @@ const listening = "0A";
 
 function inodes(file: string, port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return read(file)
+  return attempt(() => readFileSync(file, "utf8"), "")
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
     .filter(([, local = "", , state]) => state === listening && local.endsWith(suffix))
@@ -27,30 +28,12 @@ function inodes(file: string, port: number): string[] {
 
 function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   const directory = `/proc/${pid}/fd`;
-  return list(directory).some((name) => sockets.has(target(`${directory}/${name}`)));
+  return list(directory).some((name) =>
+    sockets.has(attempt(() => readlinkSync(`${directory}/${name}`), "")),
+  );
 }
 
+/** Empty for a process that has ended meanwhile, or is that of another user. */
 function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    // Ended meanwhile, or of another user.
-    return [];
-  }
-}
-
-function target(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
+  return attempt(() => readdirSync(directory), []);
 }

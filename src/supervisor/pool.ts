@@ -9,11 +9,11 @@
  */
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import type { BrokenModule } from "../base/version-store.ts";
 import { withCodeCache } from "./code-cache.ts";
 import type { Listener } from "./listener.ts";
-import { ExitLog, report } from "./exit-log.ts";
+import { ExitLog } from "./exit-log.ts";
 import type { GenerationOptions, PoolOptions } from "./pool-options.ts";
 import type { PoolStatus, WorkerStatus } from "./status.ts";
 import { type DrainOptions, Successors } from "./successors.ts";

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import { isReplaceable } from "../base/private-directory.ts";
 import { isAlive, startTime } from "../base/process-identity.ts";
@@ -111,11 +112,7 @@ function owner(text: string | undefined): number | undefined {
 }
 
 function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  return attempt(() => readFileSync(file, "utf8"), undefined);
 }
 
 function explain(error: unknown, directory: string): unknown {

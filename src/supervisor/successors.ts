@@ -3,9 +3,8 @@
  * old worker is given up.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
-import { report } from "./exit-log.ts";
 import type { WatchdogReport } from "./watchdog.ts";
 import { exceededLimit, isRunaway, type WorkerLimits } from "./worker-limits.ts";
 import type { WorkerProcess } from "./worker-process.ts";

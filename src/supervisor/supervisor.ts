@@ -5,7 +5,7 @@
  * it. When a worker crashes or is replaced, new connections wait in the queue of the pool.
  */
 import type { Socket } from "node:net";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import {
   type FailedOutcome,
   failedOutcome,
@@ -39,7 +39,6 @@ import {
   type Listener,
   type ListenerOptions,
 } from "./listener.ts";
-import { report } from "./exit-log.ts";
 import { log } from "../base/log.ts";
 import { revokeTickets } from "../base/ticket-store.ts";
 import { Observations } from "./observations.ts";

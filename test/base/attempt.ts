@@ -1,6 +1,14 @@
+import { constants, readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
-import { attempt, DeadlineError, isPromiseLike, withinTime } from "../../src/base/attempt.ts";
+import {
+  attempt,
+  canAccess,
+  DeadlineError,
+  ignoring,
+  isPromiseLike,
+  withinTime,
+} from "../../src/base/attempt.ts";
 
 t.test("work in time settles as it would alone", async (t) => {
   t.equal(await withinTime(Promise.resolve(1), 1000), 1);
@@ -32,4 +40,24 @@ t.test("what throws has its fallback", async (t) => {
     attempt(() => JSON.parse("{") as number, "none"),
     "none",
   );
+});
+
+t.test("one error of the system can be expected, and no other", async (t) => {
+  const directory = t.testdir({ file: "text" });
+  t.equal(
+    ignoring("ENOENT", () => readFileSync(`${directory}/file`, "utf8")),
+    "text",
+  );
+  t.equal(
+    ignoring("ENOENT", () => readFileSync(`${directory}/none`, "utf8")),
+    undefined,
+  );
+  t.throws(() => ignoring("ENOENT", () => readFileSync(directory, "utf8")), { code: "EISDIR" });
+});
+
+t.test("access is that of this process", async (t) => {
+  const directory = t.testdir({ file: "" });
+  t.ok(canAccess(`${directory}/file`, constants.R_OK));
+  t.notOk(canAccess(`${directory}/file`, constants.X_OK));
+  t.notOk(canAccess(`${directory}/none`, constants.R_OK));
 });

@@ -1,6 +1,7 @@
 /** Rules on handlers and options that Apache's configuration names. */
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { attempt } from "../../base/attempt.ts";
 import { closest } from "../../base/did-you-mean.ts";
 import { isModTsError } from "../../base/errors.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
@@ -129,16 +130,10 @@ function explain(
 
 /** The handlers in the directory of a name. */
 function filesBeside(name: string, roots: readonly string[]): string[] {
-  return roots.flatMap((root) => {
-    try {
-      const names = readdirSync(resolve(root, dirname(name)));
-      return names
-        .filter((each) => /\.[cm]?tsx?$/.test(each))
-        .map((each) => join(dirname(name), each));
-    } catch {
-      return [];
-    }
-  });
+  const names = roots.flatMap((root) =>
+    attempt(() => readdirSync(resolve(root, dirname(name))), []),
+  );
+  return names.filter((each) => /\.[cm]?tsx?$/.test(each)).map((each) => join(dirname(name), each));
 }
 
 function checkOptions(lines: readonly OurDirective[]): Finding[] {

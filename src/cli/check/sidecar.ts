@@ -1,6 +1,7 @@
 /** Rules on the running sidecar: whether it listens, and whether httpd may connect. */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { attempt } from "../../base/attempt.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
 import { connectionName } from "../../config/listeners.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
@@ -92,17 +93,13 @@ function httpdIdentity({ tree }: MergedConfig): Identity | undefined {
 export function sidecarIdentity(run: string): Identity | undefined {
   const pid = findSupervisor(run);
   if (pid === undefined) return undefined;
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const idsOf = (name: string): number[] =>
-      (new RegExp(`^${name}:(.*)$`, "m").exec(status)?.[1] ?? "")
-        .split(/\s+/)
-        .filter(Boolean)
-        .map(Number);
-    const [, user = 0] = idsOf("Uid");
-    const [, group = 0] = idsOf("Gid");
-    return { user, group, groups: idsOf("Groups") };
-  } catch {
-    return undefined;
-  }
+  const status = attempt(() => readFileSync(`/proc/${pid}/status`, "utf8"), undefined);
+  if (status === undefined) return undefined;
+  const idsOf = (name: string): number[] => {
+    const [, ids = ""] = new RegExp(`^${name}:(.*)$`, "m").exec(status) ?? [];
+    return ids.split(/\s+/).filter(Boolean).map(Number);
+  };
+  const [, user = 0] = idsOf("Uid");
+  const [, group = 0] = idsOf("Gid");
+  return { user, group, groups: idsOf("Groups") };
 }

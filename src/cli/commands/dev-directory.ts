@@ -1,7 +1,8 @@
 /** The directory of `mod-ts dev` for sockets, logs and configuration. */
-import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, statSync } from "node:fs";
+import { chmodSync, constants, mkdirSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { canAccess } from "../../base/attempt.ts";
 import { type Identity, unprivilegedUser } from "../../httpd/server-root.ts";
 
 export interface DevDirectory {
@@ -40,12 +41,7 @@ export function makeDevDirectory(
 
 function reasonAgainst(directory: string, path: string): string | undefined {
   if (Buffer.byteLength(path) > longestPath) return `the path ${directory} is too long for sockets`;
-  try {
-    accessSync(directory, constants.W_OK);
-    return undefined;
-  } catch {
-    return `${directory} is not writable`;
-  }
+  return canAccess(directory, constants.W_OK) ? undefined : `${directory} is not writable`;
 }
 
 /** httpd has no supplementary groups here. */

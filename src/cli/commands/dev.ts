@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { watch } from "chokidar";
+import { attempt } from "../../base/attempt.ts";
 import type { Config } from "../../config/config.ts";
 import { hasModule, type Httpd } from "../../httpd/find.ts";
 import { createPrivateServer, freePort, type PrivateServer } from "../../httpd/private-server.ts";
@@ -201,10 +202,7 @@ function nextSignal(supervisor: Supervisor): Promise<"signal"> {
 }
 
 function hasTerminal(): boolean {
-  try {
-    closeSync(openSync("/dev/tty", "r"));
-    return true;
-  } catch {
-    return false;
-  }
+  const descriptor = attempt(() => openSync("/dev/tty", "r"), undefined);
+  if (descriptor !== undefined) closeSync(descriptor);
+  return descriptor !== undefined;
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ignoring } from "../../base/attempt.ts";
 import { parseCommand } from "./command.ts";
 
 export const usage = "init [directory]";
@@ -35,15 +36,13 @@ function templateFiles(): string[] {
   return names.filter((name) => statSync(join(templates, name)).isFile()).toSorted();
 }
 
+/** Whether there was no such file, and it was written. */
 function writeNew(file: string, text: string): boolean {
-  try {
-    // Exclusive, so that existing files are kept.
+  const written = ignoring("EEXIST", () => {
     writeFileSync(file, text, { flag: "wx" });
     return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
+  });
+  return written ?? false;
 }
 
 function nextSteps(directory: string): string {

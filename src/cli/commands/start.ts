@@ -1,6 +1,5 @@
 /** `mod-ts start`: the sidecar in production. */
-import { ModTsError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
+import { ModTsError, report } from "../../base/errors.ts";
 import { parseCommand } from "./command.ts";
 import { prepareSupervisor } from "./prepare-supervisor.ts";
 
@@ -18,12 +17,7 @@ export const options = {} as const;
 export async function run(argv: string[]): Promise<number> {
   const { positionals } = parseCommand(options, argv);
   const { supervisor } = await prepareSupervisor(positionals[0] ?? ".");
-  if (process.geteuid?.() === 0) warnOfRoot();
+  if (process.geteuid?.() === 0) report(new ModTsError("MODTS_RUNS_AS_ROOT"));
   await supervisor.run();
   return 0;
-}
-
-function warnOfRoot(): void {
-  const { level, message, code } = new ModTsError("MODTS_RUNS_AS_ROOT");
-  log(level, message, { code });
 }

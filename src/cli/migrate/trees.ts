@@ -1,6 +1,7 @@
 /** Files in Python that are found by their place, and the names of those that take it. */
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { toRegExp } from "../../httpd/config-model.ts";
 import type { Directive } from "../../httpd/config-tree.ts";
 
 /** A directory whose Python files get a counterpart in the same place. */
@@ -98,15 +99,6 @@ function withNewExtensions(pattern: string, trees: readonly MigratedTree[]): str
     }),
   );
   return pattern.replaceAll(/\w+/g, (word) => words.get(word) ?? word);
-}
-
-/** What JavaScript does not understand matches nothing. */
-function toRegExp(source: string): RegExp {
-  try {
-    return new RegExp(source.replace(/^\(\?i\)/, ""), source.startsWith("(?i)") ? "i" : "");
-  } catch {
-    return /(?!)/;
-  }
 }
 
 function globSource(glob: string): string {

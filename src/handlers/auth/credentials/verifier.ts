@@ -7,7 +7,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { setBounded } from "../../../base/cache.ts";
-import { isModTsError } from "../../../base/errors.ts";
+import { isModTsError, report } from "../../../base/errors.ts";
 import { log, textOf } from "../../../base/log.ts";
 import { hashPassword, schemeOf, verifyPassword } from "../../../base/password-hash.ts";
 
@@ -131,7 +131,7 @@ async function compare(hash: string, password: string): Promise<boolean> {
     return await verifyPassword(hash, password);
   } catch (error) {
     if (!isModTsError(error) || error.code !== "MODTS_PACKAGE_MISSING") throw error;
-    log(error.level, error.message, { code: error.code });
+    report(error);
     return false;
   }
 }

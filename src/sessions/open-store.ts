@@ -9,7 +9,7 @@ import { reasonOf } from "../base/sql-database.ts";
 import { ModTsError } from "../base/errors.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openRedisStore } from "./redis-store.ts";
-import type { SessionStore, StoreAddress } from "./session-store.ts";
+import type { Maybe, SessionStore, StoreAddress } from "./session-store.ts";
 import { openSqlStore } from "./sql-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
@@ -111,12 +111,17 @@ export async function openStore(address: StoreAddress): Promise<SessionStore> {
   };
 }
 
-async function guard<T>(store: string, work: () => T | Promise<T>): Promise<T> {
+function guard<T>(title: string, work: () => Maybe<T>): Maybe<T> {
   try {
-    return await work();
+    const result = work();
+    return result instanceof Promise ? result.catch((cause) => fail(title, cause)) : result;
   } catch (cause) {
-    if (cause instanceof ModTsError) throw cause;
-    const reason = reasonOf(cause);
-    throw new ModTsError("MODTS_SESSION_STORE", { store, reason }, { cause });
+    return fail(title, cause);
   }
+}
+
+function fail(store: string, cause: unknown): never {
+  if (cause instanceof ModTsError) throw cause;
+  const reason = reasonOf(cause);
+  throw new ModTsError("MODTS_SESSION_STORE", { store, reason }, { cause });
 }

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isBusy, SqliteWrites } from "./sqlite-writes.ts";
 import {
   abandonedAfter,
   type Found,
@@ -14,7 +15,7 @@ import {
 
 /** Wait inside SQLite, which blocks this process; a write takes a fraction of a millisecond. */
 const busyTimeoutMs = 5;
-/** Wait outside of SQLite, without blocking. */
+/** Longest wait outside of SQLite, without blocking, to open or read the file. */
 const retryLimitMs = 2000;
 /** Rows examined by one step of the clean-up. */
 const batch = 500;
@@ -54,13 +55,21 @@ export async function openSqliteStore(path: string): Promise<SessionStore> {
   }
 }
 
-type Row = SessionRecord & { lock: string };
+type Row = [
+  lock: string,
+  created: number,
+  accessed: number,
+  timeout: number,
+  expires: number,
+  data: string,
+];
 
 class SqliteStore implements SessionStore {
   readonly expiresItself = false;
   readonly #database: DatabaseSync;
-  readonly #take: StatementSync;
+  readonly #writes: SqliteWrites;
   readonly #load: StatementSync;
+  readonly #lock: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #updateLocked: StatementSync;
@@ -76,10 +85,10 @@ class SqliteStore implements SessionStore {
     const set = `UPDATE session SET lock = coalesce(?, lock), accessed = coalesce(?, accessed),
       timeout = coalesce(?, timeout), expires = coalesce(?, expires), data = coalesce(?, data) WHERE id = ?`;
     this.#database = database;
-    this.#take = prepare(
-      `UPDATE session SET lock = ? WHERE id = ? AND lock = '' RETURNING ${columns}`,
-    );
+    this.#writes = new SqliteWrites(database);
     this.#load = prepare(`SELECT ${columns} FROM session WHERE id = ?`);
+    this.#load.setReturnArrays(true);
+    this.#lock = prepare("UPDATE session SET lock = ? WHERE id = ?");
     this.#insert = prepare(`INSERT INTO session (id, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?)`);
     this.#update = prepare(set);
     this.#updateLocked = prepare(`${set} AND lock = ?`);
@@ -92,24 +101,30 @@ class SqliteStore implements SessionStore {
       AND (lock = '' OR expires <= ?)`);
   }
 
-  take(key: string, lock: string): Maybe<Found | undefined> {
-    return whenFree(() => foundIn(this.#take.all(lock, key)) ?? foundIn(this.#load.all(key)));
+  /** In one transaction: nobody else can take the lock between the two statements. */
+  take(key: string, lock: string): Promise<Found | undefined> {
+    return this.#writes.add(() => {
+      const found = this.#find(key);
+      if (found?.lock !== "") return found;
+      this.#lock.run(lock, key);
+      return { record: found.record, lock };
+    });
   }
 
   load(key: string): Maybe<Found | undefined> {
-    return whenFree(() => foundIn(this.#load.all(key)));
+    return whenFree(() => this.#find(key));
   }
 
-  insert(key: string, record: SessionRecord, lock: string): Maybe<void> {
+  insert(key: string, record: SessionRecord, lock: string): Promise<void> {
     const { created, accessed, timeout, expires, data } = record;
-    return whenFree(() => {
+    return this.#writes.add(() => {
       this.#insert.run(key, lock, created, accessed, timeout, expires, data);
     });
   }
 
-  update(key: string, change: SessionChange, expected: string | undefined): Maybe<boolean> {
+  update(key: string, change: SessionChange, expected: string | undefined): Promise<boolean> {
     const { lock = null, accessed = null, timeout = null, expires = null, data = null } = change;
-    return whenFree(() => {
+    return this.#writes.add(() => {
       const { changes } =
         expected === undefined
           ? this.#update.run(lock, accessed, timeout, expires, data, key)
@@ -118,16 +133,16 @@ class SqliteStore implements SessionStore {
     });
   }
 
-  rename(key: string, to: string): Maybe<boolean> {
-    return whenFree(() => this.#rename.run(to, key).changes === 1);
+  rename(key: string, to: string): Promise<boolean> {
+    return this.#writes.add(() => this.#rename.run(to, key).changes === 1);
   }
 
-  delete(key: string): Maybe<void> {
-    return whenFree(() => void this.#delete.run(key));
+  delete(key: string): Promise<void> {
+    return this.#writes.add(() => void this.#delete.run(key));
   }
 
-  sweep(now: number): Maybe<boolean> {
-    return whenFree(() => {
+  sweep(now: number): Promise<boolean> {
+    return this.#writes.add(() => {
       const from = this.#position;
       const last = this.#step.get(from, batch) as { rowid: number } | undefined;
       this.#sweep.run(from, last?.rowid ?? Number.MAX_SAFE_INTEGER, now, now - abandonedAfter);
@@ -137,14 +152,17 @@ class SqliteStore implements SessionStore {
   }
 
   close(): void {
+    this.#writes.flush();
     this.#database.close();
   }
-}
 
-function foundIn([row]: readonly unknown[]): Found | undefined {
-  if (!row) return undefined;
-  const { lock, ...record } = row as Row;
-  return { record, lock };
+  #find(key: string): Found | undefined {
+    // Typed as an object: node:sqlite has no type for rows as arrays.
+    const row = this.#load.get(key) as unknown as Row | undefined;
+    if (!row) return undefined;
+    const [lock, created, accessed, timeout, expires, data] = row;
+    return { record: { data, created, accessed, timeout, expires }, lock };
+  }
 }
 
 /** Runs `work` at once; while another process writes for long, retries without blocking. */
@@ -166,10 +184,4 @@ async function retry<T>(work: () => T, deadline: number): Promise<T> {
       if (!isBusy(error) || Date.now() > deadline) throw error;
     }
   }
-}
-
-/** SQLITE_BUSY, SQLITE_LOCKED and their extended codes (sqlite.org/rescode.html). */
-function isBusy(error: unknown): boolean {
-  const code = Number((error as { errcode?: number }).errcode) & 0xff;
-  return code === 5 || code === 6;
 }

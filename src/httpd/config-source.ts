@@ -116,13 +116,19 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** What selects requests: included files in their places, transparent sections dissolved. */
-export function flatten(source: SourceFile): SourceDirective[] {
+/**
+ * What selects requests: included files in their places, transparent sections dissolved, except those
+ * that are not in force.
+ */
+export function flatten(
+  source: SourceFile,
+  isOff: (section: Directive) => boolean = () => false,
+): SourceDirective[] {
   const expand = (directives: readonly SourceDirective[], from: SourceFile): SourceDirective[] =>
     directives.flatMap((each) => {
       const included = from.includes.get(each);
       if (included) return included.flatMap((inner) => expand(inner.content, inner));
-      if (isTransparent(each)) return expand(each.children, from);
+      if (isTransparent(each)) return isOff(each) ? [] : expand(each.children, from);
       return [each.isSection ? { ...each, children: expand(each.children, from) } : each];
     });
   return expand(source.content, source);

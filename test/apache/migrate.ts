@@ -85,6 +85,32 @@ DocumentRoot "${folder}/www"
 <Location "/app/static">
     SetHandler None
 </Location>
+<Directory "${folder}/www/satisfy">
+    AllowOverride All
+    PythonAccessHandler ip
+</Directory>
+<Location "/without">
+    <IfModule mod_python.c>
+        AuthType Basic
+        AuthName "Users"
+        PythonAuthenHandler users
+        Require valid-user
+    </IfModule>
+    <IfModule !mod_python.c>
+        Require all granted
+    </IfModule>
+</Location>
+<Location "/limit">
+    <Limit POST>
+        PythonAccessHandler ip
+    </Limit>
+</Location>
+<Location "/private/later">
+    <If "true">
+        AuthMerging Off
+        Require all granted
+    </If>
+</Location>
 `,
 );
 const python = `from mod_python import apache
@@ -93,10 +119,14 @@ def index(req):
 def say(req, name, times="1"):
     return name * int(times)
 `;
-for (const name of ["index", "hello", "admin", "by-address"]) write(`www/pub/${name}.py`, python);
+for (const name of ["index", "hello", "admin", "by-address", "by-htaccess"])
+  write(`www/pub/${name}.py`, python);
 write("www/pub/page.psp", "<p><%= 'PASSWORD' %></p>");
 write("www/ht/.htaccess", "SetHandler mod_python\nPythonHandler ht\n");
 write("www/ht/ht.py", "def handler(req): pass\n");
+write("www/satisfy/.htaccess", "Satisfy any\n");
+write("www/docs [old]/.htaccess", "PythonAccessHandler ip\n");
+write("www/pub/.htaccess", '<Files "by-htaccess.py">\n    Require all denied\n</Files>\n');
 write("www/html/page.html", "<p><%= 'PASSWORD' %></p>");
 write("www/html/other.htm", "other");
 write("www/pub/secret.inner", "<p>PASSWORD</p>");
@@ -108,24 +138,29 @@ write("www/private/a.txt", "private");
 write("www/private/granted/a.txt", "private");
 write("www/private/granted/again/a.txt", "private");
 write("www/app/static/x.css", "x {}");
-for (const name of ["users", "private/users", "fixup"]) write(`www/${name}/a.txt`, "private");
+const guarded = ["satisfy", "without", "limit", "private/later", "docs [old]"];
+for (const name of [...guarded, "users", "private/users", "fixup"])
+  write(`www/${name}/a.txt`, "private");
 write("passwords", `ann:{SHA}${createHash("sha1").update("secret").digest("base64")}\n`);
 
+// As the report says.
 const output = join(folder, "site.mod_ts");
 const migrated = await modTs("migrate", join(folder, "site.conf"));
 cpSync(join(output, "root"), "/", { recursive: true, force: false });
+write("www/docs [old]/.htaccess", "");
 
 const apache = await startApache(t, {
   authorizer: true,
+  modules: ["mod_access_compat"],
   conf: `Include "${output}/site.conf"`,
   config: { handlers: [join(output, "handlers"), join(folder, "www")] },
 });
 const inside = { headers: { "x-inside": "yes" } };
 const ann = { headers: { authorization: `Basic ${btoa("ann:secret")}` } };
 
-// An option with a percent sign, a module that is not there, passwords beside access handlers.
+// An option with a percent sign, a module that is not there, passwords beside access handlers, `Satisfy any`, <Limit>.
 t.test("everything else is converted", (t) => {
-  t.match(migrated, { code: 1, stderr: "", stdout: /\b4 places by hand, \d+ skeletons/ });
+  t.match(migrated, { code: 1, stderr: "", stdout: /\b6 places by hand, \d+ skeletons/ });
   t.end();
 });
 
@@ -161,6 +196,12 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/private/granted/again/a.txt", 403],
     ["/users/a.txt", 401],
     ["/private/users/a.txt", 403],
+    ["/satisfy/a.txt", 403],
+    ["/without/a.txt", 403],
+    ["/limit/a.txt", 403],
+    ["/private/later/a.txt", 403],
+    ["/docs%20[old]/a.txt", 403],
+    ["/pub/by-htaccess.py", 403],
     ["/fixup/a.txt", 501],
     ["/app", 501],
     ["/app/anything", 501],

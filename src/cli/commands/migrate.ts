@@ -1,8 +1,9 @@
 /** `mod-ts migrate`: a configuration of mod_python as one of mod_ts, with skeletons of its handlers. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { ModTsError } from "../../base/errors.ts";
+import { escapeControls } from "../../base/escape-controls.ts";
 import { isBelow } from "../../httpd/config-model.ts";
 import type { Note } from "../migrate/edits.ts";
 import { type MigratedFile, migrate, type Migration } from "../migrate/migration.ts";
@@ -72,18 +73,31 @@ function print(files: readonly MigratedFile[]): void {
 }
 
 function write(directory: string, files: readonly MigratedFile[], isForced: boolean): void {
-  const existing = files
-    .map(({ path }) => join(directory, path))
-    .filter((path) => existsSync(path));
+  const existing = files.map(({ path }) => join(directory, path)).filter(isThere);
   if (existing.length > 0 && !isForced) {
     throw new ModTsError("MODTS_MIGRATION_EXISTS", { file: existing[0]! });
   }
   for (const { path, text, mode } of files) {
     const target = join(directory, path);
-    if (path === "secret" && existsSync(target)) continue;
+    if (path === "secret" && isThere(target)) continue;
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, text, { mode });
+    requireNoLinks(directory, dirname(target));
+    rmSync(target, { force: true });
+    writeFileSync(target, text, { mode, flag: "wx" });
   }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Attack: who owns the directory has links lead to other ones, in which root then writes. */
+function requireNoLinks(directory: string, path: string): void {
+  if (path === directory) return;
+  if (lstatSync(path).isSymbolicLink()) {
+    throw new UsageError(`${path} is a symbolic link: choose another --output`);
+  }
+  requireNoLinks(directory, dirname(path));
 }
 
 function report({ notes, files, hasTrees }: Migration, directory: string, isDry: boolean): string {
@@ -97,7 +111,8 @@ function report({ notes, files, hasTrees }: Migration, directory: string, isDry:
     `${count(notes.length - left.length, "line")} converted, ${count(left.length, "place")} by hand, ${count(skeletons.length, "skeleton")} to fill in.`,
     ...(isDry ? [] : nextSteps(directory, hasTrees)),
   ];
-  return `${lines.join("\n")}\n`;
+  // Names of files may be somebody else's.
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 
 const words = { done: "converted", hand: "by hand", closed: "closed" };

@@ -21,12 +21,14 @@ import { isConditional, Model, ownOf } from "./model.ts";
 import { findModule, isBuiltIn, Modules } from "./modules.ts";
 import {
   activationOf,
+  excludesPython,
   isPython,
   phaseOf,
   phases,
   type PythonPhase,
   readHandlers,
 } from "./python-directives.ts";
+import { closeOldNames } from "./old-names.ts";
 import { functionNames } from "./python-source.ts";
 import type { MigratedTree } from "./trees.ts";
 import { convertSetting, quote, type SidecarNeeds } from "./settings.ts";
@@ -54,13 +56,14 @@ export class Conversion {
   readonly hasContent: boolean;
 
   constructor(source: SourceFile) {
-    this.model = new Model(flatten(source));
+    this.model = new Model(flatten(source, excludesPython));
     this.#filters = readFilters(this.model);
     this.hasGuards = this.model.some(
       (each) => phaseOf(each)?.kind === "guard" || isNamed(each, "PythonHandlerModule"),
     );
     this.hasContent = this.model.some((each) => activationOf(each) !== undefined);
     this.#visit(source.content, source, undefined, this.model.main);
+    closeOldNames(source, this.trees, this.edits);
   }
 
   #visit(
@@ -108,11 +111,13 @@ export class Conversion {
     if (this.hasGuards) closeOverlap(directive, section, this.model, this.edits);
   }
 
-  /** `<Limit>`, `<Proxy>`. */
+  /** `<Limit>`, which limits no directive but `Require` to its methods, and `<Proxy>`. */
   #refuseInside(directive: SourceDirective): void {
+    const isLimit = isNamed(directive, "Limit", "LimitExcept");
     for (const each of ownOf(directive.children).filter(isPython)) {
       const text = `not possible in <${directive.name}>: write a <Location>, and test req.method in the handler`;
-      this.edits.close(each, text, ["Require all denied"]);
+      this.edits.close(each, text, isLimit ? [] : denyAll);
+      if (isLimit) this.edits.addBehind(directive, denyAll);
     }
   }
 

@@ -7,6 +7,8 @@ export interface Edit {
   readonly lines: string[];
   /** Comments before them. */
   readonly notes: string[];
+  /** Behind them, or behind the section. */
+  readonly after: string[];
   /** The line itself stays in force. */
   isKept?: boolean;
 }
@@ -47,7 +49,8 @@ export class Edits {
   /** Puts lines after one that stays as it is; for a section, at its begin. */
   add(directive: SourceDirective, ...lines: readonly string[]): void {
     const edit = this.#edits.get(directive);
-    if (!edit) this.#edits.set(directive, { lines: [...lines], notes: [], isKept: true });
+    if (!edit)
+      this.#edits.set(directive, { lines: [...lines], notes: [], after: [], isKept: true });
     else edit.lines.push(...lines);
   }
 
@@ -62,6 +65,13 @@ export class Edits {
     this.#edit(directive).lines.push(...denial);
   }
 
+  /** Puts lines behind a directive or section that stays as it is, once. */
+  addBehind(directive: SourceDirective, lines: readonly string[]): void {
+    this.add(directive);
+    const { after } = this.#edit(directive);
+    if (after.length === 0) after.push(...lines);
+  }
+
   #note(directive: SourceDirective, level: Note["level"], text: string): void {
     const closed = level === "closed" ? " Closed until then." : "";
     this.#edit(directive).notes.push(`${text}.${closed}`);
@@ -71,7 +81,7 @@ export class Edits {
   #edit(directive: SourceDirective): Edit {
     let edit = this.#edits.get(directive);
     if (!edit) {
-      edit = { lines: [], notes: [], isKept: directive.isSection };
+      edit = { lines: [], notes: [], after: [], isKept: directive.isSection };
       this.#edits.set(directive, edit);
     }
     return edit;

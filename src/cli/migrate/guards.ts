@@ -18,7 +18,16 @@ export interface Guards {
  * `Require` of other sections replaces that of this one, and would open what an access handler of
  * mod_python still refused. An `<If>` is merged after all of them.
  */
-const askAlways = ['<If "true">', "    AuthMerging And", "    Require valid-user", "</If>"];
+const askAlways = [
+  '<If "true">',
+  "    AuthMerging And",
+  "    Require valid-user",
+  // That of a .htaccess file would open what the handler refuses.
+  "    <IfModule mod_access_compat.c>",
+  "        Satisfy All",
+  "    </IfModule>",
+  "</If>",
+];
 
 export function convertGuards(
   guards: Guards,
@@ -161,13 +170,19 @@ export function closeOverlap(
   );
   if (isOwn || !model.accessHandlersElsewhere(section)) return;
   // It is merged after the <If> that asks the handler.
-  if (section.kind === "if" && requires(section).length > 0)
-    edits.add(directive, "AuthMerging And");
+  if (section.kind === "if" && requires(section).length > 0) mergeAnd(directive, section, edits);
   if (!model.hasForeignUsers(section)) return;
   edits.close(
     directive,
     "users of another module, and an access handler of another section that applies here, too: mod_ts asks only one of them. Name the handler as Use TsAuthzHandler in this section, and leave it out of the other one for these addresses",
   );
+}
+
+function mergeAnd(directive: SourceDirective, { content }: Section, edits: Edits): void {
+  edits.add(directive, "AuthMerging And");
+  for (const each of content as readonly SourceDirective[]) {
+    if (isNamed(each, "AuthMerging")) edits.replace(each, "# And, see the begin of the section");
+  }
 }
 
 /** `Satisfy any` would open what the handlers refuse; both are needed now. */

@@ -9,13 +9,14 @@ import {
   type SourceDirective,
   type SourceFile,
 } from "../../httpd/config-source.ts";
+import { isNamed, splitWords, walk } from "../../httpd/config-tree.ts";
 import { Conversion } from "./convert.ts";
 import type { Note } from "./edits.ts";
 import { Model } from "./model.ts";
 import { readPython, readPythonFile } from "./python-source.ts";
 import type { SidecarNeeds } from "./settings.ts";
 import { handlerSkeleton, pageSkeleton, publishedSkeleton } from "./skeleton.ts";
-import { filesBelow, type MigratedTree, oldFiles } from "./trees.ts";
+import { directoryTag, filesBelow, type MigratedTree, oldFiles } from "./trees.ts";
 import { writeConfig } from "./write-config.ts";
 
 export interface MigratedFile {
@@ -77,40 +78,56 @@ function readConfiguration(file: string, serverRoot: string | undefined): Source
 }
 
 function directoryOf(file: string): SourceDirective {
-  const raw = `<Directory "${dirname(file)}">`;
-  const [section] = parseSource(`${raw}\n</Directory>\n`, file) as [SourceDirective];
+  const [section] = parseSource(directoryTag(dirname(file)), file) as [SourceDirective];
   const children = parseSource(readFileSync(file, "utf8"), file);
   return { ...section, place: { file, line: 0 }, children };
 }
 
 /** With the `.htaccess` files below the directories that are served. */
 function withDirectories(source: SourceFile): SourceFile {
-  const found = servedDirectories(new Model(flatten(source)))
-    .flatMap((path) => filesBelow(path, (name) => name === ".htaccess"))
-    .filter((file) => file !== source.file && isPythonConfig(file));
+  const model = new Model(flatten(source));
+  const names = accessFileNames(model);
+  const found = servedDirectories(model)
+    .flatMap((path) => filesBelow(path, (name) => names.includes(name)))
+    .filter((file) => file !== source.file && mayConcern(file));
   return { ...source, content: [...source.content, ...found.map(directoryOf)] };
 }
 
-function isPythonConfig(file: string): boolean {
-  return /^\s*(?:python\w+|(?:set|add)handler\s+(?:mod_python|python-program))\b/im.test(
-    readFileSync(file, "utf8"),
-  );
+function accessFileNames({ tree }: Model): string[] {
+  const named = [...walk(tree)].filter((each) => isNamed(each, "AccessFileName"));
+  return [".htaccess", ...named.flatMap(({ args }) => splitWords(args))];
+}
+
+/** Lines for Python, and guards by the names of files. What stays as it is will not be written. */
+function mayConcern(file: string): boolean {
+  const python = "python\\w+|(?:set|add)handler[ \\t]+(?:mod_python|python-program)\\b";
+  const others =
+    "satisfy\\b|authmerging\\b|rewrite(?:cond|rule)\\b|<(?:files(?:match)?|if|elseif|else)\\b";
+  return new RegExp(`^[ \\t]*(?:${python}|${others})`, "im").test(readFileSync(file, "utf8"));
 }
 
 function servedDirectories({ hosts }: Model): string[] {
-  const paths = hosts.flatMap((host) => [
-    ...mappingsOf(host).map(({ path }) => path),
-    ...host.sections.flatMap(({ kind, pattern }) =>
+  const mapped = hosts.flatMap((host) => mappingsOf(host).map(({ path }) => path));
+  const sections = hosts.flatMap((host) =>
+    host.sections.flatMap(({ kind, pattern }) =>
       kind === "directory" && typeof pattern === "string" ? [pattern] : [],
     ),
+  );
+  return outermost([
+    ...mapped.filter((path) => depthOf(path) > 0),
+    // `<Directory /usr>` is no place of a site.
+    ...sections.filter((path) => depthOf(path) > 1),
   ]);
-  return outermost(paths);
 }
 
-/** Paths that lie below no other one; never a whole file system. */
+function depthOf(path: string): number {
+  return path.split("/").filter(Boolean).length;
+}
+
+/** Paths that lie below no other one. */
 function outermost(paths: readonly string[]): string[] {
-  const useful = [...new Set(paths)].filter((path) => path.split("/").filter(Boolean).length > 1);
-  return useful.filter((path) => !useful.some((other) => other !== path && isBelow(path, other)));
+  const all = [...new Set(paths)];
+  return all.filter((path) => !all.some((other) => other !== path && isBelow(path, other)));
 }
 
 /** Modules of the publisher and pages, which are found by their place. */

@@ -13,7 +13,7 @@ import {
 import { isTransparent, type SourceDirective } from "../../httpd/config-source.ts";
 import { type Directive, isNamed, splitWords, walk } from "../../httpd/config-tree.ts";
 import { needsUser, requiresOf } from "../../httpd/require-lines.ts";
-import { asksForPython, phaseOf } from "./python-directives.ts";
+import { asksForPython, excludesPython, phaseOf } from "./python-directives.ts";
 import { pathsOf } from "./modules.ts";
 
 /** An address and the directory behind it. */
@@ -165,7 +165,10 @@ export function isWithin(section: Section | undefined, ...kinds: readonly string
 
 /** The directives of a part: those of `<IfModule mod_python.c>` are among them. */
 export function ownOf(nodes: readonly SourceDirective[]): SourceDirective[] {
-  return nodes.flatMap((each) => (asksForPython(each) ? ownOf(each.children) : [each]));
+  return nodes.flatMap((each) => {
+    if (excludesPython(each)) return [];
+    return asksForPython(each) ? ownOf(each.children) : [each];
+  });
 }
 
 /** Parts with a condition of their own, such as `<IfDefine X>`. */

@@ -101,3 +101,10 @@ export function asksForPython(directive: Directive): boolean {
     isNamed(directive, "IfModule") && /^"?(?:mod_python\.c|python_module)"?$/i.test(directive.args)
   );
 }
+
+/** `<IfModule !mod_python.c>`, which holds without mod_python: what it opens was closed. */
+export function excludesPython(directive: Directive): boolean {
+  return (
+    isNamed(directive, "IfModule") && /^"?!(?:mod_python\.c|python_module)"?$/i.test(directive.args)
+  );
+}

@@ -106,6 +106,22 @@ function globSource(glob: string): string {
   return `^${source}$`;
 }
 
+/** Attack: a name ends the argument of a directive, or its line, and goes on as another directive. */
 export function escapeRegExp(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|#]/g, "\\$&");
+  return text
+    .replaceAll(/[\\^$.*+?()[\]{}|#]/g, "\\$&")
+    .replaceAll(/["\p{Cc}]/gu, (character) => `\\x${hexOf(character)}`);
+}
+
+/** A section for a directory, whatever its name. `<Directory>` has no escapes for wildcards. */
+export function directoryTag(path: string): string {
+  if (/^[\p{L}\p{N}_/.,@+:~ -]+$/u.test(path)) return `<Directory "${path}">`;
+  const pattern = path.replaceAll(/[^\p{L}\p{N}_/ -]/gu, (character) =>
+    character > "\x7f" ? character : `\\x${hexOf(character)}`,
+  );
+  return `<DirectoryMatch "^${pattern}(?:/|$)">`;
+}
+
+function hexOf(character: string): string {
+  return character.charCodeAt(0).toString(16).padStart(2, "0");
 }

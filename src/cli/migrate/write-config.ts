@@ -2,7 +2,7 @@
 import { isNamed } from "../../httpd/config-tree.ts";
 import type { SourceDirective, SourceFile } from "../../httpd/config-source.ts";
 import type { Conversion } from "./convert.ts";
-import { asksForPython } from "./python-directives.ts";
+import { asksForPython, excludesPython } from "./python-directives.ts";
 import { type OldFile, oldFiles, renamedFiles } from "./trees.ts";
 
 const aliases = ["Alias", "AliasMatch", "ScriptAlias", "ScriptAliasMatch", "Redirect"];
@@ -34,11 +34,17 @@ class Writer {
       // Before other aliases, which would take the addresses, and after the modules.
       const isPlace =
         isTop && (isNamed(each, ...aliases) || (each.isSection && !isModuleTest(each)));
+      if (isTop && this.#isUnchangedFile(each, source)) return [];
       return [
         ...(isPlace ? this.#takeMainRules(indentOf(each)) : []),
         ...this.#node(each, source, isTop),
       ];
     });
+  }
+
+  /** A `.htaccess` file that was read for its guards. */
+  #isUnchangedFile(node: SourceDirective, { file }: SourceFile): boolean {
+    return node.place.line === 0 && node.place.file !== file && !this.#isChanged(node);
   }
 
   #takeMainRules(indent: string): string[] {
@@ -62,7 +68,7 @@ class Writer {
       ...(comments.length > 0 && lines.length === 0
         ? original.map((line) => `${line} ${comments[0]}`)
         : original),
-      ...lines.map((line) => indent + line),
+      ...[...lines, ...edit.after].map((line) => indent + line),
     ];
   }
 
@@ -80,12 +86,14 @@ class Writer {
       ...(edit?.lines ?? []).map((line) => `${indent}    ${line}`),
       ...this.#nodes(node.children, source),
       `${indent}</${name}>`,
+      ...(edit?.after ?? []).map((line) => indent + line),
     ];
   }
 
   /** The new opening tag of a section, if it needs one. */
   #openingTag(node: SourceDirective): string | undefined {
     if (asksForPython(node)) return "<IfModule mod_macro.c>";
+    if (excludesPython(node)) return "<IfModule !mod_macro.c>";
     const { trees } = this.#conversion;
     if (trees.length === 0 || !isNamed(node, "Files", "FilesMatch")) return undefined;
     return renamedFiles(node, trees, this.#files);

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { checkTypes } from "../../../src/cli/type-check/check-types.ts";
@@ -271,4 +279,19 @@ t.test("Attack: sources of a directory that Apache serves are not copied into it
 t.test("a wrong command line", async (t) => {
   t.match(await modTs("migrate"), { code: 2, stderr: /expected the path/ });
   t.match(await modTs("migrate", "/nowhere/httpd.conf"), { code: 2, stderr: /no such file/ });
+});
+
+t.test("no link leads out of the directory that is written", async (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, "site.conf");
+  const output = join(folder, "out");
+  const elsewhere = join(folder, "elsewhere");
+  writeFileSync(file, "PythonAccessHandler ip\n");
+  for (const path of [output, elsewhere]) mkdirSync(path);
+  symlinkSync(join(elsewhere, "site.conf"), join(output, "site.conf"));
+  t.match(await modTs("migrate", file, "--output", output), { code: 1, stderr: /already exists/ });
+  symlinkSync(elsewhere, join(output, "handlers"));
+  const forced = await modTs("migrate", file, "--output", output, "--force");
+  t.match(forced, { code: 2, stderr: /handlers is a symbolic link/ });
+  t.same(readdirSync(elsewhere), []);
 });

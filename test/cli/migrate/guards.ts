@@ -1,7 +1,15 @@
 import t, { type Test } from "tap";
 import { linesOf, migrateText } from "../../fixtures/migrated.ts";
 
-const always = ['<If "true">', "AuthMerging And", "Require valid-user", "</If>"];
+const always = [
+  '<If "true">',
+  "AuthMerging And",
+  "Require valid-user",
+  "<IfModule mod_access_compat.c>",
+  "Satisfy All",
+  "</IfModule>",
+  "</If>",
+];
 
 function section(
   t: Test,
@@ -155,5 +163,48 @@ t.test("Satisfy any goes, where there are guards", (t) => {
   t.notOk(lines.includes("Satisfy any"));
   t.equal(hand, 1);
   t.ok(section(t, "Satisfy any\nPythonOption a b").lines.includes("Satisfy any"));
+  t.end();
+});
+
+t.test("what holds only without mod_python does not hold", (t) => {
+  const { text } = migrateText(
+    t,
+    `<Location "/x">
+      <IfModule mod_python.c>
+        PythonAuthenHandler a
+        Require valid-user
+      </IfModule>
+      <IfModule !mod_python.c>
+        Require all granted
+        PythonDebug On
+      </IfModule>
+    </Location>`,
+  );
+  const lines = linesOf(text);
+  t.same(lines.slice(-5), [
+    "<IfModule !mod_macro.c>",
+    "Require all granted",
+    "PythonDebug On",
+    "</IfModule>",
+    "</Location>",
+  ]);
+  t.end();
+});
+
+t.test("<Limit> limits no handler, so all methods are closed", (t) => {
+  const limit = "<Limit POST>\nRequire valid-user\nPythonAccessHandler a\n</Limit>";
+  const { lines, closed } = section(t, limit);
+  const denied = ['<If "true">', "Require all denied", "</If>"];
+  t.same(lines, ["<Limit POST>", "Require valid-user", "</Limit>", ...denied]);
+  t.equal(closed, 1);
+  const { text } = migrateText(t, '<Proxy "*">\nRequire ip 10\nPythonAccessHandler a\n</Proxy>\n');
+  t.same(linesOf(text), ['<Proxy "*">', "Require ip 10", ...denied, "</Proxy>"]);
+  t.end();
+});
+
+t.test("no <If> that is merged later opens what an access handler refuses", (t) => {
+  const around = '<Location "/">\nPythonAccessHandler a\n</Location>\n';
+  const { lines } = section(t, '<If "true">\nAuthMerging Off\nRequire all granted\n</If>', around);
+  t.same(lines, ['<If "true">', "AuthMerging And", "Require all granted", "</If>"]);
   t.end();
 });

@@ -64,3 +64,38 @@ t.test("files are no more readable than those that they come from", (t) => {
   t.ok(hasTrees);
   t.end();
 });
+
+t.test(
+  "guards by the names of files, in .htaccess files of other names and odd directories",
+  (t) => {
+    const { text } = migrateText(
+      t,
+      `AccessFileName .acl
+    DocumentRoot "\${SITE}/www"
+    <Directory "\${SITE}/www">
+      AddHandler mod_python .py
+      PythonHandler mod_python.publisher
+    </Directory>`,
+      {
+        "www/a.py": "",
+        "www/.htaccess": '<Files "a.py">\nRequire all denied\n</Files>\n',
+        "www/same/.htaccess": '<Files "a.txt">\nRequire all denied\n</Files>\n',
+        "www/docs [old]/.acl": "PythonDebug On\n",
+      },
+    );
+    const lines = linesOf(text);
+    const at = lines.lastIndexOf("</Directory>");
+    t.same(lines.slice(at - 4, at + 4), [
+      '<Directory "${SITE}/www">',
+      '<FilesMatch "^a\\.(?:py|ts)$">',
+      "Require all denied",
+      "</FilesMatch>",
+      "</Directory>",
+      lines.find((line) => line.startsWith("<DirectoryMatch") && line.includes("docs ")),
+      "Use TsDebug On",
+      "</DirectoryMatch>",
+    ]);
+    t.notMatch(text, "a.txt", "what stays as it is stays where it is");
+    t.end();
+  },
+);

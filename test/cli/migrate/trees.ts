@@ -1,6 +1,12 @@
 import { join } from "node:path";
 import t from "tap";
-import { filesBelow, newName, oldFiles, renamedFiles } from "../../../src/cli/migrate/trees.ts";
+import {
+  directoryTag,
+  filesBelow,
+  newName,
+  oldFiles,
+  renamedFiles,
+} from "../../../src/cli/migrate/trees.ts";
 import { parseSource } from "../../../src/httpd/config-source.ts";
 
 const trees = [
@@ -72,5 +78,19 @@ t.test("Attack: a guard by the name of a file that has another name now", (t) =>
   t.equal(renamedFiles(css!, trees, files), undefined);
   const [pyc] = parseSource('<Files "*.pyc">\n</Files>\n', "/a");
   t.equal(renamedFiles(pyc!, trees, files), undefined);
+  t.end();
+});
+
+t.test("names of files and directories stay names", (t) => {
+  t.equal(directoryTag("/srv/a b/cé.d"), '<Directory "/srv/a b/cé.d">');
+  t.equal(directoryTag("/srv/docs [old]"), '<DirectoryMatch "^/srv/docs \\x5bold\\x5d(?:/|$)">');
+  t.equal(
+    directoryTag('/srv/x">\nDefine ${y} "'),
+    '<DirectoryMatch "^/srv/x\\x22\\x3e\\x0aDefine \\x24\\x7by\\x7d \\x22(?:/|$)">',
+  );
+  const [section] = parseSource('<FilesMatch "^[^/]{10}$">', "/a") as [never];
+  const name = 'a"\nb>.py';
+  const files = [{ file: `/pub/${name}xx`, kind: ".ts" as const, target: `/pub/${name}` }];
+  t.equal(renamedFiles(section, trees, files), '<FilesMatch "^[^/]{10}$|^a\\x22\\x0ab>\\.py$">');
   t.end();
 });

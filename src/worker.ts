@@ -50,6 +50,7 @@ import { guardExports } from "./engine/site-modules.ts";
 import { reportStrays } from "./engine/strays.ts";
 import { Tracing } from "./engine/tracing.ts";
 import type { ApacheRequest } from "./request/request.ts";
+import { installLightResponse } from "./request/response/light-response.ts";
 import { sweepTemporaryFiles } from "./request/body/temporary-files.ts";
 import { createResolver, requireInside } from "./engine/directives.ts";
 import { Sessions } from "./sessions/sessions.ts";
@@ -156,12 +157,8 @@ export async function createParts(
     },
     ...(refresh && { pageTail: refresh.script }),
   });
-  const common = {
-    engine,
-    interpreter: pool,
-    sidecar: config.name,
-    secret: config.secret ?? "",
-  };
+  const secret = config.secret ?? "";
+  const common = { engine, interpreter: pool, sidecar: config.name, secret };
   const budget = isDebugged() ? { budget: dayMs } : {};
   const authorizer = new Authorizer({
     ...common,
@@ -247,6 +244,7 @@ function apacheOf(config: ResolvedConfig): ApacheSettings | undefined {
 }
 
 function serveSupervisor(): void {
+  installLightResponse();
   reportStrays();
   ignoreStreamErrors();
   let output: LogOutput | undefined;

@@ -303,7 +303,7 @@ class Run {
       if ("error" in ending) return respondToFailure(req, ending.error, this.#phases.held);
       if (ending.response) {
         const sending = sendWebResponse(response, ending.response);
-        return sending.catch((error: unknown) => cutOff(req, error));
+        return sending?.catch((error: unknown) => cutOff(req, error));
       }
       if (ending.outcome !== OK && ending.outcome !== DONE) return respondWithStatus(req, ending);
       if (ending.thrown?.body !== undefined) req.write(ending.thrown.body);

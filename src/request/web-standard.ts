@@ -1,6 +1,7 @@
 /** Web-standard `Request` and `Response` of a request. */
 import { Readable } from "node:stream";
 import { badArgument } from "../base/errors.ts";
+import { LightResponse } from "./response/light-response.ts";
 import type { ResponseBuffer } from "./response/response.ts";
 import { bodyOf } from "./body/body.ts";
 import { internals, type RequestInternals } from "./internals.ts";
@@ -22,11 +23,19 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Add = (part: Uint8Array) => void;
 
 /**
- * Sends status, headers and body at the speed of the client; its disconnection cancels the body.
- * Headers replace those of `headersOut`, cookies are added. Rejects if the body fails; if headers
- * were sent, the connection is closed.
+ * Sends status, headers and body at the speed of the client; its disconnection cancels the body. A
+ * light response is sent at once. Headers replace those of `headersOut`, cookies are added. Fails if
+ * the body does; if headers were sent, the connection is closed.
  */
-export async function sendWebResponse(sink: ResponseBuffer, response: Response): Promise<void> {
+export function sendWebResponse(sink: ResponseBuffer, response: Response): Promise<void> | void {
+  const whole = LightResponse.takeWhole(response);
+  if (whole === undefined) return sendStream(sink, response);
+  copyHead(sink, response);
+  if (whole !== null) sink.keepWhole(whole);
+  sink.finish();
+}
+
+async function sendStream(sink: ResponseBuffer, response: Response): Promise<void> {
   if (response.bodyUsed || response.body?.locked) {
     throw badArgument(
       "Response",

@@ -6,24 +6,29 @@
 /** Some memory, and what to call when nobody reads it any more. */
 export interface Block {
   readonly bytes: Uint8Array;
-  release(): void;
+  /** Missing: the memory is not used again. */
+  readonly release?: () => void;
 }
 
 /** Bytes that are kept for later responses, in one worker. */
 const maxKept = 16 * 1024 ** 2;
+
+/** Shorter copies come from the pool of Node.js. */
+const minBlock = 4096;
 
 const free = new Map<number, Buffer[]>();
 let kept = 0;
 
 /** Copies bytes into a block. */
 export function copyToBlock(data: Uint8Array): Block {
+  if (data.length < minBlock) return { bytes: Buffer.from(data) };
   const block = takeBlock(data.length);
   block.bytes.set(data);
   return block;
 }
 
 /** Memory with anything in it. The block behind it has the next power of two, so that others can have it later. */
-export function takeBlock(length: number): Block {
+export function takeBlock(length: number): Required<Block> {
   const size = 2 ** Math.ceil(Math.log2(length));
   const block = takeFree(size) ?? Buffer.allocUnsafeSlow(size);
   let isReleased = false;
@@ -34,10 +39,6 @@ export function takeBlock(length: number): Block {
       isReleased = true;
     },
   };
-}
-
-export function releaseAll(blocks: readonly Block[]): void {
-  for (const block of blocks) block.release();
 }
 
 function takeFree(size: number): Buffer | undefined {

@@ -1,7 +1,15 @@
 /** A script that development adds to pages, where their Content-Security-Policy lets it run. */
+import { forbidsTail, type HeaderTable } from "../headers.ts";
 
 /** By name; the first occurrence counts (CSP Level 3, section 2.2.1). */
 type Policy = ReadonlyMap<string, readonly string[]>;
+
+/** The text as it may be added to a response; empty if its headers forbid it. */
+export function tailOf(tail: string, tables: readonly HeaderTable[]): string {
+  if (tables.some(forbidsTail)) return "";
+  const policies = tables.flatMap((table) => table.getAll("Content-Security-Policy"));
+  return allowedTail(tail, policies);
+}
 
 /**
  * The text with the nonce of the policies, if they have one; empty if they forbid it.

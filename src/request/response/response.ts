@@ -2,15 +2,11 @@
 import { ModTsError, badArgument } from "../../base/errors.ts";
 import { isHttpStatus, reasonPhrase } from "../../base/http-status.ts";
 import type { Exchange } from "../exchange.ts";
-import {
-  checkHeader,
-  checkReason,
-  forbidsTail,
-  type HeaderTable,
-  ResponseHeaders,
-} from "../headers.ts";
-import { type Block, copyToBlock, releaseAll } from "./blocks.ts";
-import { allowedTail } from "./page-tail.ts";
+import { checkHeader, checkReason, type HeaderTable, ResponseHeaders } from "../headers.ts";
+import { addCacheHeaders } from "./cache-headers.ts";
+import { type Block, copyToBlock } from "./blocks.ts";
+import { type Output, OutputBytes } from "./output-bytes.ts";
+import { tailOf } from "./page-tail.ts";
 
 const maxBufferedBytes = 65536;
 
@@ -45,10 +41,7 @@ export class ResponseBuffer {
   #sent = 0;
   /** Text is joined, as one string is sent fastest; with the first bytes all becomes bytes. */
   #text = "";
-  #chunks: Uint8Array[] | undefined;
-  /** Those of {@link #chunks} that are blocks. */
-  #blocks: Block[] | undefined;
-  #buffered = 0;
+  #bytes: OutputBytes | undefined;
   #hadText = false;
 
   constructor(exchange: Exchange, headOnly: boolean, errorStatus?: number) {
@@ -138,7 +131,7 @@ export class ResponseBuffer {
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
     if (typeof data === "string") this.#addText(data);
-    else if (data instanceof Uint8Array) this.#addCopy(data);
+    else if (data instanceof Uint8Array) this.#addBlock(copyToBlock(data));
     else throw badArgument("write", "only strings and bytes can be written");
     return !(flush || this.#buffered > maxBufferedBytes) || this.#send();
   }
@@ -148,14 +141,21 @@ export class ResponseBuffer {
    * @param left Called when the bytes were sent and may be changed again; never after a failure.
    */
   give(bytes: Uint8Array, left?: () => void): boolean {
-    this.keep(bytes);
-    return this.#send(left);
+    this.keep(bytes, left);
+    return this.#send();
   }
 
-  /** Adds bytes that nobody is going to change; {@link flush} or {@link finish} sends them. */
-  keep(bytes: Uint8Array): void {
+  /** The same, sent by {@link flush} or {@link finish}. */
+  keep(bytes: Uint8Array, left?: () => void): void {
     this.#requireOpen("write");
-    this.#addBytes(bytes);
+    this.#addBytes(bytes, left);
+  }
+
+  /** Adds a whole body for {@link finish}. Text gets no type and no charset. */
+  keepWhole(body: string | Block): void {
+    this.#requireOpen("write");
+    if (typeof body === "string") this.#addPlain(body);
+    else this.#addBlock(body);
   }
 
   /** Sends the buffer; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
@@ -269,14 +269,11 @@ export class ResponseBuffer {
   #appendTail(): void {
     const isPage = /^text\/html\b/i.test(this.#typeToSend(true) ?? "");
     if (!isPage || this.status === 206 || this.#buffered + this.#sent === 0) return;
-    if (forbidsTail(this.headersOut) || forbidsTail(this.errHeadersOut)) return;
-    const name = "Content-Security-Policy";
-    const policies = [...this.headersOut.getAll(name), ...this.errHeadersOut.getAll(name)];
-    this.write(allowedTail(this.tail, policies));
+    this.write(tailOf(this.tail, [this.headersOut, this.errHeadersOut]));
   }
 
   #finishWhole(): void {
-    const body = this.#takeBuffer();
+    const { body, left } = this.#takeBuffer();
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const declared = this.headOnly ? undefined : this.#declaredLength;
     const isPromised = this.#headersOut?.get("Content-Length") === this.#promised;
@@ -289,6 +286,10 @@ export class ResponseBuffer {
     this.#sendHead(this.#typeToSend(length > 0), this.#isBodiless ? undefined : shown);
     if (this.#isBodiless || this.headOnly || length === 0) return this.exchange.end();
     this.#sent = length;
+    if (left) {
+      this.exchange.write(body, left);
+      return this.exchange.end();
+    }
     // ASCII is the same in both, and Latin-1 needs no encoding.
     this.exchange.end(body, length === body.length ? "latin1" : "utf8");
   }
@@ -302,7 +303,7 @@ export class ResponseBuffer {
   }
 
   /** Returns false if the peer is slower. */
-  #send(left?: () => void): boolean {
+  #send(): boolean {
     const { exchange } = this;
     const isFirst = !exchange.begun;
     if (isFirst) {
@@ -311,13 +312,12 @@ export class ResponseBuffer {
     }
     // Node.js would hold back headers without body: a page waits for "open" of its event source.
     if (this.#buffered === 0) return !isFirst || exchange.write("");
-    const blocks = this.#blocks;
-    const body = this.#takeBuffer();
+    const { body, left } = this.#takeBuffer();
     if (this.headOnly || this.#isBodiless) return true;
     this.#sent += typeof body === "string" ? Buffer.byteLength(body) : body.length;
     // Attack: bytes beyond the announced length are read as the next response on the connection.
     if (this.#announced !== undefined && this.#sent > this.#announced) throw this.#breakOff();
-    return exchange.write(body, left ?? (blocks && (() => releaseAll(blocks))));
+    return exchange.write(body, left);
   }
 
   /** Sends and freezes the headers. `length` undefined: chunked, or no body. */
@@ -326,55 +326,49 @@ export class ResponseBuffer {
     const headers: string[] = [];
     if (type !== undefined) headers.push("Content-Type", type);
     if (length !== undefined) headers.push("Content-Length", String(length));
-    if (this.noCache) {
-      this.headersOut.setDefault("Expires", new Date(0).toUTCString());
-      this.headersOut.setDefault("Cache-Control", "no-cache");
-    }
-    // Attack: a shared cache would hand to all what a rule lets some see (RFC 9111, section 5.2.2.7).
-    if (this.isPrivate && !this.#headersOut?.has("Cache-Control")) {
-      this.errHeadersOut.setDefault("Cache-Control", "private");
-    }
-    // Attack: a shared cache would hand the cookie of one user to all (RFC 9111, section 5.2.2.4).
-    if (this.setsCookie && !this.#headersOut?.has("Cache-Control")) {
-      this.errHeadersOut.setDefault("Cache-Control", 'no-cache="set-cookie"');
-    }
+    if (this.noCache || this.isPrivate || this.setsCookie) addCacheHeaders(this);
     this.#headersOut?.moveTo(headers, type !== undefined);
     this.#errHeadersOut?.moveTo(headers, type !== undefined);
     this.exchange.begin(this.#status, this.#ownReason, headers);
   }
 
+  /** In bytes, or units of text. */
+  get #buffered(): number {
+    return this.#text.length + (this.#bytes?.length ?? 0);
+  }
+
   #addText(text: string): void {
     this.#hadText = true;
-    this.#buffered += text.length;
-    if (this.#chunks) this.#chunks.push(Buffer.from(text));
+    this.#addPlain(text);
+  }
+
+  #addPlain(text: string): void {
+    if (this.#bytes) this.#bytes.add(Buffer.from(text));
     else this.#text += text;
   }
 
-  #addCopy(data: Uint8Array): void {
-    if (data.length < maxBufferedBytes) return this.#addBytes(Buffer.from(data));
-    const block = copyToBlock(data);
-    this.#addBytes(block.bytes);
-    (this.#blocks ??= []).push(block);
+  #addBlock({ bytes, release }: Block): void {
+    this.#addBytes(bytes, release);
   }
 
-  #addBytes(bytes: Uint8Array): void {
-    this.#chunks ??= this.#text ? [Buffer.from(this.#text)] : [];
-    this.#text = "";
-    this.#chunks.push(bytes);
-    this.#buffered += bytes.length;
+  #addBytes(bytes: Uint8Array, release?: () => void): void {
+    if (!this.#bytes) {
+      this.#bytes = new OutputBytes();
+      if (this.#text) this.#bytes.add(Buffer.from(this.#text));
+      this.#text = "";
+    }
+    this.#bytes.add(bytes, release);
   }
 
-  #takeBuffer(): string | Uint8Array {
-    const chunks = this.#chunks;
+  #takeBuffer(): Output {
+    const bytes = this.#bytes;
     const text = this.#text;
-    this.#chunks = undefined;
-    this.#blocks = undefined;
+    this.#bytes = undefined;
     this.#text = "";
-    this.#buffered = 0;
-    if (chunks) return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+    if (bytes) return bytes.join();
     // Node.js sends headers and a first string together, in the charset of the string.
     const hasLatin1 = this.#headersOut?.hasLatin1 || this.#errHeadersOut?.hasLatin1;
-    return hasLatin1 ? Buffer.from(text) : text;
+    return { body: hasLatin1 ? Buffer.from(text) : text, left: undefined };
   }
 
   #breakOff(): ModTsError {

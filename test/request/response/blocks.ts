@@ -10,10 +10,16 @@ t.test("bytes are copied, and the memory is used again once it is released", asy
   data.fill(2);
   t.equal(block.bytes[size - 1], 1);
   t.not(copyToBlock(data).bytes.buffer, block.bytes.buffer, "not before");
-  block.release();
+  block.release!();
   const again = takeBlock(size + 1);
   t.equal(again.bytes.buffer, block.bytes.buffer, "of the same power of two");
   t.equal(again.bytes.length, size + 1);
+});
+
+t.test("a short copy is no block", async (t) => {
+  const { bytes, release } = copyToBlock(Buffer.from("abc"));
+  t.equal(String(bytes), "abc");
+  t.equal(release, undefined);
 });
 
 t.test("a block that is released twice is not lent twice", async (t) => {

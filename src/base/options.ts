@@ -4,6 +4,8 @@
  * They are read once for each configuration, and an invalid one is a 500 that names the option: a
  * handler that protects a resource must not guess.
  */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { oncePer } from "./cache.ts";
 import { ModTsError } from "./errors.ts";
 import { log } from "./log.ts";
@@ -55,27 +57,37 @@ export class SectionOptions {
     if (value === undefined) return fallback;
     const [, kind, name = ""] = reference.exec(value) ?? [];
     if (kind === undefined) return this.#inline(key, value);
-    const source = kind === "env" ? process.env : secrets;
+    const [source, missing] =
+      kind === "env"
+        ? [process.env, "the environment variable is not set"]
+        : [secrets, "not in secrets of mod-ts.config.ts"];
     const found = Object.hasOwn(source, name) ? source[name] : undefined;
-    return (
-      found ??
-      this.fail(
-        key,
-        `${value}: ${kind === "env" ? "the environment variable is not set" : "not in secrets of mod-ts.config.ts"}`,
-      )
-    );
+    return found ?? this.fail(key, `${value}: ${missing}`);
   }
 
   #inline(key: string, value: string): string {
     const name = this.#prefix + key;
     if (holdsPassword(value) && !warned.has(name)) {
       warned.add(name);
-      log(
-        "warn",
-        `option ${name} holds a password, which .htaccess can print; use secret:name or env:NAME`,
-      );
+      const advice = "which .htaccess can print; use secret:name or env:NAME";
+      log("warn", `option ${name} holds a password, ${advice}`);
     }
     return value;
+  }
+
+  /**
+   * The value of a key, or the text of the file that `<key>_file` names: many may read Apache's
+   * configuration, so a password belongs in a file. Throws `MODTS_BAD_OPTION`.
+   * @param directory base of relative file names
+   */
+  textOrFile(key: string, directory: string): string | undefined {
+    const name = this.text(`${key}_file`);
+    if (name === undefined) return this.text(key);
+    try {
+      return readFileSync(resolve(directory, name), "utf8").trim();
+    } catch (error) {
+      return this.fail(`${key}_file`, (error as Error).message);
+    }
   }
 
   /** The value of a required key. Throws `MODTS_BAD_OPTION`. */

@@ -2,7 +2,6 @@
  * Stores opened by the address in `mod_ts.session.store`. Driver errors become
  * `MODTS_SESSION_STORE`: a 503, never a new session in place of an unreadable one.
  */
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { SectionOptions } from "../base/options.ts";
 import { reasonOf } from "../base/sql-database.ts";
@@ -34,7 +33,7 @@ export function readStoreAddress(
   { directory, state, workers }: Installation,
 ): StoreAddress {
   const options = new SectionOptions(values, "session");
-  const text = readText(options, directory);
+  const text = options.textOrFile("store", directory) ?? "sqlite";
   const table = readTable(options);
   if (text === "memory") {
     // Each worker would have its own sessions, and a browser another one per request.
@@ -48,17 +47,6 @@ export function readStoreAddress(
     return { kind: "sqlite", source, title: source, table };
   }
   return serverAddress(options, text, table);
-}
-
-/** Attack: many may read the Apache configuration. Passwords belong in a file. */
-function readText(options: SectionOptions, directory: string): string {
-  const name = options.text("store_file");
-  if (name === undefined) return options.text("store", "sqlite") as string;
-  try {
-    return readFileSync(resolve(directory, name), "utf8").trim();
-  } catch (error) {
-    return options.fail("store_file", (error as Error).message);
-  }
 }
 
 /** Messages and causes never show the address: it may hold a password. */

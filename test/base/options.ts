@@ -97,3 +97,16 @@ t.test("a section is read once", async (t) => {
   const [first, second] = [{}, {}];
   t.strictSame([read(first), read(first), read(second), read(first)], [1, 1, 2, 1]);
 });
+
+t.test("a value of its own, or the text of a file", async (t) => {
+  const directory = t.testdir({ dsn: "mysql://db/x\n" });
+  const read = (values: Record<string, string>): string | undefined =>
+    new SectionOptions(values, "sql").textOrFile("dsn", directory);
+  t.equal(read({ "mod_ts.sql.dsn": "sqlite:a" }), "sqlite:a");
+  t.equal(read({ "mod_ts.sql.dsn": "sqlite:a", "mod_ts.sql.dsn_file": "dsn" }), "mysql://db/x");
+  t.equal(read({}), undefined);
+  t.throws(() => read({ "mod_ts.sql.dsn_file": "gone" }), {
+    code: "MODTS_BAD_OPTION",
+    message: /mod_ts\.sql\.dsn_file: ENOENT/,
+  });
+});

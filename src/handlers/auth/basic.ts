@@ -2,16 +2,7 @@
  * Basic authentication (RFC 7617): `mod_ts/htpasswd` against files of `htpasswd`, with groups, and
  * `mod_ts/sql` against a table of SQLite, MariaDB, MySQL or PostgreSQL.
  *
- * | option (`Use TsOption …`)       | means                                                                        |
- * |---------------------------------|------------------------------------------------------------------------------|
- * | `mod_ts.htpasswd.file`          | one or more files, separated by spaces; required                             |
- * | `mod_ts.htpasswd.cache`         | seconds for which a result is cached; 60 by default                          |
- * | `mod_ts.htpasswd.attempts`      | attempts for one user, then one a minute; 10 by default, 0 is unlimited      |
- * | `mod_ts.htpasswd.limits`        | `redis://…`: attempts of all workers and machines count together             |
- * | `mod_ts.htpasswd.groups`        | a group file, for the authz handler                                          |
- * | `mod_ts.htpasswd.require_group` | groups, separated by spaces: the user must be a member of one                |
- *
- * The options of `mod_ts/sql` are those of `credentials/sql-options.ts`.
+ * Options: docs/authentication.md.
  */
 import { SectionOptions } from "../../base/options.ts";
 import { HttpError } from "../../base/http-error.ts";

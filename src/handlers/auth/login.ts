@@ -2,19 +2,7 @@
  * `mod_ts/login`: a login form and a session in front of anything that Apache serves, for users of
  * `htpasswd` files or SQL tables.
  *
- * | option (`Use TsOption …`)   | means                                                                                  |
- * |-----------------------------|----------------------------------------------------------------------------------------|
- * | `mod_ts.login.location`     | path of the login page; required                                                       |
- * | `mod_ts.login.store`        | `htpasswd` or `sql`, whose own options say the rest; required                          |
- * | `mod_ts.login.title`        | heading of the page; `Log in` by default                                               |
- * | `mod_ts.login.lifetime`     | seconds that a session lasts after its last use; 8 hours by default                    |
- * | `mod_ts.login.max_lifetime` | seconds that a session lasts at most; 7 days by default                                |
- * | `mod_ts.login.attempts`     | attempts for one user, then one a minute; 10 by default; an address has five times that |
- * | `mod_ts.login.limits`       | `redis://…`: attempts of all workers and machines count together |
- * | `mod_ts.login.key_file`     | a secret of 32 characters or more; made in the folder `state` by default               |
- * | `mod_ts.login.state`        | folder for the key and for who logged out; `state` of the configuration by default       |
- * | `mod_ts.login.secure`       | `on`: cookies for TLS alone, for Apache behind a proxy that does TLS                   |
- *
+ * Options: docs/authentication.md.
  * The authen handler guards a section, the content handler is the page. Both need the same options.
  */
 import { randomBytes } from "node:crypto";

@@ -4,8 +4,8 @@
  * Attack on the monitoring: labels that clients choose fill its database. Labels are pools, phases
  * and handler references, which the configuration names; workers are added up.
  */
+import type { OpenMetricsContentType } from "prom-client";
 import { durationBounds } from "../../base/counts.ts";
-import { loadPackage } from "../../base/optional-package.ts";
 import type { PoolStatus, SidecarStatus, WorkerStatus } from "../../supervisor/status.ts";
 
 type Labels = Record<string, string | number>;
@@ -23,25 +23,19 @@ interface Metric {
   values: Value[];
 }
 
-/** What we use of prom-client, which is loaded at the first scrape. */
-interface PromClient {
-  Registry: (new (contentType: string) => {
-    registerMetric(metric: { name: string; get(): Promise<Metric> }): void;
-    metrics(): Promise<string>;
-  }) & { OPENMETRICS_CONTENT_TYPE: string };
-}
-
-/** The body, and its type. Rejects with `MODTS_PACKAGE_MISSING`. */
+/** The body, and its type. The package is loaded at the first scrape. */
 export async function formatMetrics(
   status: SidecarStatus,
 ): Promise<{ text: string; contentType: string }> {
-  const { Registry } = await loadPackage<PromClient>("prom-client", "mod_ts/status");
-  const registry = new Registry(Registry.OPENMETRICS_CONTENT_TYPE);
+  const { Registry } = await import("prom-client");
+  const contentType = Registry.OPENMETRICS_CONTENT_TYPE;
+  const registry = new Registry<OpenMetricsContentType>();
+  registry.setContentType(contentType);
   for (const metric of metricsOf(status)) {
-    // prom-client changes the name of a counter.
-    registry.registerMetric({ ...metric, get: async () => ({ ...metric }) });
+    // Not in its types: any object with a name and values. prom-client changes the name of a counter.
+    registry.registerMetric({ ...metric, get: async () => ({ ...metric }) } as never);
   }
-  return { text: await registry.metrics(), contentType: Registry.OPENMETRICS_CONTENT_TYPE };
+  return { text: await registry.metrics(), contentType };
 }
 
 /** All metrics of a sidecar. */
@@ -123,6 +117,16 @@ function most(read: Read<WorkerStatus>): Read<PoolStatus> {
   return ({ workers }) => Math.max(0, ...workers.map(read));
 }
 
+// oxfmt-ignore
+const perWorker: readonly (readonly [string, string, typeof sum, Read<WorkerStatus>])[] = [
+  ["mod_ts_connections", "Open connections of Apache", sum, ({ connections }) => connections],
+  ["mod_ts_requests_active", "Requests being served", sum, ({ gauges }) => gauges?.active ?? 0],
+  ["mod_ts_resident_memory_bytes", "Memory of the workers", sum, ({ gauges }) => gauges?.rss ?? 0],
+  ["mod_ts_heap_bytes", "Used JavaScript heap", sum, ({ gauges }) => gauges?.heap ?? 0],
+  ["mod_ts_event_loop_lag_seconds", "Longest delay of an event loop in the last second", most, ({ gauges }) => (gauges?.lag ?? 0) / 1000],
+  ["mod_ts_event_loop_utilization", "Share of time in which the busiest event loop ran", most, ({ gauges }) => gauges?.utilization ?? 0],
+];
+
 function poolMetrics(pools: readonly PoolStatus[]): Metric[] {
   const perPool = (name: string, help: string, read: (pool: PoolStatus) => number): Metric => {
     const values = pools.map((pool) => ({ labels: { pool: pool.name }, value: read(pool) }));
@@ -143,36 +147,7 @@ function poolMetrics(pools: readonly PoolStatus[]): Metric[] {
     },
     perPool("mod_ts_workers_configured", "Configured worker processes", ({ wanted }) => wanted),
     perPool("mod_ts_connections_queued", "Connections that wait", ({ queued }) => queued),
-    perPool(
-      "mod_ts_connections",
-      "Open connections of Apache",
-      sum(({ connections }) => connections),
-    ),
-    perPool(
-      "mod_ts_requests_active",
-      "Requests being served",
-      sum(({ gauges }) => gauges?.active ?? 0),
-    ),
-    perPool(
-      "mod_ts_resident_memory_bytes",
-      "Memory of the workers",
-      sum(({ gauges }) => gauges?.rss ?? 0),
-    ),
-    perPool(
-      "mod_ts_heap_bytes",
-      "Used JavaScript heap",
-      sum(({ gauges }) => gauges?.heap ?? 0),
-    ),
-    perPool(
-      "mod_ts_event_loop_lag_seconds",
-      "Longest delay of an event loop in the last second",
-      most(({ gauges }) => (gauges?.lag ?? 0) / 1000),
-    ),
-    perPool(
-      "mod_ts_event_loop_utilization",
-      "Share of time in which the busiest event loop ran",
-      most(({ gauges }) => gauges?.utilization ?? 0),
-    ),
+    ...perWorker.map(([name, help, combine, read]) => perPool(name, help, combine(read))),
   ];
 }
 

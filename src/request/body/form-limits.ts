@@ -1,16 +1,4 @@
-/**
- * Limits of a form, each on something that a client could otherwise make us hold.
- *
- * | option (`Use TsOption …`)    | means                                           | default |
- * |------------------------------|-------------------------------------------------|---------|
- * | `mod_ts.form.fields`         | fields, those of the query included             | 1,000   |
- * | `mod_ts.form.name_bytes`     | bytes of the name of a field                    | 1,024   |
- * | `mod_ts.form.field_bytes`    | bytes of the value of a field, files excluded   | 1 MiB   |
- * | `mod_ts.form.memory_bytes`   | bytes of all names and values, files excluded   | 8 MiB   |
- * | `mod_ts.form.files`          | files                                           | 20      |
- * | `mod_ts.form.file_bytes`     | bytes of a file                                 | 100 MiB |
- * | `mod_ts.form.require_length` | `On`: 411 for a body without `Content-Length`   | Off     |
- */
+/** Limits of a form, each on something that a client could otherwise make us hold (docs/forms.md). */
 import { badArgument } from "../../base/errors.ts";
 import { oncePerSection, SectionOptions } from "../../base/options.ts";
 import type { Dictionary } from "../exchange.ts";

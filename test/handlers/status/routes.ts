@@ -2,7 +2,6 @@ import fastify from "fastify";
 import t from "tap";
 import { statusRoutes } from "../../../src/handlers/status/routes.ts";
 import type { SidecarStatus } from "../../../src/supervisor/status.ts";
-import { hasPackage } from "../../fixtures/packages.ts";
 import { sampleStatus } from "../../fixtures/status-sample.ts";
 
 t.test("the routes and their schemas", async (t) => {
@@ -20,7 +19,7 @@ t.test("the routes and their schemas", async (t) => {
   t.match((await get("/status?format=script")).headers["content-type"], "text/javascript");
   t.notMatch((await get("/status?format=content")).body, "<html");
   t.match((await get("/status.json")).json(), { state: "degraded", pools: [{ name: "main" }] });
-  if (hasPackage("prom-client")) t.match((await get("/metrics")).body, /# EOF\n$/);
+  t.match((await get("/metrics")).body, /# EOF\n$/);
   t.equal((await get("/status?format=xml")).statusCode, 400);
   t.match(await get("/health/live"), { statusCode: 200 });
   t.match(await get("/health/ready"), { statusCode: 200 }, "degraded, and it serves");

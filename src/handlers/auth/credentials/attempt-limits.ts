@@ -3,6 +3,7 @@
  *
  * Attack: guesses lock out the owner. Addresses from which the user has logged in count apart.
  */
+import { setBounded } from "../../../base/cache.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { AttemptKeys, Bucket, SharedAttempts } from "./shared-attempts.ts";
 
@@ -31,7 +32,7 @@ export interface AttemptLimits {
 export class LocalLimits implements AttemptLimits {
   readonly #byUser: RateLimit;
   readonly #byClient: RateLimit;
-  readonly #familiar = new Set<string>();
+  readonly #familiar = new Map<string, true>();
 
   /** @param attempts for one user, before there is one a minute */
   constructor(attempts: number) {
@@ -48,16 +49,9 @@ export class LocalLimits implements AttemptLimits {
       succeed: () => {
         this.#byClient.giveBack(client);
         this.#byUser.giveBack(key);
-        this.#remember(pair);
+        setBounded(this.#familiar, pair, true, familiarLimit);
       },
     };
-  }
-
-  #remember(pair: string): void {
-    this.#familiar.delete(pair);
-    const [oldest] = this.#familiar;
-    if (this.#familiar.size >= familiarLimit) this.#familiar.delete(oldest as string);
-    this.#familiar.add(pair);
   }
 }
 

@@ -19,10 +19,10 @@ export interface LoginDirectories {
   readonly state: string;
 }
 
-const keys =
-  "location store title lifetime max_lifetime attempts limits limits_file key_file state secure".split(
-    " ",
-  );
+const keys = (
+  "location store title lifetime max_lifetime attempts limits limits_file key_file state " +
+  "secure"
+).split(" ");
 
 export class LoginRealm {
   readonly location: string;

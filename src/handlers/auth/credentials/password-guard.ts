@@ -53,20 +53,19 @@ export class PasswordGuard {
   }
 }
 
-const messages: Readonly<Record<Exclude<Verdict["result"], "right">, string>> = {
-  unknown: "AH01618: user {user} not found: {uri}",
-  wrong: 'AH01617: user {user}: authentication failure for "{uri}": Password Mismatch',
-  limited: 'AH01617: user {user}: authentication failure for "{uri}": Too Many Attempts',
+type Refusal = Exclude<Verdict["result"], "right">;
+
+const messages: Readonly<Record<Refusal, (user: string, uri: string) => string>> = {
+  unknown: (user, uri) => `AH01618: user ${user} not found: ${uri}`,
+  wrong: (user, uri) =>
+    `AH01617: user ${user}: authentication failure for "${uri}": Password Mismatch`,
+  limited: (user, uri) =>
+    `AH01617: user ${user}: authentication failure for "${uri}": Too Many Attempts`,
 };
 
-function report(req: ApacheRequest, user: string, reason: keyof typeof messages): void {
-  const values = { user, uri: req.uri };
-  const text = messages[reason].replace(
-    /\{(user|uri)\}/g,
-    (_, name: "user" | "uri") => values[name],
-  );
-  req.logError(text);
-  const record: RefusalRecord = { user, client: req.useragentIp, uri: req.uri, reason };
+function report(req: ApacheRequest, user: string, reason: Refusal): void {
+  const { uri, useragentIp: client } = req;
+  req.logError(messages[reason](user, uri));
   counter.addEvent("passwords_refused");
-  refusalChannel.publish(record);
+  refusalChannel.publish({ user, client, uri, reason } satisfies RefusalRecord);
 }

@@ -1,21 +1,4 @@
-/**
- * Options of a table of users.
- *
- * | option (`Use TsOption …`)    | means                                                          |
- * |------------------------------|----------------------------------------------------------------|
- * | `mod_ts.sql.dsn`             | `sqlite:file`, `mysql://…`, `mariadb://…`, `postgres://…`      |
- * | `mod_ts.sql.dsn_file`        | file with the same, for URLs with a password                   |
- * | `mod_ts.sql.table`           | table, `users` by default; also `schema.table`                 |
- * | `mod_ts.sql.user_column`     | column of the user name, `name` by default                     |
- * | `mod_ts.sql.password_column` | column of the hash, `password` by default                      |
- * | `mod_ts.sql.query`           | instead: returns `password` and `user`, with `?` for the name  |
- * | `mod_ts.sql.legacy`          | `md5`, `sha1` or both: accepted unsalted hashes                |
- * | `mod_ts.sql.upgrade`         | `On`: older hashes are replaced by argon2id at login           |
- * | `mod_ts.sql.cache`           | seconds to cache a verified password; 60 by default            |
- * | `mod_ts.sql.limits`          | `redis://…`: attempts of all workers and machines count together |
- * | `mod_ts.sql.seed`            | SQL that fills a SQLite file which does not exist yet          |
- */
-import { readFileSync } from "node:fs";
+/** Options of a table of users (docs/authentication.md). */
 import { resolve } from "node:path";
 import { type Dictionary, SectionOptions } from "../../../base/options.ts";
 
@@ -50,16 +33,18 @@ export interface SqlOptions {
   readonly seed: string | undefined;
 }
 
-const keys =
-  "dsn dsn_file table user_column password_column query legacy upgrade cache attempts limits limits_file seed".split(
-    " ",
-  );
+const keys = (
+  "dsn dsn_file table user_column password_column query legacy upgrade cache attempts " +
+  "limits limits_file seed"
+).split(" ");
 
 /** @throws ModTsError `MODTS_BAD_OPTION` */
 export function readSqlOptions(values: Dictionary, directory: string): SqlOptions {
   const options = new SectionOptions(values, "sql");
   options.allowOnly(...keys);
-  const dsn = readDsn(options, directory);
+  const dsn =
+    options.textOrFile("dsn", directory) ??
+    options.required("dsn", "e.g. sqlite:/var/lib/users.db");
   const [, scheme = "", rest = ""] = /^([a-z]+):(.*)$/s.exec(dsn) ?? [];
   if (!isScheme(scheme)) {
     const schemes = Object.keys(drivers).join(":, ");
@@ -76,17 +61,6 @@ export function readSqlOptions(values: Dictionary, directory: string): SqlOption
     legacy: readLegacy(options),
     seed: seed ? resolve(directory, seed) : undefined,
   };
-}
-
-/** Attack: many may read Apache's configuration, so a password belongs into a file. */
-function readDsn(options: SectionOptions, directory: string): string {
-  const name = options.text("dsn_file");
-  if (name === undefined) return options.required("dsn", "e.g. sqlite:/var/lib/users.db");
-  try {
-    return readFileSync(resolve(directory, name), "utf8").trim();
-  } catch (error) {
-    return options.fail("dsn_file", (error as Error).message);
-  }
 }
 
 function isScheme(scheme: string): scheme is keyof typeof drivers {

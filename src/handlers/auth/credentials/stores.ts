@@ -1,5 +1,4 @@
 /** Stores of users in the Apache configuration, each opened once in a process. */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { getOrCreate } from "../../../base/cache.ts";
 import { type Dictionary, SectionOptions } from "../../../base/options.ts";
@@ -96,17 +95,8 @@ export class Stores {
 }
 
 function readLimits(options: SectionOptions, folder: string): string | undefined {
-  const file = options.text("limits_file");
-  const key = file === undefined ? "limits" : "limits_file";
-  const source = file === undefined ? options.text(key) : readText(options, resolve(folder, file));
+  const source = options.textOrFile("limits", folder);
   if (source === undefined || /^rediss?:\/\//.test(source)) return source;
+  const key = options.text("limits_file") === undefined ? "limits" : "limits_file";
   return options.fail(key, "must begin with redis:// or rediss://");
-}
-
-function readText(options: SectionOptions, file: string): string {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    return options.fail("limits_file", (error as Error).message);
-  }
 }

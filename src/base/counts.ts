@@ -5,6 +5,7 @@
  * whoever reads. A reader takes what was counted since the last time, so that the counts of a
  * worker that ends are not lost with it.
  */
+import { getOrCreate } from "./cache.ts";
 
 /** Upper bounds of the buckets of durations, in seconds; one more bucket holds the rest. */
 export const durationBounds: readonly number[] = [
@@ -106,14 +107,11 @@ export class Counter {
 
   #begin(phase: string, handler: string): CallCounts {
     const name = this.#handlers >= maxHandlers ? "other" : handler;
-    const handlers = this.#calls.get(phase) ?? new Map<string, CallCounts>();
-    this.#calls.set(phase, handlers);
-    const known = handlers.get(name);
-    if (known) return known;
-    const counts = emptyCalls();
-    handlers.set(name, counts);
-    this.#handlers += 1;
-    return counts;
+    const handlers = getOrCreate(this.#calls, phase, () => new Map<string, CallCounts>());
+    return getOrCreate(handlers, name, () => {
+      this.#handlers += 1;
+      return emptyCalls();
+    });
   }
 }
 

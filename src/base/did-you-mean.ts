@@ -14,6 +14,12 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** `; did you mean x?` for the end of a message; empty if no candidate is near. */
+export function suggestion(word: string, candidates: readonly string[]): string {
+  const near = closest(word, candidates);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
 /** Optimal string alignment: insertions, deletions, replacements and swaps of neighbors. */
 function distance(a: string, b: string): number {
   let before: number[] = [];

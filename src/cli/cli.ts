@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command line `mod-ts <command>`; loads only the module of the given command. */
-import { closest } from "../base/did-you-mean.ts";
+import { suggestion } from "../base/did-you-mean.ts";
 import { type Command, formatHelp, UsageError } from "./commands/command.ts";
 import { isModTsError } from "../base/errors.ts";
 
@@ -42,7 +42,9 @@ async function main([name, ...argv]: string[]): Promise<number> {
       return await printHelp(name === undefined ? "stderr" : "stdout");
     }
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (!load) throw new UsageError(unknown(name));
+    if (!load) {
+      throw new UsageError(`unknown command: ${name}${suggestion(name, Object.keys(commands))}`);
+    }
     const command = await load();
     if (!wantsHelp(argv)) return await command.run(argv);
     process.stdout.write(formatHelp(command));
@@ -75,11 +77,6 @@ async function printHelp(to: "stdout" | "stderr"): Promise<number> {
 function wantsHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return argv.slice(0, end < 0 ? undefined : end).some((word) => /^(?:--help|-h)$/.test(word));
-}
-
-function unknown(name: string): string {
-  const guess = closest(name, Object.keys(commands));
-  return `unknown command: ${name}${guess ? `; did you mean ${guess}?` : ""}`;
 }
 
 function report(error: unknown, name: string | undefined): number {

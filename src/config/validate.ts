@@ -1,5 +1,5 @@
 /** Validation of a configuration: all mistakes at once, in plain words. */
-import { closest } from "../base/did-you-mean.ts";
+import { suggestion } from "../base/did-you-mean.ts";
 import { logRooms, ModTsError } from "../base/errors.ts";
 import { logLevels } from "../base/log.ts";
 
@@ -160,8 +160,7 @@ function shape(members: Record<string, Check>, required: readonly string[] = [])
 }
 
 function unknownKey(path: string, name: string, names: readonly string[]): string {
-  const guess = closest(name, names);
-  return `${path} is not an option${guess ? `; did you mean ${guess}?` : `; expected one of ${names.join(", ")}`}`;
+  return `${path} is not an option${suggestion(name, names) || `; expected one of ${names.join(", ")}`}`;
 }
 
 function record(

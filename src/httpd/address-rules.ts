@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { attempt } from "../base/attempt.ts";
-import { closest } from "../base/did-you-mean.ts";
+import { suggestion } from "../base/did-you-mean.ts";
 import { isNamed } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
 import type { MergedConfig } from "./merged-config.ts";
@@ -52,8 +52,7 @@ function checkPool(
   if (path === undefined) return checkPort(address, where, pools);
   const expected = pools[name];
   if (expected === undefined) {
-    const guess = closest(name, Object.keys(pools));
-    const what = `${file} has no pool ${name}${guess === undefined ? "" : `; did you mean ${guess}?`}`;
+    const what = `${file} has no pool ${name}${suggestion(name, Object.keys(pools))}`;
     const todo = `pools: { ${name}: { workers: 1 } } in it and mod-ts upgrade, or remove the pool in Apache`;
     return [problem("pool-unknown", what, where, todo)];
   }
@@ -108,16 +107,9 @@ function checkInterpreters(
   );
   return config.lines.flatMap(({ kind, value, where }) => {
     if (kind !== "interpreter" || pools[value] !== undefined || known.includes(value)) return [];
-    const guess = closest(value, Object.keys(pools));
-    const what = `${file} has no pool ${value}${guess === undefined ? "" : `; did you mean ${guess}?`}`;
-    return [
-      problem(
-        "pool-unknown",
-        what,
-        where,
-        `add it to pools, then mod-ts upgrade, or use another pool`,
-      ),
-    ];
+    const what = `${file} has no pool ${value}${suggestion(value, Object.keys(pools))}`;
+    const todo = "add it to pools, then mod-ts upgrade, or use another pool";
+    return [problem("pool-unknown", what, where, todo)];
   });
 }
 

@@ -1,6 +1,7 @@
 /** Virtual hosts and sections of an httpd, and which of them apply to a request. */
 import { join, normalize } from "node:path";
 import { attempt } from "../base/attempt.ts";
+import { oncePer } from "../base/cache.ts";
 import { type Directive, isNamed, splitWords } from "./config-tree.ts";
 
 export interface Host {
@@ -203,16 +204,8 @@ export interface Mapping {
   readonly directive: Directive;
 }
 
-const mappings = new WeakMap<Host, readonly Mapping[]>();
-
 /** In the order in which httpd tries them; the document root is last. */
-export function mappingsOf(host: Host): readonly Mapping[] {
-  const known = mappings.get(host) ?? readMappings(host);
-  mappings.set(host, known);
-  return known;
-}
-
-function readMappings(host: Host): Mapping[] {
+export const mappingsOf: (host: Host) => readonly Mapping[] = oncePer((host) => {
   const own = host.plain.flatMap(readAlias);
   const inherited = host.main?.plain.flatMap(readAlias) ?? [];
   const root = [...(host.main?.plain ?? []), ...host.plain].findLast(isDocumentRoot);
@@ -220,7 +213,7 @@ function readMappings(host: Host): Mapping[] {
   const rooted =
     root && path !== undefined ? [{ uri: "/", path: withoutSlash(path), directive: root }] : [];
   return [...own, ...inherited, ...rooted];
-}
+});
 
 function isDocumentRoot(directive: Directive): boolean {
   return isNamed(directive, "DocumentRoot");

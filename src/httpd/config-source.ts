@@ -4,7 +4,7 @@
  */
 import { globSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { type Directive, isNamed, type Place, splitWords } from "./config-tree.ts";
+import { type Directive, isNamed, readLine, splitWords } from "./config-tree.ts";
 
 /** A directive, a section, or with an empty name a comment or an empty line. */
 export interface SourceDirective extends Directive {
@@ -32,22 +32,12 @@ export function parseSource(text: string, file: string): SourceDirective[] {
       open.pop();
       continue;
     }
-    const directive = readDirective(written, raw, { file, line });
+    const children: SourceDirective[] = [];
+    const directive = { ...readLine(written), place: { file, line }, macros: [], raw, children };
     open.at(-1)?.children.push(directive);
-    if (directive.isSection) {
-      const children = directive.children as SourceDirective[];
-      open.push({ name: directive.name.toLowerCase(), children });
-    }
+    if (directive.isSection) open.push({ name: directive.name.toLowerCase(), children });
   }
   return root;
-}
-
-function readDirective(written: string, raw: string, place: Place): SourceDirective {
-  const [, section, sectionArgs = ""] = /^<([^/\s>][^\s>]*)\s*(.*?)>$/s.exec(written) ?? [];
-  const [, word = "", rest = ""] = /^([^#\s]\S*)\s*(.*)$/s.exec(written) ?? [];
-  const isSection = section !== undefined;
-  const args = (isSection ? sectionArgs : rest).trim();
-  return { name: section ?? word, args, place, macros: [], isSection, raw, children: [] };
 }
 
 /** Lines that end in a backslash continue, comments too. */

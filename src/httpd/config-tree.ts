@@ -58,19 +58,20 @@ export function parseConfigTree(text: string): Directive[] {
 
   function add(written: string, indent: number): void {
     while ((open.at(-1)?.indent ?? -1) >= indent) open.pop();
-    const [, section, sectionArgs = ""] = /^<([^\s>]+)\s*(.*)>$/.exec(written) ?? [];
-    const [, name = "", args = ""] = /^(\S+)\s*(.*)$/.exec(written) ?? [];
     const children: Directive[] = [];
-    open.at(-1)?.children.push({
-      name: section ?? name,
-      args: (section === undefined ? args : sectionArgs).trim(),
-      place: placeOf(source, line),
-      macros: source.macros,
-      isSection: section !== undefined,
-      children,
-    });
-    if (section !== undefined) open.push({ indent, children });
+    const place = placeOf(source, line);
+    const directive = { ...readLine(written), place, macros: source.macros, children };
+    open.at(-1)?.children.push(directive);
+    if (directive.isSection) open.push({ indent, children });
   }
+}
+
+/** A directive or the opening tag of a section, without white space around; a comment has no name. */
+export function readLine(written: string): Pick<Directive, "name" | "args" | "isSection"> {
+  const [, section, sectionArgs = ""] = /^<([^/\s>][^\s>]*)\s*(.*?)>$/s.exec(written) ?? [];
+  const [, word = "", rest = ""] = /^([^#\s]\S*)\s*(.*)$/s.exec(written) ?? [];
+  const isSection = section !== undefined;
+  return { name: section ?? word, args: (isSection ? sectionArgs : rest).trim(), isSection };
 }
 
 /** The first line of a macro follows its `<Macro>` line. */

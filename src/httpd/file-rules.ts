@@ -36,14 +36,8 @@ function checkInclude(
   }
   if (handlers.some((each) => isBelow(file, each))) {
     const what = `${file} lies where handlers are deployed: whoever deploys is root at the next reload of Apache, which does not start without the file`;
-    findings.push(
-      problem(
-        "include-deployed",
-        what,
-        file,
-        "mod-ts conf --install copies it to Apache's directory",
-      ),
-    );
+    const todo = "mod-ts conf --install copies it to Apache's directory";
+    findings.push(problem("include-deployed", what, file, todo));
   }
   return findings;
 }
@@ -118,14 +112,8 @@ function checkServedFiles(config: MergedConfig): Finding[] {
         if (uri === undefined || !config.isPublic(host, { uri, file })) return [];
         seen.add(file);
         const what = `Apache serves ${kind} at ${uri}: ${file}`;
-        return [
-          problem(
-            "file-served",
-            what,
-            config.where(directive),
-            "move it out of the directories that Apache serves",
-          ),
-        ];
+        const todo = "move it out of the directories that Apache serves";
+        return [problem("file-served", what, config.where(directive), todo)];
       }),
     ),
   );

@@ -145,14 +145,8 @@ function checkProvider(guard: Guard): Finding[] {
   const [used] = providers.filter(({ args }) => splitWords(args).includes(provider)).slice(-1);
   if (used) return checkOthers(line, splitWords(used.args), provider);
   const what = `TsAuthBasicProvider ${line.value} is not asked: ${titleOf(section)} has no AuthBasicProvider ${provider}`;
-  return [
-    problem(
-      "provider-unused",
-      what,
-      line.where,
-      `add AuthBasicProvider ${provider}, or use TsAuthenHandler`,
-    ),
-  ];
+  const todo = `add AuthBasicProvider ${provider}, or use TsAuthenHandler`;
+  return [problem("provider-unused", what, line.where, todo)];
 }
 
 /** Users of other providers have no proof of the sidecar. */
@@ -219,14 +213,8 @@ function checkOpenedBelow(guard: Guard): Finding[] {
     const line = requires.find((each) => grantsAll([each]));
     if (!line || config.last(inner, "AuthMerging") || config.ours(inner).some(isLogin)) return [];
     const what = `${titleOf(inner)} is open inside of ${titleOf(section)}, which ${nameOf(guard)} guards`;
-    return [
-      problem(
-        "guard-opened-below",
-        what,
-        config.where(line),
-        "ignore this if it is meant; otherwise remove the Require line",
-      ),
-    ];
+    const todo = "ignore this if it is meant; otherwise remove the Require line";
+    return [problem("guard-opened-below", what, config.where(line), todo)];
   });
 }
 

@@ -1,5 +1,6 @@
 /** The merged configuration with what is ours in it. */
 import { readFileSync } from "node:fs";
+import { getOrCreate } from "../base/cache.ts";
 import {
   type AppliedSection,
   type Host,
@@ -55,12 +56,7 @@ export class MergedConfig {
 
   /** Our lines in a section, without those of nested sections. */
   ours(section: Section): readonly OurDirective[] {
-    let lines = this.#ours.get(section);
-    if (!lines) {
-      lines = readOurs(section.content, this.confFile);
-      this.#ours.set(section, lines);
-    }
-    return lines;
+    return getOrCreate(this.#ours, section, () => readOurs(section.content, this.confFile));
   }
 
   /** All our lines, each once: with an authorizer, most macros write two. */
@@ -85,14 +81,8 @@ export class MergedConfig {
 
   /** All sections that can apply where `section` does, in the order of merging. */
   chain(section: Section, host: Host): readonly AppliedSection[] {
-    const known = this.#chains.get(host) ?? new Map<Section, readonly AppliedSection[]>();
-    this.#chains.set(host, known);
-    let chain = known.get(section);
-    if (!chain) {
-      chain = readChain(section, host);
-      known.set(section, chain);
-    }
-    return chain;
+    const known = getOrCreate(this.#chains, host, () => new Map());
+    return getOrCreate(known, section, () => readChain(section, host));
   }
 
   requires({ content }: Section): Directive[] {

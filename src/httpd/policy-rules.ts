@@ -98,12 +98,8 @@ function checkPhases(config: MergedConfig, section: Section): Finding[] {
 
 function byCallback(line: OurDirective): Finding {
   const what = `${directiveOf(line)} runs, but Apache serves the resource in a callback, which takes a second thread and copies the body: there is no decider`;
-  return problem(
-    "phase-by-callback",
-    what,
-    line.where,
-    "load mod_proxy_scgi, and listen on a Unix socket",
-  );
+  const todo = "load mod_proxy_scgi, and listen on a Unix socket";
+  return problem("phase-by-callback", what, line.where, todo);
 }
 
 /** Has phases run by the gateway, before a callback. */

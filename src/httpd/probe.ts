@@ -26,12 +26,8 @@ async function probeSource(url: string): Promise<Finding> {
   if (status === 403) return finding("ok", "source files of handlers are not served", { where });
   if (status === 503) {
     const what = "Apache does not reach the sidecar: every handler is 503";
-    return problem(
-      "sidecar-unreachable",
-      what,
-      where,
-      "mod-ts start; the reason is in Apache's error log",
-    );
+    const todo = "mod-ts start; the reason is in Apache's error log";
+    return problem("sidecar-unreachable", what, where, todo);
   }
   const what = `a .ts file is not passed to the sidecar (status ${status}): source files may be served`;
   const todo = "include mod_ts.conf in this server, and reload httpd";

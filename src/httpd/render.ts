@@ -47,18 +47,21 @@ export const confFile: string = fileURLToPath(
   new URL("../../apache-conf/mod_ts.conf", import.meta.url),
 );
 
-const rules = {
-  run: /^\/[^"\\$%\s]{1,89}$/,
-  secret: /^[\w-]+$/,
-  tcp: /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i,
-  authorizer: /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i,
-  ttl: /^\d+$/,
-  timeout: /^\d+$/,
-  origin: /^[a-z0-9]{32}$/i,
-  originHeader: /^[\w-]+$/,
-  accessLog: /^\/[^"\\$%\s]+$/,
-  handlers: /^\/[^"\\$%\s#]+$/,
-} as const;
+const address = /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i;
+
+/** The variable of each setting, and what may stand there. */
+const variables: Readonly<Record<keyof ConfSettings, readonly [name: string, form: RegExp]>> = {
+  run: ["MOD_TS_RUN", /^\/[^"\\$%\s]{1,89}$/],
+  secret: ["MOD_TS_SECRET", /^[\w-]+$/],
+  tcp: ["MOD_TS_TCP", address],
+  authorizer: ["MOD_TS_AUTHORIZER", address],
+  ttl: ["MOD_TS_TTL", /^\d+$/],
+  timeout: ["MOD_TS_TIMEOUT", /^\d+$/],
+  origin: ["MOD_TS_ORIGIN", /^[a-z0-9]{32}$/i],
+  originHeader: ["MOD_TS_ORIGIN_HEADER", /^[\w-]+$/],
+  accessLog: ["MOD_TS_ACCESS_LOG", /^\/[^"\\$%\s]+$/],
+  handlers: ["MOD_TS_HANDLERS", /^\/[^"\\$%\s#]+$/],
+};
 
 /**
  * The file with the settings.
@@ -110,29 +113,19 @@ export function renderSidecar(settings: SidecarSettings, sections: string): stri
 
 function refuseUnfit(settings: ConfSettings): void {
   for (const [name, value] of Object.entries(settings)) {
-    if (!rules[name as keyof ConfSettings].test(String(value))) {
-      throw badArgument(
-        name,
-        `${name === "secret" || name === "origin" ? "it" : String(value)} cannot stand in mod_ts.conf`,
-      );
-    }
+    const [, form] = variables[name as keyof ConfSettings];
+    if (form.test(String(value))) continue;
+    const shown = name === "secret" || name === "origin" ? "it" : String(value);
+    throw badArgument(name, `${shown} cannot stand in mod_ts.conf`);
   }
 }
 
 function toDefines(settings: ConfSettings): Record<string, string> {
   refuseUnfit(settings);
-  const { run, secret, tcp, authorizer, ttl, timeout, origin, originHeader, accessLog, handlers } =
-    settings;
-  return {
-    ...(run !== undefined && { MOD_TS_RUN: ` ${run}` }),
-    ...(secret !== undefined && { MOD_TS_SECRET: ` ${secret}` }),
-    ...(tcp !== undefined && { MOD_TS_TCP: ` ${tcp}` }),
-    ...(authorizer !== undefined && { MOD_TS_AUTHORIZER: ` ${authorizer}` }),
-    ...(ttl !== undefined && { MOD_TS_TTL: ` ${ttl}` }),
-    ...(timeout !== undefined && { MOD_TS_TIMEOUT: ` ${timeout}` }),
-    ...(origin !== undefined && { MOD_TS_ORIGIN: ` ${origin}` }),
-    ...(originHeader !== undefined && { MOD_TS_ORIGIN_HEADER: ` ${originHeader}` }),
-    ...(accessLog !== undefined && { MOD_TS_ACCESS_LOG: ` ${accessLog}` }),
-    ...(handlers !== undefined && { MOD_TS_SERVE_TS_MEDIA: "", MOD_TS_HANDLERS: ` ${handlers}` }),
-  };
+  const defines = Object.entries(settings).map(([name, value]) => {
+    const [variable] = variables[name as keyof ConfSettings];
+    return [variable, ` ${value}`];
+  });
+  const media = settings.handlers === undefined ? {} : { MOD_TS_SERVE_TS_MEDIA: "" };
+  return { ...media, ...Object.fromEntries(defines) };
 }

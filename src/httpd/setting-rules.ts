@@ -64,14 +64,8 @@ function checkDenied(config: MergedConfig, section: Section): Finding[] {
   if (!deciding || found.includes(undefined)) return [];
   const line = config.ours(section).find(({ kind }) => kind === "handler");
   const what = `${titleOf(section)} is 403: Require all denied of ${titleOf(deciding)} applies`;
-  return [
-    problem(
-      "handler-denied",
-      what,
-      line?.where,
-      "add Require all granted, or the lines of a guard",
-    ),
-  ];
+  const todo = "add Require all granted, or the lines of a guard";
+  return [problem("handler-denied", what, line?.where, todo)];
 }
 
 function isHandled(config: MergedConfig, section: Section): boolean {

@@ -1,4 +1,5 @@
 /** What the supervisor knows of its workers' reports: sums, latest errors, and a short history. */
+import { getOrCreate } from "../base/cache.ts";
 import {
   addCalls,
   addCounts,
@@ -133,9 +134,7 @@ export class Observations {
   }
 
   #addCounts(pool: string, counts: Counts): void {
-    const sum = this.#sums.get(pool) ?? emptyCounts();
-    this.#sums.set(pool, sum);
-    addCounts(sum, counts);
+    addCounts(getOrCreate(this.#sums, pool, emptyCounts), counts);
     for (const handlers of Object.values(counts.calls)) {
       for (const calls of Object.values(handlers)) addCalls(this.#interval, calls);
     }

@@ -14,12 +14,6 @@ import type { OurDirective } from "../../httpd/our-directives.ts";
 import { type Attempt, type Identity, tryAs } from "./as-user.ts";
 import { builtInNames, optionNames } from "./known-options.ts";
 
-/** A module that a line names. */
-interface Named {
-  module: string;
-  where: string;
-}
-
 /** @param user of the sidecar; undefined if it is unknown */
 export async function checkHandlers(
   merged: MergedConfig,
@@ -27,27 +21,22 @@ export async function checkHandlers(
   user: Identity | undefined,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const files = new Map<string, Named>();
+  /** Where they are named, by absolute path. */
+  const files = new Map<string, string>();
   const find = createModuleResolver(config);
-  for (const line of linesOf(config.name, merged.lines)) {
+  const look = (where: string, modules: () => readonly string[]): void => {
     try {
-      for (const module of modulesOf(line)) {
-        const named = { module, where: line.where };
+      for (const module of modules()) {
         const file = find(module);
-        if (file !== undefined) files.set(file, named);
+        if (file !== undefined) files.set(file, where);
       }
     } catch (error) {
-      findings.push(explain(error, line, config));
+      findings.push(explain(error, where, config));
     }
-  }
+  };
+  for (const line of linesOf(config.name, merged.lines)) look(line.where, () => modulesOf(line));
   for (const reference of namedByConfig(config)) {
-    try {
-      const { module } = parseReference(reference);
-      const file = find(module);
-      if (file !== undefined) files.set(file, { module, where: config.file });
-    } catch (error) {
-      findings.push(explain(error, { where: config.file }, config));
-    }
+    look(config.file, () => [parseReference(reference).module]);
   }
   findings.push(...checkOptions(merged.lines));
   return [...findings, ...(await checkReadable(files, user))];
@@ -108,11 +97,7 @@ function namedByConfig({ preload, background, connections }: ResolvedConfig): st
   return [...preload, ...background.modules, ...jobs, ...served];
 }
 
-function explain(
-  error: unknown,
-  { where }: Pick<OurDirective, "where">,
-  { handlers }: ResolvedConfig,
-): Finding {
+function explain(error: unknown, where: string, { handlers }: ResolvedConfig): Finding {
   if (!isModTsError(error)) throw error;
   const { code, message } = error;
   const name = /(?:mod_ts\/\S*(?=;)|(?<=file )\S+)/.exec(message)?.[0] ?? "";
@@ -147,22 +132,16 @@ function checkOptions(lines: readonly OurDirective[]): Finding[] {
 }
 
 async function checkReadable(
-  files: ReadonlyMap<string, Named>,
+  files: ReadonlyMap<string, string>,
   user: Identity | undefined,
 ): Promise<Finding[]> {
   if (!user || files.size === 0) return [];
   const attempts = [...files.keys()].map((path): Attempt => ({ kind: "read", path }));
   const codes = await tryAs(user, attempts);
-  return [...files].flatMap(([file, { where }], index) => {
+  return [...files].flatMap(([file, where], index) => {
     if (!codes?.[index]) return [];
     const what = `the sidecar (user ${user.user}) may not read ${file}: ${codes[index]}`;
-    return [
-      problem(
-        "handler-unreadable",
-        what,
-        where,
-        "correct the mode of the file and of its directories",
-      ),
-    ];
+    const todo = "correct the mode of the file and of its directories";
+    return [problem("handler-unreadable", what, where, todo)];
   });
 }

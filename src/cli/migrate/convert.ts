@@ -1,5 +1,6 @@
 /** A configuration of mod_python, directive by directive, as one of mod_ts. */
 import { statSync } from "node:fs";
+import { getOrCreate } from "../../base/cache.ts";
 import { fileOf, type Host, type Section } from "../../httpd/config-model.ts";
 import { flatten, type SourceDirective, type SourceFile } from "../../httpd/config-source.ts";
 import { isNamed } from "../../httpd/config-tree.ts";
@@ -92,7 +93,8 @@ export class Conversion {
         this.#refuseInside(each);
       } else {
         const inner = this.model.sectionOf(each) ?? section;
-        if (inner && inner !== section) this.#convertSection(each, inner);
+        const isOther = inner && inner !== section;
+        if (isOther && this.hasGuards) closeOverlap(each, inner, this.model, this.edits);
         this.#visit(each.children, source, inner, host);
       }
     }
@@ -104,11 +106,6 @@ export class Conversion {
     if (isNamed(directive, "IncludeOptional") && !directive.args.includes("${")) return;
     this.edits.add(directive);
     this.edits.byHand(directive, "not read: no such file here; see --root for relative paths");
-  }
-
-  /** A condition of modules that will not be there any more holds now. */
-  #convertSection(directive: SourceDirective, section: Section): void {
-    if (this.hasGuards) closeOverlap(directive, section, this.model, this.edits);
   }
 
   /** `<Limit>`, which limits no directive but `Require` to its methods, and `<Proxy>`. */
@@ -154,15 +151,10 @@ export class Conversion {
     const lines = routes.flatMap((route) =>
       this.#convertRoute(route, first, section, host, directories),
     );
-    const old = routes
-      .filter(({ handlers }) => newExtension(handlers))
-      .map((route) => oldExtensions(route, section));
-    const sources = denySources(old.flat());
-    this.edits.replace(
-      first,
-      ...lines,
-      ...(old.length > 0 ? [...sources, ...oldAddressesOnly] : []),
-    );
+    const ported = routes.filter(({ handlers }) => newExtension(handlers));
+    const old = ported.flatMap((route) => oldExtensions(route, section));
+    if (ported.length > 0) lines.push(...denySources(old), ...oldAddressesOnly);
+    this.edits.replace(first, ...lines);
     for (const each of rest) this.edits.replace(each, "# in Use TsHandler");
   }
 
@@ -252,8 +244,7 @@ export class Conversion {
       // Virtual hosts inherit the rules of the main server, and have files of their own.
       if (found.length === 0 || (!each.main && this.model.hosts.length > 1)) continue;
       const all = this.model.otherPlaces(each);
-      const rules = this.addresses.get(each) ?? new Set();
-      this.addresses.set(each, rules);
+      const rules = getOrCreate(this.addresses, each, () => new Set());
       for (const place of found) {
         for (const rule of addressRules(place, tree, all)) rules.add(rule);
       }
@@ -291,12 +282,10 @@ export class Conversion {
     const lists = this.#lists(found, directories);
     this.edits.replace(first, ...lists.map((list) => `Use ${phase.macro} ${list}`));
     for (const each of rest) this.edits.replace(each, "# in the directive above");
-    if (phase.name === "transHandler") {
-      this.edits.byHand(
-        first,
-        "a translation leads to addresses of this server, or to files below its document root",
-      );
-    }
+    if (phase.name !== "transHandler") return;
+    const text =
+      "a translation leads to addresses of this server, or to files below its document root";
+    this.edits.byHand(first, text);
   }
 
   /** The arguments of a macro, one for each list of handlers. */

@@ -1,4 +1,5 @@
 /** What becomes of the lines of a configuration, and what is reported of it. */
+import { getOrCreate } from "../../base/cache.ts";
 import type { SourceDirective } from "../../httpd/config-source.ts";
 import { isNamed, type Place, splitWords } from "../../httpd/config-tree.ts";
 
@@ -48,10 +49,7 @@ export class Edits {
 
   /** Puts lines after one that stays as it is; for a section, at its begin. */
   add(directive: SourceDirective, ...lines: readonly string[]): void {
-    const edit = this.#edits.get(directive);
-    if (!edit)
-      this.#edits.set(directive, { lines: [...lines], notes: [], after: [], isKept: true });
-    else edit.lines.push(...lines);
+    this.#edit(directive, true).lines.push(...lines);
   }
 
   /** Something that the administrator has to do. */
@@ -78,12 +76,7 @@ export class Edits {
     this.notes.push({ level, place: directive.place, text });
   }
 
-  #edit(directive: SourceDirective): Edit {
-    let edit = this.#edits.get(directive);
-    if (!edit) {
-      edit = { lines: [], notes: [], after: [], isKept: directive.isSection };
-      this.#edits.set(directive, edit);
-    }
-    return edit;
+  #edit(directive: SourceDirective, isKept = directive.isSection): Edit {
+    return getOrCreate(this.#edits, directive, () => ({ lines: [], notes: [], after: [], isKept }));
   }
 }

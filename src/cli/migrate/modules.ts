@@ -1,6 +1,7 @@
 /** Python modules that a configuration names, and the TypeScript modules in their places. */
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { getOrCreate } from "../../base/cache.ts";
 import type { PythonPhase } from "./python-directives.ts";
 
 /** Handlers of mod_python that are built into mod_ts. */
@@ -42,35 +43,25 @@ export class Modules {
 
   /** The reference of a handler of mod_python, whose skeleton is then needed. */
   reference(handler: string, phase: PythonPhase, directories: readonly string[]): string {
-    const [python = "", path] = handler.split("::");
-    const known = builtIn[python];
-    if (known !== undefined) return known;
-    const { file } = this.#need(python, directories, {
-      path: path ?? phase.name,
-      phase,
-      kind: "handler",
-    });
-    return path === undefined ? file : `${file}::${path}`;
+    const [python = ""] = handler.split("::");
+    const usual: NeededExport = { path: phase.name, phase, kind: "handler" };
+    return builtIn[python] ?? this.#refer(handler, directories, usual);
   }
 
   filter(handler: string, directories: readonly string[], direction: "input" | "output"): string {
-    return this.#unphased(handler, directories, `${direction}Filter`, "filter");
+    const path = `${direction}Filter`;
+    return this.#refer(handler, directories, { path, phase: undefined, kind: "filter" });
   }
 
   connection(handler: string, directories: readonly string[]): string {
-    return this.#unphased(handler, directories, "connectionHandler", "connection");
+    const usual = { path: "connectionHandler", phase: undefined, kind: "connection" } as const;
+    return this.#refer(handler, directories, usual);
   }
 
-  #unphased(
-    handler: string,
-    directories: readonly string[],
-    name: string,
-    kind: "filter" | "connection",
-  ): string {
-    const [python = "", path] = handler.split("::");
-    const needed = { path: path ?? name, phase: undefined, kind };
-    const { file } = this.#need(python, directories, needed);
-    return path === undefined ? file : `${file}::${path}`;
+  #refer(handler: string, directories: readonly string[], usual: NeededExport): string {
+    const [python = "", path = usual.path] = handler.split("::");
+    const { file } = this.#need(python, directories, { ...usual, path });
+    return handler.includes("::") ? `${file}::${path}` : file;
   }
 
   /** A module that is imported at start-up, with the function that is called then. */
@@ -88,12 +79,9 @@ export class Modules {
     needed: NeededExport | undefined,
   ): NeededModule {
     const source = findModule(python, directories);
-    const key = source ?? python;
-    let module = this.#needed.get(key);
-    if (!module) {
-      module = { python, source, file: this.#freeName(python, source), exports: [] };
-      this.#needed.set(key, module);
-    }
+    const module = getOrCreate(this.#needed, source ?? python, (): NeededModule => {
+      return { python, source, file: this.#freeName(python, source), exports: [] };
+    });
     if (needed && !module.exports.some(({ path }) => path === needed.path)) {
       module.exports.push(needed);
     }

@@ -10,38 +10,28 @@ export interface PythonPhase {
   readonly kind: "content" | "guard" | "phase" | "log";
 }
 
-const phase = (
-  python: string,
-  name: string,
-  macro: string,
-  kind: PythonPhase["kind"],
-): PythonPhase => ({ python, name, macro, kind });
+/** `PythonAccessHandler` calls `accesshandler`; `TsAccessHandler` calls the export `accessHandler`. */
+function phase(stem: string, kind: PythonPhase["kind"], own = stem): [string, PythonPhase] {
+  const python = `${stem.toLowerCase()}handler`;
+  const name = `${own}Handler`.replace(/^./, (letter) => letter.toLowerCase());
+  return [`python${python}`, { python, name, macro: `Ts${own}Handler`, kind }];
+}
 
 /** By the name of the directive in lower case; in the order of a request. */
-export const phases: Readonly<Record<string, PythonPhase>> = {
-  pythonpostreadrequesthandler: phase(
-    "postreadrequesthandler",
-    "initHandler",
-    "TsInitHandler",
-    "phase",
-  ),
-  pythontranshandler: phase("transhandler", "transHandler", "TsTransHandler", "phase"),
-  pythoninithandler: phase("inithandler", "initHandler", "TsInitHandler", "phase"),
-  pythonheaderparserhandler: phase(
-    "headerparserhandler",
-    "headerParserHandler",
-    "TsHeaderParserHandler",
-    "phase",
-  ),
-  pythonaccesshandler: phase("accesshandler", "accessHandler", "TsAccessHandler", "guard"),
-  pythonauthenhandler: phase("authenhandler", "authenHandler", "TsAuthenHandler", "guard"),
-  pythonauthzhandler: phase("authzhandler", "authzHandler", "TsAuthzHandler", "guard"),
-  pythontypehandler: phase("typehandler", "typeHandler", "TsTypeHandler", "phase"),
-  pythonfixuphandler: phase("fixuphandler", "fixupHandler", "TsFixupHandler", "phase"),
-  pythonhandler: phase("handler", "handler", "TsHandler", "content"),
-  pythonloghandler: phase("loghandler", "logHandler", "TsLogHandler", "log"),
-  pythoncleanuphandler: phase("cleanuphandler", "cleanupHandler", "TsCleanupHandler", "log"),
-};
+export const phases: Readonly<Record<string, PythonPhase>> = Object.fromEntries([
+  phase("PostReadRequest", "phase", "Init"),
+  phase("Trans", "phase"),
+  phase("Init", "phase"),
+  phase("HeaderParser", "phase"),
+  phase("Access", "guard"),
+  phase("Authen", "guard"),
+  phase("Authz", "guard"),
+  phase("Type", "phase"),
+  phase("Fixup", "phase"),
+  phase("", "content"),
+  phase("Log", "log"),
+  phase("Cleanup", "log"),
+]);
 
 export function phaseOf(directive: Directive): PythonPhase | undefined {
   return phases[directive.name.toLowerCase()];

@@ -125,7 +125,7 @@ t.test("modules that are built have longer", async (t) => {
   const config = { limitMs: 400, buildMs: forever, building: true };
   const { supervisor, socketPath } = await started(t, config, { workers: 1 });
   const pids = supervisor.pids("main");
-  await get(socketPath, "/burn?1200");
+  await get(socketPath, "/burn?800");
   t.same(supervisor.pids("main"), pids);
   t.equal(logText().match(/MODTS_/g), null, "nothing is logged");
 });
@@ -144,7 +144,7 @@ t.test("a worker that waits for a processor is not blocked", { skip: noSchedstat
   let longest = 0;
   while (longest < 1.5 * limitMs) {
     const begin = performance.now();
-    await get(socketPath, "/burn?100");
+    await get(socketPath, "/burn?40");
     longest = Math.max(longest, performance.now() - begin);
   }
   hog.kill("SIGKILL");

@@ -1,0 +1,3 @@
+import { runRoom } from "../fixtures/rooms.ts";
+
+await runRoom("workers");

@@ -5,7 +5,7 @@ import { getOrCreate } from "../base/cache.ts";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { compileAside, largeFile, type LanguageModule, UncompiledFile } from "./aside.ts";
-import { asBuildError, BuildError, formatPosition } from "./build-error.ts";
+import { asBuildError, BuildError, formatPosition, type SourcePosition } from "./build-error.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
@@ -16,7 +16,6 @@ import type { GuardMarks } from "./guard-marks.ts";
 import type { Pasts } from "./past.ts";
 import { isLocal } from "./resolve.ts";
 import { forgetSource } from "./stack.ts";
-import { isRunning } from "./timers.ts";
 import { closure, type Past, Transaction, type Workshop } from "./transaction.ts";
 import { withinTime } from "../base/attempt.ts";
 import { during } from "../base/vitals.ts";
@@ -242,7 +241,7 @@ export class Graph implements Workshop {
 
   async #dispose(records: readonly ModuleRecord[]): Promise<void> {
     await this.#outside(() => dispose(records, this.#options.disposeTimeout));
-    if (!this.isClosing) for (const record of records) reportIntervals(record);
+    if (!this.isClosing) for (const record of records) reportTimers(record);
     for (const { file } of records) if (!this.latest.has(file)) forgetSource(file);
   }
 }
@@ -273,12 +272,14 @@ async function call(record: ModuleRecord, limit: number): Promise<void> {
 }
 
 /** A save that adds a timer each time makes all of them work. */
-function reportIntervals({ file, intervals }: ModuleRecord): void {
-  for (const interval of intervals.filter(isRunning)) {
-    const place = formatPosition(interval.place);
-    const { code, level, message } = new ModTsError("MODTS_TIMER_LEFT", { file, place });
+function reportTimers({ file, timers }: ModuleRecord): void {
+  const report = (timer: string, place: SourcePosition): void => {
+    const values = { file, timer, place: formatPosition(place) };
+    const { code, level, message } = new ModTsError("MODTS_TIMER_LEFT", values);
     log(level, message, { code });
-  }
+  };
+  for (const place of timers?.runningIntervals(file) ?? []) report("an interval", place);
+  timers?.watchRenewals(file, (place) => report("a timer that renews itself", place));
 }
 
 function orThrow(result: CompiledCode | BuildError): CompiledCode {

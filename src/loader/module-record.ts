@@ -11,7 +11,7 @@ import { isDebugged } from "./debugger.ts";
 import type { Input } from "./disk.ts";
 import { ownExports } from "./own-exports.ts";
 import { rememberSource } from "./stack.ts";
-import type { StartedInterval } from "./timers.ts";
+import type { StartedTimers } from "./timers.ts";
 
 export interface Edge {
   /** Path of the module; undefined when missing, and the importer caught that. */
@@ -96,8 +96,8 @@ export class ModuleRecord {
   readonly externals: Map<string, SyntheticModule> = new Map();
   /** Versions of entries that reach this record. */
   readonly owners: Set<Owner> = new Set();
-  /** Started by its top level. */
-  readonly intervals: StartedInterval[] = [];
+  /** Of the build whose top levels ran with this one, if this one has started any. */
+  timers: StartedTimers | undefined;
   /** Replaced when the build of this record ends. */
   importDynamic: DynamicImport;
   /** Whether the `dispose` hook was called. */

@@ -17,7 +17,7 @@ import {
 import { isLocal, resolveLocal, type LocalResolution } from "./resolve.ts";
 import { explain } from "./explain.ts";
 import { Staleness } from "./staleness.ts";
-import { type StartedInterval, watchIntervals } from "./timers.ts";
+import { StartedTimers, watchTimers } from "./timers.ts";
 
 /** A local file of an earlier build. */
 export interface PastFile {
@@ -286,12 +286,13 @@ export class Transaction {
   }
 
   async #evaluate(root: ModuleRecord, timeout: number): Promise<void> {
-    const started: StartedInterval[] = [];
+    const timers = new StartedTimers();
     try {
-      await watchIntervals(started, () => root.evaluate(timeout));
+      await watchTimers(timers, () => root.evaluate(timeout));
     } finally {
-      for (const interval of started) {
-        this.#drafts.get(interval.place.file)?.intervals.push(interval);
+      for (const file of timers.files) {
+        const record = this.#drafts.get(file);
+        if (record) record.timers = timers;
       }
     }
   }

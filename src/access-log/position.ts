@@ -12,6 +12,13 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+const schema = `CREATE TABLE IF NOT EXISTS position (
+  id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  offset INTEGER NOT NULL
+) STRICT`;
+
 /** The position, as long as this process may read. */
 export class PositionFile {
   readonly #database: DatabaseSync;
@@ -19,25 +26,13 @@ export class PositionFile {
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
-    database.exec(`CREATE TABLE IF NOT EXISTS position (
-      id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-      device INTEGER NOT NULL,
-      inode INTEGER NOT NULL,
-      offset INTEGER NOT NULL
-    ) STRICT`);
     this.#save = database.prepare("INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?)");
   }
 
   /** Undefined while another process reads. */
   static async open(path: string): Promise<PositionFile | undefined> {
-    const database = await openLocked(path);
-    if (!database) return undefined;
-    try {
-      return new PositionFile(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    const database = await openLocked(path, schema);
+    return database && new PositionFile(database);
   }
 
   read(): LogPosition | undefined {

@@ -12,7 +12,7 @@ import { createSeal } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Refusal } from "../engine/refusals.ts";
-import { formatNotes, spellings } from "../request/headers.ts";
+import { badHeader, formatNotes, spellings } from "../request/headers.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -85,7 +85,7 @@ export class DenyExchange implements Exchange {
     // 200 means "let it pass" here: a page that a phase wrote itself must not become a permission.
     const status = this.#status < 300 ? 403 : this.#status;
     const { body, type } = this.#body();
-    const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
+    const headers = withoutOwn(this.#headers);
     // Apache labels every body HTML in Latin-1; the true type takes the way through `mod_ts.conf`.
     const label = body.length === 0 ? [] : ["Mod-Ts-Type", type];
     const head = formatHead(status, [...keepLocation(status, headers), ...label, ...proofs]);
@@ -99,7 +99,7 @@ export class DenyExchange implements Exchange {
   get refusal(): Refusal | undefined {
     const status = this.#status < 300 ? 403 : this.#status;
     if (this.#chunks.length === 0 && [401, 403, 500].includes(status)) return undefined;
-    const headers = this.#headers.filter((_, index) => !isOwn(this.#headers[index & ~1] as string));
+    const headers = withoutOwn(this.#headers);
     return { status, headers, body: this.#body().body.toString("base64") };
   }
 
@@ -156,8 +156,7 @@ export function allow(req: ApacheRequest, { setsUser, passed, proof, proofs }: P
     ...(req.contentType ? [["MOD_TS_CONTENT_TYPE", req.contentType] as [string, string]] : []),
     ...[...req.subprocessEnv.entries()].filter(([name, value]) => environment[name] !== value),
   ];
-  const raw = req[internals].response.rawHeaders();
-  const headers = raw.filter((_, index) => !isOwn(raw[index & ~1] as string));
+  const headers = withoutOwn(req[internals].response.rawHeaders());
   return formatHead(200, [
     ...variables.flatMap(([name, value]) => [variableName(name), variableValue(value)]),
     ...headers,
@@ -241,34 +240,26 @@ function formatHead(status: number, headers: readonly string[]): Buffer {
   let text = `Status: ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
     const line = `${headers[index]}: ${headers[index + 1]}`;
-    if (Buffer.byteLength(line) > lineLimit) throw tooLong(headers[index] as string);
+    if (Buffer.byteLength(line) > lineLimit) {
+      const reason = `with its value it is more than Apache reads (${lineLimit} bytes)`;
+      throw badHeader(headers[index] as string, reason);
+    }
     text += `${line}\r\n`;
   }
   return Buffer.from(`${text}\r\n`, "utf8");
 }
 
-function tooLong(name: string): ModTsError {
-  const reason = `with its value it is more than Apache reads (${lineLimit} bytes)`;
-  return new ModTsError("MODTS_BAD_HEADER", { name, reason });
-}
-
-function isOwn(name: string): boolean {
-  return ownHeaders.test(name);
+function withoutOwn(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => !ownHeaders.test(headers[index & ~1] as string));
 }
 
 /** Anything else could end the header line, or name a header instead of a variable. */
 function variableName(name: string): string {
   if (/^\w+$/.test(name)) return `Variable-${name}`;
-  throw new ModTsError("MODTS_BAD_HEADER", {
-    name,
-    reason: "a variable is made of letters, digits and _",
-  });
+  throw badHeader(name, "a variable is made of letters, digits and _");
 }
 
 function variableValue(value: string): string {
   if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return value;
-  throw new ModTsError("MODTS_BAD_HEADER", {
-    name: "a variable",
-    reason: "it holds control characters",
-  });
+  throw badHeader("a variable", "it holds control characters");
 }

@@ -6,7 +6,7 @@
  * same again.
  */
 import { HeaderTable } from "../request/headers.ts";
-import type { Dictionary, Exchange, RequestContext } from "../request/exchange.ts";
+import type { Exchange, RequestContext } from "../request/exchange.ts";
 import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
 
@@ -53,12 +53,19 @@ export class ObservedRequest extends ApacheRequest {
   }
 
   override get headersIn(): HeaderTable {
-    return (this.#headers ??= new ObservedHeaders(this[internals].context.rawHeaders, this.#seen));
+    const { rawHeaders } = this[internals].context;
+    return (this.#headers ??= new ObservedTable(HeaderTable.fromRaw(rawHeaders), (name) => {
+      if (name === undefined) this.#seen.add("all headers");
+      else if (!ofTheVisitor.has(name.toLowerCase())) this.#seen.add(`header ${name}`);
+    }));
   }
 
+  /** Handlers set variables without looking at any. */
   override get subprocessEnv(): HeaderTable {
     const { environment } = this[internals].context;
-    return (this.#environment ??= new ObservedEnvironment(environment, this.#seen));
+    return (this.#environment ??= new ObservedTable(new HeaderTable(environment), (name) =>
+      this.#seen.add(name === undefined ? "all variables" : `variable ${name}`),
+    ));
   }
 }
 
@@ -75,13 +82,14 @@ function observe(context: RequestContext, seen: Set<string>): RequestContext {
   return Object.create(context, Object.fromEntries(properties)) as RequestContext;
 }
 
-class ObservedHeaders extends HeaderTable {
-  readonly #seen: Set<string>;
+/** Calls `note` with the name that was looked at; without one, it was all of them. */
+class ObservedTable extends HeaderTable {
+  readonly #note: (name?: string) => void;
 
-  constructor(raw: readonly string[], seen: Set<string>) {
+  constructor(entries: HeaderTable, note: (name?: string) => void) {
     super();
-    for (let at = 0; at < raw.length; at += 2) super.add(raw[at] as string, raw[at + 1] as string);
-    this.#seen = seen;
+    for (const [name, value] of entries) super.add(name, value);
+    this.#note = note;
   }
 
   override get(name: string): string | undefined;
@@ -99,60 +107,19 @@ class ObservedHeaders extends HeaderTable {
     return super.has(name);
   }
   override entries(): IterableIterator<[string, string]> {
-    this.#seen.add("all headers");
+    this.#note();
     return super.entries();
   }
   override raw(): readonly string[] {
-    this.#seen.add("all headers");
+    this.#note();
     return super.raw();
   }
   override copy(): HeaderTable {
-    this.#seen.add("all headers");
+    this.#note();
     return super.copy();
   }
   override get size(): number {
-    this.#seen?.add("all headers");
+    this.#note();
     return super.size;
-  }
-
-  #note(name: string): void {
-    if (!ofTheVisitor.has(name.toLowerCase())) this.#seen.add(`header ${name}`);
-  }
-}
-
-/** Handlers set variables without looking at any. */
-class ObservedEnvironment extends HeaderTable {
-  readonly #seen: Set<string> | undefined;
-
-  constructor(environment: Dictionary, seen: Set<string>) {
-    super(environment);
-    this.#seen = seen;
-  }
-
-  override get(name: string): string | undefined;
-  override get(name: string, fallback: string): string;
-  override get(name: string, fallback?: string): string | undefined {
-    this.#seen?.add(`variable ${name}`);
-    return super.get(name) ?? fallback;
-  }
-  override getAll(name: string): string[] {
-    this.#seen?.add(`variable ${name}`);
-    return super.getAll(name);
-  }
-  override has(name: string): boolean {
-    this.#seen?.add(`variable ${name}`);
-    return super.has(name);
-  }
-  override entries(): IterableIterator<[string, string]> {
-    this.#seen?.add("all variables");
-    return super.entries();
-  }
-  override raw(): readonly string[] {
-    this.#seen?.add("all variables");
-    return super.raw();
-  }
-  override copy(): HeaderTable {
-    this.#seen?.add("all variables");
-    return super.copy();
   }
 }

@@ -5,26 +5,20 @@
 import type { DatabaseSync } from "node:sqlite";
 import { openLocked } from "../base/locked-database.ts";
 
+const schema =
+  "CREATE TABLE IF NOT EXISTS duty (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER) STRICT";
+
 export class Duty {
   readonly #database: DatabaseSync;
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
-    database.exec(
-      "CREATE TABLE IF NOT EXISTS duty (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER) STRICT",
-    );
   }
 
   /** Undefined while another worker has it. */
   static async take(path: string): Promise<Duty | undefined> {
-    const database = await openLocked(path);
-    if (!database) return undefined;
-    try {
-      return new Duty(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    const database = await openLocked(path, schema);
+    return database && new Duty(database);
   }
 
   /** Milliseconds since the Unix epoch up to which no run of a job can have been missed. */

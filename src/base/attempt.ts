@@ -1,5 +1,4 @@
 /** Work that may throw, never finish, or be a promise of another library. */
-import { accessSync } from "node:fs";
 
 /** The result of `work`, or `fallback` if it throws. */
 export function attempt<T, Fallback>(work: () => T, fallback: Fallback): T | Fallback {
@@ -18,14 +17,6 @@ export function ignoring<T>(code: string, work: () => T): T | undefined {
     if ((error as NodeJS.ErrnoException).code === code) return undefined;
     throw error;
   }
-}
-
-/** Whether this process may use a file: `mode` of `access(2)`, e.g. `constants.W_OK`. */
-export function canAccess(path: string, mode: number): boolean {
-  return attempt(() => {
-    accessSync(path, mode);
-    return true;
-  }, false);
 }
 
 export class DeadlineError extends Error {

@@ -6,8 +6,9 @@ import type { DatabaseSync } from "node:sqlite";
 /**
  * Opens or creates the file, for our user only, and keeps it locked until it is closed. Returns
  * undefined while another process has it: the kernel drops the lock of one that was killed.
+ * @param schema what creates the tables that are missing
  */
-export async function openLocked(path: string): Promise<DatabaseSync | undefined> {
+export async function openLocked(path: string, schema: string): Promise<DatabaseSync | undefined> {
   const { DatabaseSync: Database } = await import("node:sqlite");
   mkdirSync(dirname(path), { recursive: true });
   closeSync(openSync(path, "a", 0o600));
@@ -17,6 +18,7 @@ export async function openLocked(path: string): Promise<DatabaseSync | undefined
     database.exec(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = NORMAL; BEGIN EXCLUSIVE; COMMIT",
     );
+    database.exec(schema);
     return database;
   } catch (error) {
     database.close();

@@ -14,14 +14,11 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import {
-  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
-  readSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -30,6 +27,7 @@ import { join } from "node:path";
 import { attempt, ignoring } from "./attempt.ts";
 import { ModTsError, report } from "./errors.ts";
 import { log } from "./log.ts";
+import { readStart } from "./files.ts";
 import { openPrivateDirectory } from "./private-directory.ts";
 
 export type VersionKind = "module" | "script";
@@ -299,14 +297,8 @@ function makeFolder(folder: string): void {
 
 function readHead(path: string, number: number): NumberedHead | undefined {
   return attempt(() => {
-    const descriptor = openSync(path, "r");
-    try {
-      const bytes = Buffer.alloc(longestHead + 1);
-      const text = bytes.toString("utf8", 0, readSync(descriptor, bytes));
-      return parseHead(text.slice(0, text.indexOf("\n")), number);
-    } finally {
-      closeSync(descriptor);
-    }
+    const text = readStart(path, longestHead + 1).toString("utf8");
+    return parseHead(text.slice(0, text.indexOf("\n")), number);
   }, undefined);
 }
 

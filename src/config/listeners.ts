@@ -1,7 +1,7 @@
 /** Listening sockets of a configuration. */
 import { constants, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { canAccess } from "../base/attempt.ts";
+import { canAccess } from "../base/files.ts";
 
 export interface ConfigListener {
   pool: string;

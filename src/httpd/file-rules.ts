@@ -1,7 +1,8 @@
 /** Rules on files: what Apache serves by accident, and who may change its configuration. */
-import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { attempt } from "../base/attempt.ts";
+import { readStart } from "../base/files.ts";
 import { type Host, isBelow, mappingsOf, sectionsFor, uriOf } from "./config-model.ts";
 import { isNamed } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
@@ -154,17 +155,7 @@ function describeSecret(file: string): string | undefined {
 }
 
 function head(file: string): string {
-  const buffer = Buffer.alloc(1024);
-  try {
-    const descriptor = openSync(file, "r");
-    try {
-      return buffer.toString("latin1", 0, readSync(descriptor, buffer));
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return "";
-  }
+  return attempt(() => readStart(file, 1024).toString("latin1"), "");
 }
 
 /** Beside pages that only `<Files "*.tsp">` names: a handler would refuse the file. */

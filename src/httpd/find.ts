@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import { attempt, canAccess } from "../base/attempt.ts";
+import { attempt } from "../base/attempt.ts";
+import { canAccess } from "../base/files.ts";
 
 /**
  * Where configuration files go: `debian` has conf-available and a2enconf, `confd` reads every file

@@ -300,7 +300,7 @@ export function forbidsTail(headers: HeaderTable): boolean {
 
 const fixedBody = ["Content-Encoding", "Content-Length", "Content-Range"];
 
-function badHeader(name: string, reason: string): ModTsError {
+export function badHeader(name: string, reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_HEADER", { name, reason });
 }
 

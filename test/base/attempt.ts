@@ -1,9 +1,8 @@
-import { constants, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
 import {
   attempt,
-  canAccess,
   DeadlineError,
   ignoring,
   isPromiseLike,
@@ -53,11 +52,4 @@ t.test("one error of the system can be expected, and no other", async (t) => {
     undefined,
   );
   t.throws(() => ignoring("ENOENT", () => readFileSync(directory, "utf8")), { code: "EISDIR" });
-});
-
-t.test("access is that of this process", async (t) => {
-  const directory = t.testdir({ file: "" });
-  t.ok(canAccess(`${directory}/file`, constants.R_OK));
-  t.notOk(canAccess(`${directory}/file`, constants.X_OK));
-  t.notOk(canAccess(`${directory}/none`, constants.R_OK));
 });

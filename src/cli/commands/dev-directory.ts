@@ -2,7 +2,7 @@
 import { chmodSync, constants, mkdirSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { canAccess } from "../../base/attempt.ts";
+import { canAccess } from "../../base/files.ts";
 import { type Identity, unprivilegedUser } from "../../httpd/server-root.ts";
 
 export interface DevDirectory {

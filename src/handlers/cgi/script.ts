@@ -1,6 +1,7 @@
 /** The script that a request is for, and how it runs. */
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { basename, extname } from "node:path";
+import { readStart } from "../../base/files.ts";
 import { ModTsError } from "../../base/errors.ts";
 import { DECLINED, type Outcome } from "../../base/outcome.ts";
 import { realpath } from "../../loader/disk.ts";
@@ -58,7 +59,7 @@ function requireExecutable(file: string): void {
  * run line by line. mod_cgi does not run such a file either.
  */
 function requireProgram(file: string): void {
-  const start = readStart(file);
+  const start = startOf(file);
   // Without an interpreter after `#!` the kernel refuses the file, too.
   if (/^#![ \t]*[^\s\0]/.test(start)) return;
   if (binaryFormats.some((magic) => start.startsWith(magic))) return;
@@ -76,18 +77,11 @@ const binaryFormats = [
   "\xca\xfe\xba\xbe",
 ];
 
-function readStart(file: string): string {
-  const bytes = Buffer.alloc(256);
-  let descriptor: number;
+function startOf(file: string): string {
   try {
-    descriptor = openSync(file, "r");
+    return readStart(file, 256).toString("latin1");
   } catch (cause) {
     const reason = "the file cannot be read";
     throw new ModTsError("MODTS_CGI_NOT_STARTED", { script: file, reason }, { cause });
-  }
-  try {
-    return bytes.toString("latin1", 0, readSync(descriptor, bytes));
-  } finally {
-    closeSync(descriptor);
   }
 }

@@ -19,7 +19,7 @@ import { checkGuards } from "./guard.ts";
 import { Places } from "./locate.ts";
 import { isPlainData, isPrivateFile, isPrivatePlain } from "./private.ts";
 import { refuse, requireMethod } from "./refuse.ts";
-import { type DeadEnd, describe, Target, traverse } from "./traverse.ts";
+import { type DeadEnd, describe, type Target, traverse } from "./traverse.ts";
 import { argumentsFor, type Fields, fieldsOf, noFields } from "./arguments.ts";
 import { keepPlain, publish } from "./publish.ts";
 import { checkBySchema } from "./schema.ts";
@@ -79,8 +79,8 @@ function serveModule(
 }
 
 function conclude(req: ApacheRequest, end: Target | DeadEnd): PublisherResult {
-  if (end instanceof Target) return publishTarget(req, end);
-  throw refuse(req, end.status, end.reason);
+  if ("status" in end) throw refuse(req, end.status, end.reason);
+  return publishTarget(req, end);
 }
 
 /** Most functions return synchronously; then nothing here waits. */

@@ -9,7 +9,7 @@ import { types } from "node:util";
 import type { HeldModule } from "../../request/internals.ts";
 import { guardNames, isPrivate, isPrivateExport } from "./private.ts";
 
-export class Target {
+export interface Target {
   readonly module: HeldModule;
   readonly names: readonly string[];
   readonly value: unknown;
@@ -17,23 +17,8 @@ export class Target {
   readonly owner: object | undefined;
   /** Module, objects and function on the path with a guard or a realm, from the outside in. */
   readonly guarded: readonly object[];
-
-  constructor(
-    module: HeldModule,
-    names: readonly string[],
-    found: Pick<Target, "value" | "owner" | "guarded">,
-  ) {
-    this.module = module;
-    this.names = names;
-    this.value = found.value;
-    this.owner = found.owner;
-    this.guarded = found.guarded;
-  }
-
   /** For messages: file and names, as in a URL. */
-  get label(): string {
-    return [this.module.file, ...this.names].join("/");
-  }
+  readonly label: string;
 }
 
 /** Why the names lead nowhere; reported only after the guards before that place have passed. */
@@ -60,7 +45,8 @@ export function traverse(module: HeldModule, names: readonly string[]): Target |
     value = step.value;
   }
   way.pass(value);
-  return new Target(module, names, { value, owner, guarded: way.guarded });
+  const { guarded } = way;
+  return { module, names, value, owner, guarded, label: `${module.file}/${names.join("/")}` };
 }
 
 type Refusal = Omit<DeadEnd, "guarded">;

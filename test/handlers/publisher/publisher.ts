@@ -6,7 +6,6 @@ import { ModTsError } from "../../../src/base/errors.ts";
 import { DECLINED } from "../../../src/base/outcome.ts";
 import { type HeldModule, internals, type ModuleSource } from "../../../src/request/internals.ts";
 import { type Answer, serve } from "../../fixtures/exchange-server.ts";
-import { Target } from "../../../src/handlers/publisher/traverse.ts";
 
 const folder = t.testdir({ "a.ts": "", "_b.ts": "", "c.txt": "" });
 
@@ -61,7 +60,7 @@ interface Case {
 
 async function ask(value: unknown, { owner, parameters, head }: Case = {}): Promise<Answer> {
   const module = { exports: { parameters }, file: "/m.ts", generation: 1 };
-  const target = new Target(module, ["fn"], { value, owner, guarded: [] });
+  const target = { module, names: ["fn"], value, owner, guarded: [], label: "module/fn" };
   const server = await serve(t, (req) => publishTarget(req, target));
   return server.ask(head);
 }

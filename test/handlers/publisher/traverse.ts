@@ -1,6 +1,6 @@
 /** From names to values; test/apache/publisher-refusals.ts has what must not be reached. */
 import t from "tap";
-import { Target, traverse } from "../../../src/handlers/publisher/traverse.ts";
+import { type Target, traverse } from "../../../src/handlers/publisher/traverse.ts";
 
 const exports = {
   fn: () => 1,
@@ -18,7 +18,7 @@ const module = {
 };
 const at = (...names: string[]): unknown => {
   const end = traverse(module, names);
-  return end instanceof Target ? end.value : end.status;
+  return "status" in end ? end.status : end.value;
 };
 
 t.test("values of the module and of objects in it", async (t) => {

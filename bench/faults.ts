@@ -1,5 +1,5 @@
 /**
- * What fails when something goes wrong: `npm run bench:faults [clients]`.
+ * What fails when something goes wrong: `npm run bench:faults [clients [milliseconds [fault]]]`.
  *
  * Each fault happens while clients ask for a handler and for a protected static file of Apache. A
  * row has the requests sent, those that failed (any status but 200), and the time from the fault to
@@ -20,6 +20,8 @@ import { onStage, type Stage, untilOk } from "./stage.ts";
 const clients = Number(process.argv[2] ?? 2);
 /** Milliseconds of load after a fault. */
 const afterMs = Number(process.argv[3] ?? 6000);
+/** A part of the names of the faults to measure. */
+const wanted = process.argv[4] ?? "";
 const credentials = { authorization: `Basic ${Buffer.from("ann:x").toString("base64")}` };
 const port = await freePort("127.0.0.1");
 
@@ -108,6 +110,7 @@ async function main(): Promise<void> {
       };
       const record = async (fault: string, happen: () => Promise<unknown>): Promise<void> => {
         await ready(stage);
+        if (!fault.includes(wanted)) return;
         rows.push({ fault, ...(await measure(stage, happen)) });
         console.error(JSON.stringify(rows.at(-1)));
       };
@@ -141,8 +144,7 @@ async function main(): Promise<void> {
 
 /** A slow start: other programs want four times the processors that there are. */
 async function onBusyMachine(happen: () => Promise<void>): Promise<void> {
-  const wanted = Array.from({ length: 4 * availableParallelism() });
-  const others = wanted.map(() =>
+  const others = Array.from({ length: 4 * availableParallelism() }, () =>
     spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
   );
   try {
@@ -214,6 +216,8 @@ async function measure(
   const begin = performance.now();
   await happen();
   await sleep(afterMs);
+  // A slow start may take longer, and its failures count as well.
+  await ready(stage);
   over.abort();
   await Promise.all(loads.flat());
   return { ...columns("content", content, begin), ...columns("guarded", guarded, begin) };

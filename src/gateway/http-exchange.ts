@@ -12,6 +12,9 @@ export interface ExchangeLimits {
 /** Node.js marks requests whose connection has left HTTP: later bytes do not belong to them. */
 type Message = IncomingMessage & { readonly upgrade?: boolean | null };
 
+/** Bytes of a body that is sent in one piece with its headers. */
+const largestPiece = 16_384;
+
 export class HttpExchange implements Exchange {
   readonly #message: IncomingMessage;
   readonly #reply: ServerResponse;
@@ -22,6 +25,8 @@ export class HttpExchange implements Exchange {
   #ending = false;
   /** The body is discarded. */
   #givenUp = false;
+  /** Part of the response was sent. */
+  #isStreaming = false;
   /** The client sends its body only after "100 Continue". */
   #awaitsContinue: boolean;
 
@@ -79,6 +84,7 @@ export class HttpExchange implements Exchange {
 
   write(chunk: Uint8Array | string, left?: () => void): boolean {
     if (this.ended) return true;
+    this.#isStreaming = true;
     return this.#reply.write(chunk, left && ((error) => error ?? left()));
   }
 
@@ -99,10 +105,20 @@ export class HttpExchange implements Exchange {
     this.#giveUpBody();
     // Late readers must not delay the response with the rest of the body.
     this.#body?.destroy();
-    if (!this.#closesOverBody()) return void this.#reply.end(chunk, encoding);
+    if (!this.#closesOverBody()) return this.#endReply(chunk, encoding);
     if (chunk !== undefined) this.#reply.write(chunk, encoding);
     this.#ending = true;
     this.#message.once("close", () => this.#reply.end());
+  }
+
+  /** Node.js sends headers and a string in one piece, but bytes in another. */
+  #endReply(chunk: Uint8Array | string | undefined, encoding: "utf8" | "latin1"): void {
+    if (typeof chunk !== "object" || chunk.length > largestPiece || this.#isStreaming) {
+      this.#reply.end(chunk, encoding);
+      return;
+    }
+    const { buffer, byteOffset, byteLength } = chunk;
+    this.#reply.end(Buffer.from(buffer, byteOffset, byteLength).toString("latin1"), "latin1");
   }
 
   /** Closes the connection, so that Apache and the client see an incomplete response. */

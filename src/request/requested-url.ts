@@ -26,15 +26,20 @@ export type Requested = Pick<
 
 /** The parts of the URL. A rewritten path is not shown: rules are about visible addresses. */
 export function requestedUrl(req: Requested): RequestedUrl {
-  const { path, hostinfo } = parseUri(req.unparsedUri);
+  // Of the query, only characters that are invalid in a header are escaped.
+  const query = req.args === null ? "" : `?${escape(encodeHeader(req.args), /[^\x21-\x7e]/g)}`;
+  const uri = canonicalPath(parseUri(req.unparsedUri).path ?? "/", req.uri) + query;
+  return { ...requestedHost(req), uri };
+}
+
+/** The same without the path. */
+export function requestedHost(req: Requested): Omit<RequestedUrl, "uri"> {
+  const { hostinfo } = parseUri(req.unparsedUri);
   const { serverHostname: serverName, port: serverPort } = req.server;
   const scheme = req.isHttps() ? "https" : "http";
   const named = hostinfo ?? req.headersIn.get("host");
   const own = formatUrl({ scheme, serverName, serverPort }, "").replace(/^https?:\/\//, "");
-  // Of the query, only characters that are invalid in a header are escaped.
-  const query = req.args === null ? "" : `?${escape(encodeHeader(req.args), /[^\x21-\x7e]/g)}`;
-  const uri = canonicalPath(path ?? "/", req.uri) + query;
-  return { scheme, host: (named && canonicalHost(named, scheme)) || own, uri };
+  return { scheme, host: (named && canonicalHost(named, scheme)) || own };
 }
 
 /**

@@ -8,7 +8,6 @@
  *                 └──────── callback with a token ──┘   no handlers, but access control
  * ```
  */
-import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { UpgradeHandler } from "../../engine/handler.ts";
 import { OK, type Outcome } from "../../base/outcome.ts";
@@ -25,7 +24,7 @@ import { type CallDecision, CallbackTokens } from "../../engine/callback-token.t
 import { changesOf, digestsOf } from "../../engine/changes.ts";
 import { checkResponse, copyResponse, relocate, toResponse } from "./upstream-response.ts";
 import { forApache, forForeign, framing, hasBody, hopLimit } from "./outgoing.ts";
-import { type Peer, Proxy, type UpstreamRequest } from "./proxy.ts";
+import { type Peer, Proxy, type Upstream, type UpstreamRequest } from "./proxy.ts";
 import { type ForeignOrigin, originOptions, toTarget } from "./origin-options.ts";
 
 export function createOrigin(origin: Origin): {
@@ -129,7 +128,7 @@ export class Origin implements OriginAccess {
   async #request(
     req: ApacheRequest,
     { redirect, plain }: { redirect?: RedirectTarget; plain?: boolean } = {},
-  ): Promise<IncomingMessage> {
+  ): Promise<Upstream> {
     const { foreign, timeout } = originOptions(req.getOptions());
     const extra = plain ? { "accept-encoding": "identity" } : {};
     if (!foreign || redirect) return this.#callBack(req, extra, redirect);
@@ -144,7 +143,7 @@ export class Origin implements OriginAccess {
     req: ApacheRequest,
     extra: Record<string, string>,
     redirect: RedirectTarget | undefined,
-  ): Promise<IncomingMessage> {
+  ): Promise<Upstream> {
     const peer = this.#peerOfApache(req);
     const request = this.#requestForApache(req, extra, redirect);
     const leave = await this.#enter(req);

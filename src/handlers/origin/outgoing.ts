@@ -4,7 +4,7 @@ import { internals } from "../../request/internals.ts";
 import { HeaderTable } from "../../request/headers.ts";
 import type { ApacheRequest } from "../../request/request.ts";
 import type { RedirectTarget } from "../../request/internals.ts";
-import { canonicalPath, requestedUrl } from "../../request/requested-url.ts";
+import { canonicalPath, requestedHost, requestedUrl } from "../../request/requested-url.ts";
 import type { ForeignOrigin } from "./origin-options.ts";
 
 /** Our name in `Via` (RFC 9110, section 7.6.3). */
@@ -53,7 +53,7 @@ export function forApache(
   req: ApacheRequest,
   redirect: RedirectTarget | undefined,
 ): { path: string; headers: OutgoingHeaders } {
-  const { host } = requestedUrl(req);
+  const { host } = requestedHost(req);
   const asked = req.unparsedUri.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, "") || "/";
   const target = ownPath(req) ?? asked;
   const path = redirect?.path ?? (target.startsWith("?") ? `/${target}` : target);
@@ -148,13 +148,29 @@ const hopByHop: ReadonlySet<string> = new Set(
 
 /** Pairs without hop-by-hop headers, those in `Connection`, and ours. */
 export function endToEnd(raw: readonly string[]): [name: string, value: string][] {
-  const table = HeaderTable.fromRaw(raw);
-  const options = table.getAll("connection").flatMap((list) => list.toLowerCase().split(","));
-  const dropped = new Set([...hopByHop, ...options.map((option) => option.trim())]);
-  return [...table].filter(([name]) => {
+  const options = connectionOptions(raw);
+  const pairs: [string, string][] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] as string;
     const lower = name.toLowerCase();
-    return !dropped.has(lower) && !lower.startsWith("mod-ts-");
-  });
+    if (hopByHop.has(lower) || options?.has(lower) || lower.startsWith("mod-ts-")) continue;
+    pairs.push([name, raw[at + 1] as string]);
+  }
+  return pairs;
+}
+
+/** Names in `Connection`, in lower case. */
+function connectionOptions(raw: readonly string[]): ReadonlySet<string> | undefined {
+  const lists = HeaderTable.fromRaw(raw).getAll("connection");
+  if (lists.length === 0) return undefined;
+  return new Set(
+    lists.flatMap((list) =>
+      list
+        .toLowerCase()
+        .split(",")
+        .map((name) => name.trim()),
+    ),
+  );
 }
 
 /** The same as a record, names in lower case. */

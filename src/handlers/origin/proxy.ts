@@ -1,6 +1,7 @@
 /**
- * Connections to origins: content through `node:http`, where every byte is ours, and WebSockets
- * through `http-proxy` (httpxy), which pipes the real upgrade.
+ * Connections to origins: callbacks without a body on a connection of their own
+ * (`callback-response.ts`), other content through `node:http`, and WebSockets through `http-proxy`
+ * (httpxy), which pipes the real upgrade.
  *
  * A request with a body is always framed by its headers, see `outgoing.ts`. Attack: without
  * `Content-Length` and `Transfer-Encoding`, the body of a GET is read as the next request.
@@ -11,6 +12,7 @@ import { connect, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { createProxyServer } from "http-proxy";
 import { ModTsError } from "../../base/errors.ts";
+import { type CallbackRequest, CallbackResponse, writeRequest } from "./callback-response.ts";
 import type { OutgoingHeaders } from "./outgoing.ts";
 import type { Target } from "./origin-options.ts";
 
@@ -27,17 +29,18 @@ export interface Peer {
   readonly unverified?: boolean;
 }
 
-export interface UpstreamRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly path: string;
-  /** Framing included: `content-length` or `transfer-encoding: chunked` with a body. */
-  readonly headers: OutgoingHeaders;
+/** With a body, the headers frame it: `content-length` or `transfer-encoding: chunked`. */
+export interface UpstreamRequest extends CallbackRequest {
   /** Opened once connected, so that "100 Continue" is not sent in vain. */
   readonly body?: (() => Readable) | undefined;
-  /** Receives interim responses (RFC 9110, section 15.2). */
-  readonly inform?: ((status: number, headers: OutgoingHeaders) => void) | undefined;
 }
+
+/** The response of an origin. */
+export type Upstream = Readable &
+  Pick<
+    http.IncomingMessage,
+    "complete" | "headers" | "rawHeaders" | "socket" | "statusCode" | "statusMessage"
+  >;
 
 export class Proxy {
   readonly #agents = {
@@ -53,14 +56,13 @@ export class Proxy {
    * Resolves with the head of the response; `signal` aborts the rest. Rejects with
    * `MODTS_ORIGIN_DOWN` or `MODTS_ORIGIN_TIMEOUT`, or with the error of the request body.
    */
-  async send(
-    peer: Peer,
-    request: UpstreamRequest,
-    signal: AbortSignal,
-  ): Promise<http.IncomingMessage> {
+  async send(peer: Peer, request: UpstreamRequest, signal: AbortSignal): Promise<Upstream> {
     // The other side may close a kept connection just when it is reused. Idempotent requests (RFC
     // 9110, section 9.2.2) are sent again on a new one; others use a new one in the first place.
     const repeatable = !request.body && repeatableMethods.has(request.method);
+    if (repeatable && !peer.keepAlive && peer.target.protocol === "http:") {
+      return sendAlone(peer, request, signal);
+    }
     if (!repeatable || !peer.keepAlive) return this.#sendOnce(peer, request, signal, false);
     try {
       return await this.#sendOnce(peer, request, signal, true);
@@ -163,9 +165,39 @@ export class Proxy {
   }
 }
 
-function openSocket({ socketPath, hostname, port }: Target): Socket {
-  if (socketPath !== undefined) return connect(socketPath);
-  return connect({ host: hostname, port: Number(port), noDelay: true });
+/** On a connection of its own, without a body. */
+function sendAlone(peer: Peer, request: UpstreamRequest, signal: AbortSignal): Promise<Upstream> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) throw new ModTsError("MODTS_CLIENT_GONE");
+    const response = new CallbackResponse(openSocket(peer.target, true), request);
+    const { name: origin, timeout: limit } = peer;
+    const gone = (): void => void response.destroy(new ModTsError("MODTS_CLIENT_GONE"));
+    const timer = setTimeout(
+      () => response.destroy(new ModTsError("MODTS_ORIGIN_TIMEOUT", { origin, limit })),
+      limit,
+    );
+    signal.addEventListener("abort", gone, { once: true });
+    response.once("head", () => {
+      clearTimeout(timer);
+      resolve(response);
+    });
+    response.on("error", (error) => reject(explain(error, peer)));
+    response.once("close", () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", gone);
+    });
+    try {
+      writeRequest(response.socket, request);
+    } catch (error) {
+      response.destroy(error as Error);
+    }
+  });
+}
+
+function openSocket(target: Target, allowHalfOpen = false): Socket {
+  const { socketPath, hostname, port } = target;
+  if (socketPath !== undefined) return connect({ path: socketPath, allowHalfOpen });
+  return connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen });
 }
 
 const repeatableMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);

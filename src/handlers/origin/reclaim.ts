@@ -3,7 +3,7 @@
  * pile up first: with a hundred clients × 100 MB (`bench/origin.ts 0`) the sidecar grew by 23 MB,
  * without this by 117 MB.
  */
-import type { IncomingMessage } from "node:http";
+import type { Upstream } from "./proxy.ts";
 
 /**
  * Releases bytes that nobody reads any more; they are empty then. Small parts of a block stay: the
@@ -21,13 +21,13 @@ export function reclaim({ buffer, byteLength, byteOffset }: Uint8Array): void {
  * on parts of these buffers themselves, they are left alone.
  */
 export class ReadBlocks {
-  readonly #upstream: IncomingMessage;
+  readonly #upstream: Upstream;
   /** Buffers with parts of the body that may still wait in the response. */
   #blocks: Uint8Array[] = [];
   #latest: unknown;
   #areShared = false;
 
-  constructor(upstream: IncomingMessage) {
+  constructor(upstream: Upstream) {
     this.#upstream = upstream;
     const { socket } = upstream;
     // Runs after the parser, whose listener is older.

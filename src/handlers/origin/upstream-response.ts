@@ -1,5 +1,4 @@
 /** Responses of origins: checked, and passed to the client or to a handler as a `Response`. */
-import type { IncomingMessage } from "node:http";
 import { isModTsError, ModTsError } from "../../base/errors.ts";
 import { internals } from "../../request/internals.ts";
 import type { ApacheRequest } from "../../request/request.ts";
@@ -8,11 +7,15 @@ import { announceLength } from "../../request/web-standard.ts";
 import { endToEnd, hostOf, isProgram } from "./outgoing.ts";
 import { ReadBlocks, reclaim } from "./reclaim.ts";
 import type { ForeignOrigin } from "./origin-options.ts";
+import type { Upstream } from "./proxy.ts";
+
+/** Bytes. */
+const largestPiece = 16_384;
 
 const closed = "the connection was closed";
 
 /** Sends a response at the client's speed. Headers set by handlers win. */
-export async function copyResponse(req: ApacheRequest, upstream: IncomingMessage): Promise<void> {
+export async function copyResponse(req: ApacheRequest, upstream: Upstream): Promise<void> {
   try {
     copyHead(req, upstream);
     await pump(upstream, req[internals].response);
@@ -24,7 +27,7 @@ export async function copyResponse(req: ApacheRequest, upstream: IncomingMessage
 }
 
 /** Streams the response. Without a length: handlers may change the body. */
-export function toResponse(upstream: IncomingMessage): Response {
+export function toResponse(upstream: Upstream): Response {
   const { statusCode: status = 502, statusMessage: statusText } = upstream;
   const headers = new Headers(endToEnd(upstream.rawHeaders));
   const length = headers.get("content-length");
@@ -38,7 +41,7 @@ export function toResponse(upstream: IncomingMessage): Response {
   return response;
 }
 
-function copyHead(req: ApacheRequest, upstream: IncomingMessage): void {
+function copyHead(req: ApacheRequest, upstream: Upstream): void {
   const { response } = req[internals];
   const { headersOut } = req;
   const status = upstream.statusCode ?? 502;
@@ -59,7 +62,7 @@ function copyHead(req: ApacheRequest, upstream: IncomingMessage): void {
 }
 
 /** By events: an iterator would join buffered chunks, which is memory with many large responses. */
-function pump(upstream: IncomingMessage, response: ResponseBuffer): Promise<void> {
+function pump(upstream: Upstream, response: ResponseBuffer): Promise<void> {
   return new Promise((resolve, reject) => {
     // Past events are not repeated for new listeners.
     if (upstream.destroyed) return reject(upstream.errored ?? new Error(closed));
@@ -67,6 +70,9 @@ function pump(upstream: IncomingMessage, response: ResponseBuffer): Promise<void
     upstream.on("data", (chunk: Buffer) => {
       blocks.handedOn(chunk);
       try {
+        // A small body is sent in one piece with the headers. Not behind output of a handler: Apache
+        // would serve ranges of what it gets in one piece.
+        if (isWhole(upstream, chunk) && !response.written) return response.keep(chunk);
         if (response.give(chunk, () => reclaim(chunk))) return;
       } catch (error) {
         return reject(error);
@@ -79,7 +85,11 @@ function pump(upstream: IncomingMessage, response: ResponseBuffer): Promise<void
   });
 }
 
-async function* chunksOf(upstream: IncomingMessage): AsyncGenerator<Uint8Array> {
+function isWhole({ complete, readableLength }: Upstream, { length }: Buffer): boolean {
+  return complete && readableLength === 0 && length <= largestPiece;
+}
+
+async function* chunksOf(upstream: Upstream): AsyncGenerator<Uint8Array> {
   try {
     yield* upstream as AsyncIterable<Uint8Array>;
     // Trap: a body destroyed before it was read ends without an error.
@@ -110,17 +120,14 @@ export interface Expected {
  * Accepts only responses that Apache marked as those of a callback, from the same virtual host.
  * Throws `MODTS_ORIGIN_REFUSED`, `MODTS_ORIGIN_HIDDEN`; destroys the response.
  */
-export function checkResponse(upstream: IncomingMessage, expected: Expected): void {
+export function checkResponse(upstream: Upstream, expected: Expected): void {
   const error = findFault(upstream, expected);
   if (!error) return;
   upstream.destroy();
   throw error;
 }
 
-function findFault(
-  upstream: IncomingMessage,
-  { req, origin, isPass }: Expected,
-): Error | undefined {
+function findFault(upstream: Upstream, { req, origin, isPass }: Expected): Error | undefined {
   const mark = upstream.headers["mod-ts-origin"];
   const [, root, handler] = /^1;([\w+/=]*);([^,]*)$/.exec(String(mark)) ?? [];
   const { statusCode: status = 0 } = upstream;
@@ -147,7 +154,7 @@ function findFault(
  *
  * Attack: `Range: bytes=0-` gets the source in a 206. A multipart response hides the file's type.
  */
-function showsSource({ statusCode, headers }: IncomingMessage, handler: string): boolean {
+function showsSource({ statusCode, headers }: Upstream, handler: string): boolean {
   if (statusCode !== 200 && statusCode !== 206) return false;
   const [type = ""] = (headers["content-type"] ?? "").split(";");
   if (["", "default-handler", type.trim()].includes(handler)) return true;
@@ -158,7 +165,7 @@ function showsSource({ statusCode, headers }: IncomingMessage, handler: string):
 const names = new Set(["location", "content-location"]);
 
 /** Rewrites absolute URLs of the other server to our paths; httpd: `ProxyPassReverse`. */
-export function relocate(upstream: IncomingMessage, origin: ForeignOrigin): void {
+export function relocate(upstream: Upstream, origin: ForeignOrigin): void {
   const { rawHeaders } = upstream;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (!names.has((rawHeaders[at] as string).toLowerCase())) continue;

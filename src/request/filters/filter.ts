@@ -23,6 +23,9 @@ type Changed = AsyncIterable<Uint8Array | string>;
 /** One step of a chain; text is UTF-8. */
 export type Stage = (chunks: Bytes, message: FilteredMessage) => Changed;
 
+/** What a filter over the whole text does with all bytes of a body. */
+type ChangeWhole = (bytes: Buffer, message: FilteredMessage) => Promise<string | Uint8Array>;
+
 const stageOf: unique symbol = Symbol.for("mod_ts.filter") as never;
 
 /** A filter that `textFilter`, `chunkFilter`, `streamFilter` or `htmlFilter` has made. */
@@ -30,6 +33,8 @@ export interface Filter {
   readonly [stageOf]: Stage;
   /** Whether the first byte leaves when the last one has arrived. */
   readonly isWhole: boolean;
+  /** The same without streams, where it is whole. */
+  readonly whole?: { readonly change: ChangeWhole; readonly limit: number };
 }
 
 /** The whole text; may be asynchronous. */
@@ -60,9 +65,13 @@ export function textFilter(
   change: TextChange,
   { limit = defaultLimit }: TextFilterOptions = {},
 ): Filter {
+  const changeWhole: ChangeWhole = (bytes, message) => changeText(bytes, message, change);
   return {
-    [stageOf]: (chunks, message) => changeText(chunks, message, change, limit),
+    [stageOf]: async function* text(chunks, message) {
+      yield await changeWhole(await collect(chunks, limit), message);
+    },
     isWhole: true,
+    whole: { change: changeWhole, limit },
   };
 }
 
@@ -122,7 +131,16 @@ export function guardFilter(filter: Filter, explain: (error: unknown) => unknown
       throw error === ofOthers ? error : explain(error);
     }
   };
-  return { [stageOf]: stage, isWhole: filter.isWhole };
+  const { isWhole, whole } = filter;
+  if (!whole) return { [stageOf]: stage, isWhole };
+  const change: ChangeWhole = async (bytes, message) => {
+    try {
+      return await whole.change(bytes, message);
+    } catch (error) {
+      throw explain(error);
+    }
+  };
+  return { [stageOf]: stage, isWhole, whole: { change, limit: whole.limit } };
 }
 
 /** Runs a body through filters, in order. */
@@ -143,29 +161,40 @@ async function* toBytes(chunks: Changed): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* changeText(
-  chunks: Bytes,
-  message: FilteredMessage,
-  change: TextChange,
-  limit: number,
-): AsyncGenerator<Uint8Array | string> {
+/** Throws `MODTS_FILTER_TOO_LARGE`. */
+async function collect(chunks: Bytes, limit: number): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.length;
-    if (size > limit) throw new ModTsError("MODTS_FILTER_TOO_LARGE", { limit });
+    if (size > limit) throw tooLarge(limit);
     parts.push(chunk);
   }
-  const charset = charsetOf(message.contentType);
-  const text = new TextDecoder(charset).decode(Buffer.concat(parts));
-  const changed = await change(text, message);
-  if (typeof changed === "string" && charset !== "utf-8") announceUtf8(message);
-  yield changed;
+  return Buffer.concat(parts);
 }
+
+export function tooLarge(limit: number): ModTsError {
+  return new ModTsError("MODTS_FILTER_TOO_LARGE", { limit });
+}
+
+async function changeText(
+  bytes: Buffer,
+  message: FilteredMessage,
+  change: TextChange,
+): Promise<string | Uint8Array> {
+  const charset = charsetOf(message.contentType);
+  const decoder = charset === "utf-8" ? utf8 : new TextDecoder(charset);
+  const changed = await change(decoder.decode(bytes), message);
+  if (typeof changed === "string" && charset !== "utf-8") announceUtf8(message);
+  return changed;
+}
+
+const utf8 = new TextDecoder();
 
 /** Canonical name; unknown ones are an error, because the filter would read something else. */
 export function charsetOf(contentType: string | null): string {
   const named = /;\s*charset="?([^\s";]+)/i.exec(contentType ?? "")?.[1] ?? "utf-8";
+  if (/^utf-?8$/i.test(named)) return "utf-8";
   try {
     return new TextDecoder(named).encoding;
   } catch {

@@ -8,15 +8,8 @@
  *   Then nothing unfiltered is sent: the response is an error, or is cut off.
  */
 import { createHash } from "node:crypto";
-import { type Duplex, Readable } from "node:stream";
-import {
-  createBrotliCompress,
-  createBrotliDecompress,
-  createDeflate,
-  createGunzip,
-  createGzip,
-  createInflate,
-} from "node:zlib";
+import { Readable } from "node:stream";
+import { setBounded } from "../../base/cache.ts";
 import { badArgument, ModTsError } from "../../base/errors.ts";
 import type { Exchange } from "../exchange.ts";
 import { HeaderTable } from "../headers.ts";
@@ -25,6 +18,8 @@ import type { RequestFacts } from "../request-facts.ts";
 import { ResponseBuffer } from "../response/response.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
 import { type Filter, type FilteredMessage, runFilters, toFilter } from "./filter.ts";
+import { codingsOf, through, unreadable } from "./codings.ts";
+import { WholeText } from "./whole-text.ts";
 
 /** A filter where it applies. */
 export interface AppliedFilter {
@@ -35,13 +30,16 @@ export interface AppliedFilter {
   readonly version: string;
 }
 
+type Request = RequestFacts & { readonly [internals]: RequestInternals };
+
 export class FilteredExchange implements Exchange {
   readonly #inner: Exchange;
-  readonly #req: RequestFacts;
+  readonly #req: Request;
   readonly #output: AppliedFilter[];
   readonly #input: readonly AppliedFilter[];
   #mode: "waiting" | "direct" | "filtered" | "bodiless" = "waiting";
   #queue: ChunkQueue | undefined;
+  #whole: WholeText | undefined;
   #hasEnded = false;
   #failure: { error: unknown } | undefined;
   #work: Promise<void> | undefined;
@@ -49,7 +47,7 @@ export class FilteredExchange implements Exchange {
 
   constructor(
     inner: Exchange,
-    req: RequestFacts,
+    req: Request,
     { output, input }: { output: readonly AppliedFilter[]; input: readonly AppliedFilter[] },
   ) {
     this.#inner = inner;
@@ -141,23 +139,35 @@ export class FilteredExchange implements Exchange {
     const isBodiless = status === 204 || status === 304 || this.#req.method === "HEAD";
     this.#mode = isBodiless ? "bodiless" : "filtered";
     if (isBodiless) return this.#inner.begin(status, reason, rawOf(head));
-    this.#queue = new ChunkQueue();
     const message = new Message(this.#req, head, status);
     const begin = (): void => {
       const ownReason = message.status === status ? reason : undefined;
       this.#inner.begin(message.status, ownReason, rawOf(message.headers));
     };
+    this.#whole = this.#wantsRange
+      ? undefined
+      : WholeText.of(
+          message,
+          chosen.map(({ filter }) => filter),
+          begin,
+        );
+    if (this.#whole) return;
+    this.#queue = new ChunkQueue();
     this.#work = this.#send(message, chosen, begin);
   }
 
   write(chunk: Uint8Array | string, left?: () => void): boolean {
     if (this.#mode === "direct") return this.#inner.write(chunk, left);
-    if (!this.#queue || this.ended) return true;
+    const sink = this.#whole ?? this.#queue;
+    if (!sink || this.ended) return true;
     // A filter may keep the bytes, which the producer uses again.
     const isEmpty = chunk.length === 0;
     const bytes = typeof chunk === "string" || left ? Buffer.from(chunk as string) : chunk;
     left?.();
-    return isEmpty || this.#queue.push(bytes);
+    if (isEmpty || sink.push(bytes)) return true;
+    // The rest of a body that is too large is not waited for.
+    if (this.#whole) this.#endWhole(this.#whole);
+    return false;
   }
 
   drain(): Promise<void> {
@@ -171,14 +181,29 @@ export class FilteredExchange implements Exchange {
     if (this.#hasEnded) return;
     if (typeof chunk === "string") this.write(Buffer.from(chunk, encoding));
     else if (chunk) this.write(chunk);
+    if (this.#hasEnded) return;
+    if (this.#whole) return this.#endWhole(this.#whole);
     this.#hasEnded = true;
     this.#queue?.close();
+  }
+
+  #endWhole(whole: WholeText): void {
+    this.#hasEnded = true;
+    this.#work = whole.send(this.#inner).catch((error: unknown) => {
+      this.#failure = { error };
+      if (this.#inner.begun) this.#inner.abort();
+    });
   }
 
   abort(): void {
     this.#hasEnded = true;
     this.#queue?.close(new ModTsError("MODTS_CLIENT_GONE"));
     this.#inner.abort();
+  }
+
+  /** Apache would serve a part of what it gets in one piece with its length. */
+  get #wantsRange(): boolean {
+    return HeaderTable.fromRaw(this.#req[internals].context.rawHeaders).has("range");
   }
 
   #choose(status: number, type: string): readonly AppliedFilter[] {
@@ -226,8 +251,6 @@ export class FilteredExchange implements Exchange {
     return runFilters(this.#inner.body(), filters, new Message(this.#req, this.#req.headersIn));
   }
 }
-
-type Request = RequestFacts & { readonly [internals]: RequestInternals };
 
 /** Sends the response of a request, and its body, through filters from now on. */
 export function attachFilters(
@@ -317,8 +340,14 @@ function describeChange(headers: HeaderTable, chosen: readonly AppliedFilter[]):
 
 function versionOf(chosen: readonly AppliedFilter[]): string {
   const versions = chosen.map(({ version }) => version).join(" ");
-  return createHash("sha256").update(versions).digest("base64url").slice(0, 8);
+  const known = digests.get(versions);
+  if (known !== undefined) return known;
+  const digest = createHash("sha256").update(versions).digest("base64url").slice(0, 8);
+  setBounded(digests, versions, digest, 1000);
+  return digest;
 }
+
+const digests = new Map<string, string>();
 
 function matches({ types }: AppliedFilter, contentType: string): boolean {
   if (types.length === 0) return true;
@@ -326,51 +355,6 @@ function matches({ types }: AppliedFilter, contentType: string): boolean {
   return types.some((each) =>
     each.endsWith("/*") ? type.startsWith(each.slice(0, -1)) : each === type,
   );
-}
-
-/**
- * Content codings of a body, in the order applied (RFC 9110, section 8.4). They stay: Apache names
- * that of a file, such as `.gz`, whatever the answer says.
- */
-function codingsOf(headers: HeaderTable): readonly Coding[] {
-  const names = headers
-    .getAll("Content-Encoding")
-    .join(",")
-    .toLowerCase()
-    .split(/[\s,]+/);
-  return names
-    .filter((name) => name !== "" && name !== "identity")
-    .map((name) => {
-      const coding = codings.get(name);
-      if (!coding) throw unreadable(`content coding ${name}`);
-      return coding;
-    });
-}
-
-interface Coding {
-  readonly decode: () => Duplex;
-  readonly encode: () => Duplex;
-}
-
-const gzip: Coding = { decode: createGunzip, encode: createGzip };
-const codings: ReadonlyMap<string, Coding> = new Map([
-  ["gzip", gzip],
-  ["x-gzip", gzip],
-  ["deflate", { decode: createInflate, encode: createDeflate }],
-  ["br", { decode: createBrotliDecompress, encode: createBrotliCompress }],
-]);
-
-function through(
-  chunks: AsyncIterable<Uint8Array>,
-  steps: readonly (() => Duplex)[],
-): AsyncIterable<Uint8Array> {
-  if (steps.length === 0) return chunks;
-  const source = Readable.from(chunks, { objectMode: false });
-  return steps.reduce<Readable>((stream, step) => stream.compose(step()), source);
-}
-
-function unreadable(what: string): ModTsError {
-  return new ModTsError("MODTS_FILTER_UNREADABLE", { what });
 }
 
 function rawOf(table: HeaderTable): string[] {

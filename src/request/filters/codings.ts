@@ -1,0 +1,57 @@
+/** Content codings of bodies: filters see and change what is under them. */
+import { type Duplex, Readable } from "node:stream";
+import {
+  createBrotliCompress,
+  createBrotliDecompress,
+  createDeflate,
+  createGunzip,
+  createGzip,
+  createInflate,
+} from "node:zlib";
+import { ModTsError } from "../../base/errors.ts";
+import type { HeaderTable } from "../headers.ts";
+
+/**
+ * Content codings of a body, in the order applied (RFC 9110, section 8.4). They stay: Apache names
+ * that of a file, such as `.gz`, whatever the answer says.
+ */
+export function codingsOf(headers: HeaderTable): readonly Coding[] {
+  const names = headers
+    .getAll("Content-Encoding")
+    .join(",")
+    .toLowerCase()
+    .split(/[\s,]+/);
+  return names
+    .filter((name) => name !== "" && name !== "identity")
+    .map((name) => {
+      const coding = codings.get(name);
+      if (!coding) throw unreadable(`content coding ${name}`);
+      return coding;
+    });
+}
+
+interface Coding {
+  readonly decode: () => Duplex;
+  readonly encode: () => Duplex;
+}
+
+const gzip: Coding = { decode: createGunzip, encode: createGzip };
+const codings: ReadonlyMap<string, Coding> = new Map([
+  ["gzip", gzip],
+  ["x-gzip", gzip],
+  ["deflate", { decode: createInflate, encode: createDeflate }],
+  ["br", { decode: createBrotliDecompress, encode: createBrotliCompress }],
+]);
+
+export function through(
+  chunks: AsyncIterable<Uint8Array>,
+  steps: readonly (() => Duplex)[],
+): AsyncIterable<Uint8Array> {
+  if (steps.length === 0) return chunks;
+  const source = Readable.from(chunks, { objectMode: false });
+  return steps.reduce<Readable>((stream, step) => stream.compose(step()), source);
+}
+
+export function unreadable(what: string): ModTsError {
+  return new ModTsError("MODTS_FILTER_UNREADABLE", { what });
+}

@@ -31,7 +31,8 @@ export function sendWebResponse(sink: ResponseBuffer, response: Response): Promi
   const whole = LightResponse.takeWhole(response);
   if (whole === undefined) return sendStream(sink, response);
   copyHead(sink, response);
-  if (whole !== null) sink.keepWhole(whole);
+  if (typeof whole === "string") sink.keep(whole);
+  else if (whole) sink.keep(whole.bytes, whole.release);
   sink.finish();
 }
 

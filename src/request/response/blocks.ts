@@ -16,6 +16,7 @@ const maxKept = 16 * 1024 ** 2;
 /** Shorter copies come from the pool of Node.js. */
 const minBlock = 4096;
 
+/** By size; those that were used last are last. */
 const free = new Map<number, Buffer[]>();
 let kept = 0;
 
@@ -48,9 +49,20 @@ function takeFree(size: number): Buffer | undefined {
 }
 
 function putBack(block: Buffer): void {
-  if (kept + block.length > maxKept) return;
-  kept += block.length;
-  const blocks = free.get(block.length);
-  if (blocks) blocks.push(block);
-  else free.set(block.length, [block]);
+  const { length } = block;
+  const blocks = free.get(length) ?? [];
+  free.delete(length);
+  free.set(length, blocks);
+  blocks.push(block);
+  kept += length;
+  while (kept > maxKept) dropOldest();
+}
+
+/** Trap: blocks of one size would keep out all others for good. */
+function dropOldest(): void {
+  for (const [size, blocks] of free) {
+    if (blocks.pop()) kept -= size;
+    if (blocks.length === 0) free.delete(size);
+    return;
+  }
 }

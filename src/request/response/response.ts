@@ -4,7 +4,7 @@ import { isHttpStatus, reasonPhrase } from "../../base/http-status.ts";
 import type { Exchange } from "../exchange.ts";
 import { checkHeader, checkReason, type HeaderTable, ResponseHeaders } from "../headers.ts";
 import { addCacheHeaders } from "./cache-headers.ts";
-import { type Block, copyToBlock } from "./blocks.ts";
+import { copyToBlock } from "./blocks.ts";
 import { type Output, OutputBytes } from "./output-bytes.ts";
 import { tailOf } from "./page-tail.ts";
 
@@ -130,32 +130,32 @@ export class ResponseBuffer {
    */
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
-    if (typeof data === "string") this.#addText(data);
-    else if (data instanceof Uint8Array) this.#addBlock(copyToBlock(data));
+    if (typeof data === "string") this.#addPage(data);
+    else if (data instanceof Uint8Array) this.#addCopy(data);
     else throw badArgument("write", "only strings and bytes can be written");
-    return !(flush || this.#buffered > maxBufferedBytes) || this.#send();
+    return !(flush || this.#isFull) || this.#send();
   }
 
   /**
-   * Sends bytes that nobody is going to change, without a copy. Otherwise as {@link write}.
+   * As {@link write}, but bytes that nobody is going to change, without a copy.
    * @param left Called when the bytes were sent and may be changed again; never after a failure.
    */
+  lend(bytes: Uint8Array, left?: () => void): boolean {
+    this.keep(bytes, left);
+    return !this.#isFull || this.#send();
+  }
+
+  /** The same, sent at once. */
   give(bytes: Uint8Array, left?: () => void): boolean {
     this.keep(bytes, left);
     return this.#send();
   }
 
-  /** The same, sent by {@link flush} or {@link finish}. */
-  keep(bytes: Uint8Array, left?: () => void): void {
+  /** The same, sent by {@link flush} or {@link finish}. Text gets no type and no charset. */
+  keep(part: string | Uint8Array, left?: () => void): void {
     this.#requireOpen("write");
-    this.#addBytes(bytes, left);
-  }
-
-  /** Adds a whole body for {@link finish}. Text gets no type and no charset. */
-  keepWhole(body: string | Block): void {
-    this.#requireOpen("write");
-    if (typeof body === "string") this.#addPlain(body);
-    else this.#addBlock(body);
+    if (typeof part === "string") this.#addText(part);
+    else this.#addBytes(part, left);
   }
 
   /** Sends the buffer; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
@@ -198,7 +198,7 @@ export class ResponseBuffer {
     // Headers describe the body. Of a 304, caches would apply them to theirs (RFC 9111, 3.2).
     if (!this.#isBodiless) this.#override(headers);
     if (body) {
-      this.#addText(body);
+      this.#addPage(body);
       if (!this.#isBodiless) this.errHeadersOut.setDefault("Content-Type", "text/plain");
     }
     this.finish();
@@ -332,22 +332,27 @@ export class ResponseBuffer {
     this.exchange.begin(this.#status, this.#ownReason, headers);
   }
 
+  get #isFull(): boolean {
+    return this.#buffered > maxBufferedBytes;
+  }
+
   /** In bytes, or units of text. */
   get #buffered(): number {
     return this.#text.length + (this.#bytes?.length ?? 0);
   }
 
-  #addText(text: string): void {
+  #addPage(text: string): void {
     this.#hadText = true;
-    this.#addPlain(text);
+    this.#addText(text);
   }
 
-  #addPlain(text: string): void {
+  #addText(text: string): void {
     if (this.#bytes) this.#bytes.add(Buffer.from(text));
     else this.#text += text;
   }
 
-  #addBlock({ bytes, release }: Block): void {
+  #addCopy(data: Uint8Array): void {
+    const { bytes, release } = copyToBlock(data);
     this.#addBytes(bytes, release);
   }
 

@@ -39,3 +39,11 @@ t.test("no more than 16 MiB are kept", async (t) => {
   );
   t.ok(known.length > 0 && known.length <= 16, `${known.length}`);
 });
+
+t.test("blocks of a size that is used now take the place of others", async (t) => {
+  const large = Array.from({ length: 16 }, () => takeBlock(1024 ** 2));
+  for (const { release } of large) release();
+  const small = takeBlock(size);
+  small.release();
+  t.equal(takeBlock(size).bytes.buffer, small.bytes.buffer);
+});

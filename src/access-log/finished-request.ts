@@ -129,14 +129,18 @@ export class LineReader {
 
 /**
  * httpd escapes as in C: all bytes above 126 and control characters as `\xhh`, which JSON does not
- * know, nor `\v` (httpd: `ap_escape_logitem`).
+ * know, nor `\v` (httpd: `ap_escape_logitem`). It writes an empty user as two quotes (`log_remote_user`).
+ *
+ * Attack: a client leaves its name empty, and its requests are in no log. A quote that is part of a
+ * value is escaped, so nothing else looks like this.
  */
 function parseLine(line: Buffer): Line {
   const text = line.toString("latin1");
-  const json = text.replaceAll(
-    /\\(?:x([0-9a-f]{2})|(v)|.)/g,
-    (escape, hex?: string, tab?: string) => (hex ? `\\u00${hex}` : tab ? "\\u000b" : escape),
-  );
+  const json = text
+    .replace('"user":""""', '"user":""')
+    .replaceAll(/\\(?:x([0-9a-f]{2})|(v)|.)/g, (escape, hex?: string, tab?: string) =>
+      hex ? `\\u00${hex}` : tab ? "\\u000b" : escape,
+    );
   try {
     return JSON.parse(json) as Line;
   } catch (error) {

@@ -79,6 +79,14 @@ t.test("the user of a ticket, and a client that left", (t) => {
   t.end();
 });
 
+t.test("an empty user, which httpd writes as two quotes", (t) => {
+  const agent = String.raw`\"user\":\"\"\"\"`;
+  const { req } = reader.read(line({ user: '""', agent }))!;
+  t.equal(req.user, null);
+  t.equal(req.headersIn.get("User-Agent"), '"user":""""');
+  t.end();
+});
+
 t.test("lines that are not for these handlers", (t) => {
   const gateway = String(fields["gateway"]);
   t.equal(reader.read(line({ handler: gateway })), undefined, "the gateway has run them");

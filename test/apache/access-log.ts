@@ -154,6 +154,14 @@ t.test("an entry for each request of a static site", async (t) => {
     seen.every(({ duration }) => duration >= 0 && duration < ended - began),
     "and duration",
   );
+  const nameless = `Basic ${Buffer.from(":password").toString("base64")}`;
+  await apache.request("/guarded?nameless", { headers: { Authorization: nameless } });
+  await until(() => JSON.stringify(seenBy(apache)), "nameless");
+  t.match(
+    seenBy(apache).find(({ args }) => args === "nameless"),
+    { status: 401, user: null },
+    "an empty name leads around no log",
+  );
   t.notMatch(apache.sidecarLog(), /MODTS_ACCESS/, "no line is unreadable");
 });
 

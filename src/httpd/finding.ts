@@ -40,7 +40,7 @@ export const rules = {
   "guard-opened-below": "note",
   "provider-others": "bad",
   "provider-unused": "bad",
-  "option-not-bound": "note",
+  "option-not-bound": "bad",
   "option-password": "note",
   "htaccess-below-guard": "note",
   "guard-passed": "bad",

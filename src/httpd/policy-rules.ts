@@ -123,7 +123,10 @@ function hasAccessLog({ tree }: MergedConfig, { sidecar }: OurDirective): boolea
   );
 }
 
-/** Options of a guard that only a nested section sets: a sub-request keeps those of its main request. */
+/**
+ * Options of a guard that only a nested section sets: a sub-request keeps those of its main request. It does
+ * so where the section repeats the guard, too; another guard closes it.
+ */
 function checkBoundOptions(config: MergedConfig, section: Section): Finding[] {
   const { outer, kind } = section;
   if (!outer || (kind !== "files" && kind !== "if")) return [];
@@ -131,13 +134,18 @@ function checkBoundOptions(config: MergedConfig, section: Section): Finding[] {
   const prefixes = guards.flatMap(({ value }) =>
     [...value.matchAll(/mod_ts\/([\w-]+)/g)].map(([, name]) => `mod_ts.${name}.`),
   );
-  if (config.ours(section).some(isGuardLine)) return [];
+  const own = config.ours(section).filter(isGuardLine);
+  const isRepeated = ({ kind: phase, value }: OurDirective): boolean =>
+    guards.some((guard) => guard.kind === phase && guard.value === value);
+  if (!own.every(isRepeated)) return [];
   return config.ours(section).flatMap(({ kind: line, value, via, where }) => {
     const [name = ""] = value.split(/\s/);
     if (line !== "option" || via !== "policy") return [];
-    if (!prefixes.some((prefix) => name.startsWith(prefix))) return [];
-    const what = `option ${name} of a guard is set only in ${titleOf(section)}: for index files, listings and includes it does not apply`;
-    const todo = `set it in ${titleOf(outer)}, or repeat the guard in ${titleOf(section)}`;
+    const isOwn = own.length > 0 && !name.startsWith("mod_ts.");
+    const isGuards = isOwn || prefixes.some((prefix) => name.startsWith(prefix));
+    if (!isGuards) return [];
+    const what = `option ${name} of a guard is set only in ${titleOf(section)}: for index files, MultiViews, listings and includes it does not apply`;
+    const todo = `set it in ${titleOf(outer)}, or use another handler or export in ${titleOf(section)}`;
     return [problem("option-not-bound", what, where, todo)];
   });
 }

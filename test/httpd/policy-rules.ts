@@ -37,10 +37,18 @@ t.test("passwords in options", async (t) => {
 });
 
 t.test("options of a guard that only a nested section sets", async (t) => {
-  const nested = (option: string): string =>
-    `<Directory "/srv/m">\n${guard}\n  <Files "*.pdf">\n    Use TsOption ${option} x\n  </Files>\n</Directory>`;
+  const nested = (option: string, ...more: string[]): string =>
+    `<Directory "/srv/m">\n${guard}\n  <Files "*.pdf">\n    Use TsOption ${option} x\n${more.join("\n")}\n  </Files>\n</Directory>`;
   t.same(summaries(check(nested("mod_ts.sql.table"))), ["option-not-bound /etc/site.conf:6"]);
   t.same(check(nested("other.option")), [], "those of others are not the guard's");
+  const [again = "", require = ""] = guard.split("\n").map((line) => `  ${line}`);
+  t.match(
+    summaries(check(nested("role", again, require))),
+    ["option-not-bound /etc/site.conf:6"],
+    "the same guard once more does not bind them",
+  );
+  t.same(summaries(check(nested("mod_ts.pages.x", again, require))), []);
+  t.same(summaries(check(nested("role", "    Use TsAuthenHandler b.ts", require))), []);
 });
 
 t.test("a SetHandler in a later <If> than a module", (t) => {

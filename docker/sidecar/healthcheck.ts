@@ -28,7 +28,7 @@ try {
 function askGateway(): Promise<void> {
   const [uri, line, host] = ["/health", "GET /health HTTP/1.1", "localhost"].map(base64);
   const before = [2, time(), "http", 80, "127.0.0.1", 1, "127.0.0.1", "", "HTTP/1.1"];
-  const after = [line, base64(file), "", uri, "", "", "", host, ...Array(9).fill("")];
+  const after = [line, base64(file), "", uri, "", "", "", host, ...Array(12).fill("")];
   const context = [...before, ...after].join(";");
   const headers = {
     "Mod-Ts-Context": `${seal("gateway", context)};${context}`,

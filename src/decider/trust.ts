@@ -39,14 +39,14 @@ export function createTrustCheck(secret: string): TrustCheck {
       throw new ModTsError("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
     }
     if (fields[fieldIndex.version] !== "2") throw invalid(`version ${fields[fieldIndex.version]}`);
-    if (fields.length !== fieldCount + 2) {
-      throw invalid(`${fields.length} fields instead of ${fieldCount + 2}`);
+    if (fields.length !== fieldCount + 1) {
+      throw invalid(`${fields.length} fields instead of ${fieldCount + 1}`);
     }
     checkSeal(sealed, fields[fieldIndex.seal]);
     const time = fields[fieldIndex.time] ?? "";
     if (!isRecent(time)) throw invalid(`the time ${time} of Apache is not about now`);
-    const decision = Buffer.from(fields[fieldCount + 1] ?? "", "base64").toString("latin1");
-    return { headers, decision, isSubRequest: fields[fieldCount] === "true" };
+    const decision = Buffer.from(fields[fieldCount] ?? "", "base64").toString("latin1");
+    return { headers, decision, isSubRequest: fields[fieldIndex.isSubRequest] === "true" };
   };
 }
 

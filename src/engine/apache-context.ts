@@ -44,6 +44,9 @@ const fieldNames = [
   "serverSoftware",
   "notes",
   "callback",
+  "status",
+  "previousNotes",
+  "isSubRequest",
 ] as const;
 
 type FieldName = (typeof fieldNames)[number];
@@ -170,9 +173,17 @@ export class ApacheContext implements RequestContext {
     return this.#facts.directives.decided;
   }
   get environment(): Dictionary {
-    return this.#environmentLines.length === 0
-      ? emptyDictionary
-      : parseEnvironment(this.#environmentLines);
+    const status = this.#plain("status");
+    const isSubRequest = this.#plain("isSubRequest") === "true";
+    if (this.#environmentLines.length === 0 && status === "" && !isSubRequest) {
+      return emptyDictionary;
+    }
+    const variables = parseEnvironment(this.#environmentLines);
+    if (status !== "") variables["MOD_TS_STATUS"] = status;
+    const notes = status === "" ? "" : this.#decoded("previousNotes");
+    if (notes !== "") variables["MOD_TS_PREVIOUS_NOTES"] = notes;
+    if (isSubRequest) variables["MOD_TS_SUBREQUEST"] = "1";
+    return variables;
   }
 
   #plain(name: FieldName): string {
@@ -207,7 +218,7 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
     if (name === undefined) continue;
     const value = raw[index + 1] as string;
     if (name === "mod-ts-config") directives.push(...splitLines(value));
-    else if (name === "mod-ts-env") environment.push(...value.split(", ").filter(isVariable));
+    else if (name === "mod-ts-env") environment.push(...value.split(", "));
     else if (name !== "mod-ts-context") continue;
     else if (context !== undefined) throw invalid("it stands there twice");
     else context = value;
@@ -215,11 +226,6 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
   const fields = context?.split(";") ?? [];
   const sealed = context?.slice(context.indexOf(";") + 1) ?? "";
   return { fields, sealed, directives, environment, raw };
-}
-
-/** `TsTellGateway` marks that it has told everything. */
-function isVariable(line: string): boolean {
-  return !line.startsWith("told-");
 }
 
 /**
@@ -279,7 +285,7 @@ function isOurs(name: string): boolean {
   return (name.charCodeAt(0) | 0x20) === 0x6d && /^mod-ts-/i.test(name);
 }
 
-function parseEnvironment(lines: readonly string[]): Dictionary {
+function parseEnvironment(lines: readonly string[]): Record<string, string> {
   const variables: Record<string, string> = Object.create(null);
   for (const line of lines) {
     const equals = line.indexOf("=");

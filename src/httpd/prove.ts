@@ -194,7 +194,7 @@ function isClean(seen: readonly string[] | undefined): boolean {
   return (
     more.length === 0 &&
     config === "Mod-Ts-Config: handler hello.ts" &&
-    told === "Mod-Ts-Env: told-main=" &&
+    told === "Mod-Ts-Told: main" &&
     seal === createSeal(secret, "gateway")(sealed) &&
     !context.includes(secret)
   );

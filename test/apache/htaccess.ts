@@ -64,7 +64,7 @@ t.test("a forged context of a visitor names no file", async (t) => {
   const headers = {
     "Mod-Ts-Config": "\thandler other.ts",
     "Mod-Ts-Context": "2;forged",
-    "Mod-Ts-Env": "told-main=",
+    "Mod-Ts-Told": "main",
   };
   t.match((await apache.request("/people/ann/any", { headers })).body, /"greeting","hello"/);
 });

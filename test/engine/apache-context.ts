@@ -118,6 +118,22 @@ t.test("the environment that the configuration passes on", (t) => {
   t.end();
 });
 
+t.test("the environment of an error page, and of a part of a page", (t) => {
+  const environmentOf = (fields: Record<string, string>, ...more: string[]): object => ({
+    ...contextOf(["Mod-Ts-Context", contextHeader(fields), ...more]).environment,
+  });
+  t.same(environmentOf({}), {});
+  t.same(environmentOf({ status: "404", previousNotes: "a=1" }, "Mod-Ts-Env", "A=Yg=="), {
+    A: "b",
+    MOD_TS_STATUS: "404",
+    MOD_TS_PREVIOUS_NOTES: "a=1",
+  });
+  t.same(environmentOf({ status: "404" }), { MOD_TS_STATUS: "404" });
+  t.same(environmentOf({ previousNotes: "a=1" }), {}, "the redirect was no failure");
+  t.same(environmentOf({ isSubRequest: "true" }), { MOD_TS_SUBREQUEST: "1" });
+  t.end();
+});
+
 t.test("the target of a request line", (t) => {
   t.equal(targetOf("GET /a b HTTP/1.1"), "/a b");
   t.equal(targetOf("GET /"), "/");

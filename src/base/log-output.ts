@@ -88,7 +88,7 @@ class Output implements LogOutput {
 
   write(record: LogRecord): void {
     this.#sink.write(this.#format({ ...record, room: this.#roomOf(record) }));
-    const lost = this.#sink.takeLost();
+    const lost = this.#sink.losses.take();
     if (lost) {
       const message = `${lost.count} log lines were lost: ${lost.reason}`;
       this.#sink.write(this.#format({ level: "warn", message, room: this.#source.room }));

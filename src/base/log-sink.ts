@@ -10,10 +10,9 @@ import { attempt } from "./attempt.ts";
 import { counter } from "./counts.ts";
 
 export interface LogSink {
+  readonly losses: Pick<Losses, "take">;
   /** Never throws, and never waits for a reader. */
   write(line: string): void;
-  /** Lines lost since the last call; undefined while lines are still being lost. */
-  takeLost(): LostLines | undefined;
   /** Opens the file again, after logrotate has renamed it. */
   reopen(): void;
   close(): void;
@@ -54,7 +53,7 @@ export function ignoreStreamErrors(): void {
 }
 
 /** Counts what was lost. */
-class Losses {
+export class Losses {
   #count = 0;
   #reason = "";
   #isLosing = false;
@@ -71,6 +70,7 @@ class Losses {
     this.#isLosing = false;
   }
 
+  /** Lines lost since the last call; undefined while lines are still being lost. */
   take(): LostLines | undefined {
     if (this.#count === 0 || this.#isLosing) return undefined;
     const lost = { count: this.#count, reason: this.#reason };
@@ -82,7 +82,7 @@ class Losses {
 class FileSink implements LogSink {
   readonly #open: () => number;
   readonly #isOwn: boolean;
-  readonly #losses = new Losses();
+  readonly losses: Losses = new Losses();
   #fd: number;
   /** The disk was full in the middle of a line. */
   #isTorn = false;
@@ -99,15 +99,11 @@ class FileSink implements LogSink {
     try {
       while (done < bytes.length) done += writeSync(this.#fd, bytes, done);
       this.#isTorn = false;
-      this.#losses.end();
+      this.losses.end();
     } catch (error) {
       this.#isTorn ||= done > 0;
-      this.#losses.add(error);
+      this.losses.add(error);
     }
-  }
-
-  takeLost(): LostLines | undefined {
-    return this.#losses.take();
   }
 
   reopen(): void {
@@ -117,7 +113,7 @@ class FileSink implements LogSink {
       this.#fd = this.#open();
       closeSync(old);
     } catch (error) {
-      this.#losses.add(error);
+      this.losses.add(error);
     }
   }
 
@@ -128,7 +124,7 @@ class FileSink implements LogSink {
 
 class StreamSink implements LogSink {
   readonly #stream: NodeJS.WriteStream;
-  readonly #losses = new Losses();
+  readonly losses: Losses = new Losses();
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -136,13 +132,9 @@ class StreamSink implements LogSink {
 
   write(line: string): void {
     if (this.#stream.writableLength > maxBufferedBytes) {
-      return this.#losses.add(new Error("the reader is slow"));
+      return this.losses.add(new Error("the reader is slow"));
     }
-    this.#stream.write(line, (error) => (error ? this.#losses.add(error) : this.#losses.end()));
-  }
-
-  takeLost(): LostLines | undefined {
-    return this.#losses.take();
+    this.#stream.write(line, (error) => (error ? this.losses.add(error) : this.losses.end()));
   }
 
   reopen(): void {}

@@ -71,22 +71,6 @@ export function formatLogRecord(record: LogRecord, now: Date = new Date()): stri
     .join("");
 }
 
-/**
- * Writes records from `level` up, to standard error by default. Returns the unsubscribe function.
- */
-export function subscribeLog(
-  level: LogLevel = "info",
-  write: (text: string) => void = (text) => process.stderr.write(text),
-): () => void {
-  const threshold = logLevels.indexOf(level);
-  const listener = (message: unknown): void => {
-    const record = message as LogRecord;
-    if (logLevels.indexOf(record.level) <= threshold) write(formatLogRecord(record));
-  };
-  logChannel.subscribe(listener);
-  return () => logChannel.unsubscribe(listener);
-}
-
 /** The message of an error, or the value itself. Never throws, as handlers may throw anything. */
 export function textOf(thrown: unknown): string {
   return attempt(() => {

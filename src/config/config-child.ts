@@ -4,8 +4,9 @@
  * The loader resolves `mod-ts/config`, even where mod-ts is not installed.
  */
 import { readFileSync } from "node:fs";
+import { Cron } from "croner";
+import type { ScheduledJob } from "../background/schedule.ts";
 import type { ConfigAnswer } from "./config-file.ts";
-import { findTimeMistakes } from "./job-times.ts";
 import { findMistakes } from "./validate.ts";
 import * as face from "./config.ts";
 import { isModTsError } from "../base/errors.ts";
@@ -28,6 +29,23 @@ async function evaluate(file: string): Promise<ConfigAnswer> {
   const input = exports["default"] as face.Config;
   const late = findTimeMistakes(input.background?.schedule ?? {});
   return late.length > 0 ? { mistakes: late } : { input };
+}
+
+/** One line for each job whose time is none. Here, as the supervisor loads no package. */
+function findTimeMistakes(schedule: Readonly<Record<string, ScheduledJob>>): string[] {
+  return Object.entries(schedule).flatMap(([name, job]) => {
+    const mistake = findMistake(job);
+    return mistake === undefined ? [] : [`background.schedule.${name}: ${mistake}`];
+  });
+}
+
+function findMistake({ cron, timezone }: ScheduledJob): string | undefined {
+  try {
+    const parsed = new Cron(cron, { paused: true, ...(timezone !== undefined && { timezone }) });
+    return parsed.nextRun() ? undefined : `"${cron}" never matches a date`;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 async function load(file: string): Promise<Record<string, unknown>> {

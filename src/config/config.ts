@@ -30,11 +30,12 @@ import {
   authorizers,
   type ConfigListener,
   deciders,
+  defaultGroup,
   defaultRunDirectory,
+  groupId,
   judgeListeners,
   listeners,
 } from "./listeners.ts";
-import { defaultGroup, groupId } from "./group.ts";
 import { judgeOrigin, type OriginConfig } from "./origin-config.ts";
 import { readSecret, readSecrets, secretFiles } from "./secrets.ts";
 import { configInvalid, findMistakes, judgeNamed } from "./validate.ts";

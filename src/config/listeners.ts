@@ -1,6 +1,7 @@
-/** Listening sockets of a configuration. */
-import { constants, existsSync } from "node:fs";
+/** Listening sockets of a configuration, and the group that may open them. */
+import { constants, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { attempt } from "../base/attempt.ts";
 import { canAccess } from "../base/files.ts";
 
 export interface ConfigListener {
@@ -102,4 +103,18 @@ export function defaultRunDirectory(directory: string, name?: string): string {
   const shared = name === undefined ? "/run/mod-ts" : `/run/mod-ts-${name}`;
   const isWritable = canAccess(existsSync(shared) ? shared : dirname(shared), constants.W_OK);
   return isWritable ? shared : join(directory, ".mod-ts", "run");
+}
+
+/** The group of httpd, by the names that distributions give it. */
+export function defaultGroup(): string | undefined {
+  return ["www-data", "apache", "httpd"].find((name) => groupId(name) !== undefined);
+}
+
+/** Id of a group by name or number, from `/etc/group`; undefined if there is none. */
+export function groupId(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const line = attempt(() => readFileSync("/etc/group", "utf8"), "")
+    .split("\n")
+    .find((candidate) => candidate.startsWith(`${name}:`));
+  return line === undefined ? undefined : Number(line.split(":")[2]);
 }

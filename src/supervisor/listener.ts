@@ -129,16 +129,27 @@ async function openOwn(
   }
   // Reported when file descriptors run out, which must not end this process.
   server.on("error", (error) => log("error", `${formatAddress(address)}: ${error.message}`));
-  const file = "path" in address ? new SocketFile(address.path) : undefined;
-  const isOwned = given?.isOwned ?? true;
   return {
     ...options,
+    ...ownership(options, given, () => server.close()),
     address: actual(server, address),
     descriptor: given?.descriptor ?? descriptorOf(server),
+  };
+}
+
+/** The file of a Unix socket is removed with it, unless it was given, or a successor serves it. */
+function ownership(
+  { address }: ListenerOptions,
+  given: GivenSocket | undefined,
+  stop: () => void,
+): Pick<Listener, "isOwned" | "close"> {
+  const isOwned = given?.isOwned ?? true;
+  const removeFile = "path" in address ? removerOf(address.path) : undefined;
+  return {
     isOwned,
     close({ keepFile } = { keepFile: false }) {
-      server.close();
-      if (isOwned && !keepFile) file?.remove();
+      stop();
+      if (isOwned && !keepFile) removeFile?.();
     },
   };
 }
@@ -149,20 +160,13 @@ function descriptorOf(server: Server): number {
   return handle.fd;
 }
 
-/** File of a Unix socket; a later one of the same name is not ours. */
-class SocketFile {
-  readonly #path: string;
-  readonly #inode: number | undefined;
-
-  constructor(path: string) {
-    this.#path = path;
-    this.#inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
-  }
-
-  remove(): void {
-    const inode = lstatSync(this.#path, { throwIfNoEntry: false })?.ino;
-    if (inode !== undefined && inode === this.#inode) unlinkSync(this.#path);
-  }
+/** Removes the file of a Unix socket; a later one of the same name is not ours. */
+function removerOf(path: string): () => void {
+  const inodeOf = (): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.ino;
+  const inode = inodeOf();
+  return () => {
+    if (inode !== undefined && inodeOf() === inode) unlinkSync(path);
+  };
 }
 
 /**
@@ -178,18 +182,8 @@ async function openShared(
   const handle = given ? open(null, 0, 0, given.descriptor) : await bind(options, group);
   // A negative error number of the system on failure.
   if (typeof handle === "number") throw failed(address, getSystemErrorName(handle));
-  const file = "path" in address ? new SocketFile(address.path) : undefined;
-  const isOwned = given?.isOwned ?? true;
-  return {
-    ...options,
-    handle,
-    descriptor: handle.fd,
-    isOwned,
-    close({ keepFile } = { keepFile: false }) {
-      handle.close();
-      if (isOwned && !keepFile) file?.remove();
-    },
-  };
+  const owned = ownership(options, given, () => handle.close());
+  return { ...options, ...owned, handle, descriptor: handle.fd };
 }
 
 /** The handle, or the negative error number. */

@@ -13,6 +13,7 @@ import { openLog } from "../base/log-output.ts";
 import { loadConfig } from "../config/config-file.ts";
 import type { Config } from "../config/config.ts";
 import type { PhaseName } from "../engine/handler.ts";
+import { HeaderTable } from "../request/headers.ts";
 import { serveSingleRequest, type SingleResponse } from "./single-request.ts";
 
 /** What Apache would say about a request, beside the request itself. */
@@ -116,18 +117,11 @@ export async function openHandlers(directory: string, overrides: Config = {}): P
 }
 
 function toWeb({ status, reason, headers, body }: SingleResponse): Response {
-  const init = { status, statusText: reason, headers: toPairs(headers) };
+  const init = { status, statusText: reason, headers: [...HeaderTable.fromRaw(headers)] };
   return new Response(isBodiless(status) ? null : (Readable.toWeb(body) as ReadableStream), init);
 }
 
 /** Statuses for which the Fetch Standard allows no body. */
 function isBodiless(status: number): boolean {
   return [101, 103, 204, 205, 304].includes(status);
-}
-
-function toPairs(list: readonly string[]): [string, string][] {
-  return Array.from({ length: list.length / 2 }, (_, index) => [
-    list[2 * index] as string,
-    list[2 * index + 1] as string,
-  ]);
 }

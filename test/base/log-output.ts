@@ -15,7 +15,7 @@ async function linesOf(
   let text = "";
   const sink: LogSink = {
     write: (line) => void (text += line),
-    takeLost: () => undefined,
+    losses: { take: () => undefined },
     reopen() {},
     close() {},
   };
@@ -95,7 +95,9 @@ t.test("lost lines are named by the next line that is written", async (t) => {
   const written: string[] = [];
   const sink: LogSink = {
     write: (line) => void written.push(line),
-    takeLost: () => (written.length === 1 ? { count: 7, reason: "ENOSPC" } : undefined),
+    losses: {
+      take: () => (written.length === 1 ? { count: 7, reason: "ENOSPC" } : undefined),
+    },
     reopen() {},
     close() {},
   };

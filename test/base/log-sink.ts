@@ -28,12 +28,12 @@ t.test(
     t.teardown(() => sink.close());
     const line = `${"x".repeat(99)}\n`;
     for (let count = 0; count < 1000; count += 1) sink.write(line);
-    t.equal(sink.takeLost(), undefined, "nothing is reported while the disk is full");
+    t.equal(sink.losses.take(), undefined, "nothing is reported while the disk is full");
     rmSync(join(folder, "ballast"));
     sink.write("room\n");
     const text = readFileSync(file, "utf8");
     const whole = text.split("\n").filter((each) => each.length === 99).length;
-    t.match(sink.takeLost(), { count: 1000 - whole, reason: "ENOSPC" });
+    t.match(sink.losses.take(), { count: 1000 - whole, reason: "ENOSPC" });
     t.equal(text.trimEnd().split("\n").at(-1), "room", "a torn line does not swallow the next one");
   },
 );
@@ -62,13 +62,13 @@ t.test("a reader that stops loses lines, and the writer neither waits nor grows"
   const line = `${"x".repeat(1023)}\n`;
   for (let count = 0; count < 4096; count += 1) sink.write(line);
   t.ok(stream.writableLength < 2 * 1024 ** 2, `${stream.writableLength} bytes wait`);
-  t.equal(sink.takeLost(), undefined);
+  t.equal(sink.losses.take(), undefined);
   let text = "";
   reader.stdout!.setEncoding("utf8").on("data", (part: string) => (text += part));
   (reader.stdio[3] as NodeJS.WritableStream).end();
   while (stream.writableLength > 0) await once(stream, "drain");
   sink.write("again\n");
-  const lost = sink.takeLost();
+  const lost = sink.losses.take();
   t.match(lost, { count: Number, reason: "the reader is slow" });
   stream.end();
   await once(reader, "close");
@@ -86,5 +86,5 @@ t.test("a closed pipe loses lines and throws nothing", async (t) => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   t.ok(stream.errored || stream.destroyed);
-  t.equal(sink.takeLost(), undefined, "nothing is reported where nobody reads");
+  t.equal(sink.losses.take(), undefined, "nothing is reported where nobody reads");
 });

@@ -7,9 +7,9 @@ import {
   log,
   logLevels,
   stackLines,
-  subscribeLog,
   textOf,
 } from "../../src/base/log.ts";
+import { subscribeLog } from "../fixtures/subscribe-log.ts";
 
 const now = new Date(2026, 10, 22, 10, 35, 38, 7);
 const format = (record: Parameters<typeof formatLogRecord>[0]): string =>

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { subscribeLog } from "../../src/base/log.ts";
+import { subscribeLog } from "../fixtures/subscribe-log.ts";
 import {
   prepareVersions,
   removeVersions,

@@ -35,6 +35,27 @@ t.test("mistakes come back instead of what is not data", async (t) => {
   t.match(answer, { mistakes: [/keepAlive/] });
 });
 
+t.test("times of jobs that are none come back as mistakes, all at once", async (t) => {
+  const schedule = {
+    good: { cron: "*/5 * * * *" },
+    seconds: { cron: "0 0 3 * * MON" },
+    zoned: { cron: "0 3 * * *", timezone: "Europe/Vienna" },
+    words: { cron: "never" },
+    minute: { cron: "0 61 * * * *" },
+    date: { cron: "0 0 30 2 *" },
+    zone: { cron: "0 3 * * *", timezone: "Mars/Olympus" },
+  };
+  const jobs = Object.entries(schedule).map(([name, job]) => [name, { run: "a.ts", ...job }]);
+  const background = { schedule: Object.fromEntries(jobs) as unknown };
+  const answer = await evaluate(t, `export default ${JSON.stringify({ background })};`);
+  const { mistakes } = answer as { mistakes: string[] };
+  t.equal(mistakes.length, 4, "those that are times have no mistake");
+  t.match(mistakes[0], /^background\.schedule\.words: /);
+  t.match(mistakes[1], /^background\.schedule\.minute: /);
+  t.match(mistakes[2], /date: "0 0 30 2 \*" never matches a date/);
+  t.match(mistakes[3], /schedule\.zone: /);
+});
+
 t.test("a failure names what was thrown", async (t) => {
   const answer = await evaluate(t, 'throw new Error("on purpose");');
   t.match(answer, { failure: /on purpose/ });

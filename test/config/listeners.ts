@@ -1,5 +1,11 @@
 import t from "tap";
-import { authorizers, deciders, listeners } from "../../src/config/listeners.ts";
+import {
+  authorizers,
+  deciders,
+  defaultGroup,
+  groupId,
+  listeners,
+} from "../../src/config/listeners.ts";
 
 t.test("a socket for each pool", async (t) => {
   const sockets = listeners(["reports", "main", "admin"], undefined, "/run/x");
@@ -46,4 +52,15 @@ t.test("access control is asked over TCP, on this machine", async (t) => {
 t.test("Apache is sent on over a Unix socket only", async (t) => {
   t.match(deciders(undefined, "/run/x", "main"), [{ address: { path: "/run/x/decide.sock" } }]);
   t.same(deciders({ host: "127.0.0.1", port: 1 }, "/run/x", "main"), [], "never over TCP");
+});
+
+t.test("the id of a group, by name or number", async (t) => {
+  t.equal(groupId("root"), 0);
+  t.equal(groupId("17"), 17);
+  t.equal(groupId("no-such-group"), undefined);
+});
+
+t.test("the default is a group that exists", async (t) => {
+  const name = defaultGroup();
+  t.ok(name === undefined || groupId(name) !== undefined, name ?? "none");
 });

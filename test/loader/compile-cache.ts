@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createCompileCache } from "../../src/loader/compile-cache.ts";
-import { subscribeLog } from "../../src/base/log.ts";
+import { subscribeLog } from "../fixtures/subscribe-log.ts";
 
 const compiled = { code: "export {};", map: undefined, columns: [] };
 const stored = { code: "export {};", columns: [] };

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { loadConfig } from "../../config/config-file.ts";
 import type { Config, ResolvedConfig } from "../../config/config.ts";
-import { groupId } from "../../config/group.ts";
+import { groupId } from "../../config/listeners.ts";
 import { type LogOutput, openLog } from "../../base/log-output.ts";
 import { ignoreStreamErrors } from "../../base/log-sink.ts";
 import { hideInLog } from "../../base/redact.ts";

@@ -135,10 +135,9 @@ async function breathe(req: ApacheRequest): Promise<void> {
   await setImmediate();
 }
 
-function toData(value: unknown, { label }: Labelled): string | Uint8Array {
+function toData(value: unknown, from: Labelled): string | Uint8Array {
   if (typeof value === "string" || value instanceof Uint8Array) return value;
-  const reason = "a part of a stream must be text or bytes";
-  throw new ModTsError("MODTS_BAD_RESULT", { name: label, reason });
+  throw badResult(from, "a part of a stream must be text or bytes");
 }
 
 export interface Producer {

@@ -31,48 +31,36 @@ export interface DeadEnd {
 
 /** Follows the names from a module inwards; calls nothing. */
 export function traverse(module: HeldModule, names: readonly string[]): Target | DeadEnd {
-  const way = new Way(module);
+  const guarded: object[] = [];
+  const pass = (holder: unknown): void => {
+    if (isGuarded(holder)) guarded.push(holder);
+  };
+  const deadEnd = ({ status, reason }: Refusal): DeadEnd => {
+    return { status, reason: `${reason} in ${module.file}`, guarded };
+  };
+  pass(module.exports);
   const [first = "", ...rest] = names;
-  if (isPrivateExport(first)) return way.end(forbidden(first, "private"));
-  if (!module.declared?.has(first)) return way.end(unknown(first));
+  if (isPrivateExport(first)) return deadEnd(forbidden(first, "private"));
+  if (!module.declared?.has(first)) return deadEnd(unknown(first));
   let value = module.exports[first];
   let owner: object | undefined;
   for (const name of rest) {
     const step = enter(value, name);
-    way.pass(value);
-    if ("status" in step) return way.end(step);
+    pass(value);
+    if ("status" in step) return deadEnd(step);
     owner = value as object;
     value = step.value;
   }
-  way.pass(value);
-  const { guarded } = way;
+  pass(value);
   return { module, names, value, owner, guarded, label: `${module.file}/${names.join("/")}` };
 }
 
 type Refusal = Omit<DeadEnd, "guarded">;
 
-/** Collects the guards on the path. */
-class Way {
-  guarded: readonly object[] = none;
-  readonly #file: string;
-
-  constructor({ file, exports }: HeldModule) {
-    this.#file = file;
-    this.pass(exports);
-  }
-
-  /** Inherited guards count, too: a class may have a method `auth` for all its instances. */
-  pass(value: unknown): void {
-    if (!isObject(value) || types.isProxy(value)) return;
-    if (guardNames.some((name) => name in value)) this.guarded = [...this.guarded, value];
-  }
-
-  end({ status, reason }: Refusal): DeadEnd {
-    return { status, reason: `${reason} in ${this.#file}`, guarded: this.guarded };
-  }
+/** Inherited guards count, too: a class may have a method `auth` for all its instances. */
+function isGuarded(value: unknown): value is object {
+  return isObject(value) && !types.isProxy(value) && guardNames.some((name) => name in value);
 }
-
-const none: readonly object[] = [];
 
 function enter(holder: unknown, name: string): Refusal | { readonly value: unknown } {
   if (isPrivate(name)) return forbidden(name, "private");

@@ -44,20 +44,15 @@ function signatureOf(path: string): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 }
 
-export class GroupFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly #file: FreshFile<ReadonlyMap<string, ReadonlySet<string>>>;
-
+export class GroupFile extends FreshFile<ReadonlyMap<string, ReadonlySet<string>>> {
   /** @param path absolute */
   constructor(path: string) {
-    this.path = path;
-    this.#file = new FreshFile(path, parseGroups);
+    super(path, parseGroups);
   }
 
   /** Whether the user is in one of the groups. @throws ModTsError `MODTS_USERS_UNREADABLE` */
   isMember(user: string, groups: readonly string[]): boolean {
-    const members = this.#file.get();
+    const members = this.get();
     return groups.some((group) => members.get(group)?.has(user) ?? false);
   }
 }
@@ -82,25 +77,22 @@ function parseGroups(text: string): Map<string, Set<string>> {
 const least = 32;
 
 /** A key file. Replacing it ends all sessions. */
-export class KeyFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly #file: FreshFile<string>;
+export class KeyFile extends FreshFile<string> {
   readonly #generate: boolean;
 
-  /** @param generate creates the file with a random key if it is missing */
+  /**
+   * @param path absolute
+   * @param generate creates the file with a random key if it is missing
+   */
   constructor(path: string, generate: boolean) {
-    this.path = path;
-    this.#file = new FreshFile(path, (text) => readKey(text, path));
+    super(path, (text) => readKey(text, path));
     this.#generate = generate;
   }
 
   /** Throws `MODTS_USERS_UNREADABLE` for a missing, short or world-readable key. */
-  get(): string {
-    if (this.#generate && !statSync(this.#file.path, { throwIfNoEntry: false })) {
-      makeKey(this.#file.path);
-    }
-    return this.#file.get();
+  override get(): string {
+    if (this.#generate && !statSync(this.path, { throwIfNoEntry: false })) makeKey(this.path);
+    return super.get();
   }
 }
 

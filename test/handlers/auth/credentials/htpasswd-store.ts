@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { HtpasswdStore } from "../../../../src/handlers/auth/credentials/htpasswd-store.ts";
-import { subscribeLog } from "../../../../src/base/log.ts";
+import { subscribeLog } from "../../../fixtures/subscribe-log.ts";
 
 const sha = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
 const bcrypt = "$2y$05$2he4puEou6qTB/3fOjRlxupdYaVdKeo3YADouiYoxbKxUqIiGgImu";

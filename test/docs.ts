@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import t from "tap";
-import { defaultNames } from "../src/engine/phase-runner.ts";
+import { defaultNames } from "../src/engine/handler.ts";
 import type { CommandOption } from "../src/cli/commands/command.ts";
 import { findMistakes } from "../src/config/validate.ts";
 import { resolveConfig } from "../src/config/config.ts";

@@ -5,6 +5,7 @@
  * Values with arbitrary bytes are base64, decoded on first use.
  */
 import type { Directives } from "./directives.ts";
+import { setBounded } from "../base/cache.ts";
 import { ModTsError } from "../base/errors.ts";
 import { emptyDictionary } from "../base/options.ts";
 import { decodeBytes, decodeHeader, parseNotes } from "../request/headers.ts";
@@ -210,15 +211,15 @@ export interface SplitHeaders {
 
 /** @throws ModTsError `MODTS_CONTEXT_INVALID` for two contexts: one of them is forged */
 export function splitHeaders(raw: readonly string[]): SplitHeaders {
-  const directives: string[] = [];
-  const environment: string[] = [];
+  let directives: readonly string[] = none;
+  let environment: readonly string[] = none;
   let context: string | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = ownName(raw[index] as string);
     if (name === undefined) continue;
     const value = raw[index + 1] as string;
-    if (name === "mod-ts-config") directives.push(...splitLines(value));
-    else if (name === "mod-ts-env") environment.push(...value.split(", "));
+    if (name === "mod-ts-config") directives = concat(directives, linesOf(value));
+    else if (name === "mod-ts-env") environment = concat(environment, value.split(", "));
     else if (name !== "mod-ts-context") continue;
     else if (context !== undefined) throw invalid("it stands there twice");
     else context = value;
@@ -226,6 +227,25 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
   const fields = context?.split(";") ?? [];
   const sealed = context?.slice(context.indexOf(";") + 1) ?? "";
   return { fields, sealed, directives, environment, raw };
+}
+
+const none: readonly string[] = [];
+
+/** Mostly one of the two is empty. */
+function concat(before: readonly string[], more: readonly string[]): readonly string[] {
+  return before.length === 0 ? more : [...before, ...more];
+}
+
+/** Lines by header, which is the same for all requests of a section. */
+const knownLines = new Map<string, readonly string[]>();
+const maxKnownLines = 1000;
+
+function linesOf(value: string): readonly string[] {
+  const known = knownLines.get(value);
+  if (known) return known;
+  const lines = splitLines(value);
+  setBounded(knownLines, value, lines, maxKnownLines);
+  return lines;
 }
 
 /**
@@ -276,13 +296,18 @@ function isHopByHop(name: string): boolean {
 
 /** The name of a header of ours in lower case; free in the spelling of our configuration. */
 function ownName(name: string): string | undefined {
+  if (!startsWithM(name)) return undefined;
   if (name === "Mod-Ts-Config") return "mod-ts-config";
   if (name === "Mod-Ts-Context") return "mod-ts-context";
   return isOurs(name) ? name.toLowerCase() : undefined;
 }
 
 function isOurs(name: string): boolean {
-  return (name.charCodeAt(0) | 0x20) === 0x6d && /^mod-ts-/i.test(name);
+  return startsWithM(name) && /^mod-ts-/i.test(name);
+}
+
+function startsWithM(name: string): boolean {
+  return (name.charCodeAt(0) | 0x20) === 0x6d;
 }
 
 function parseEnvironment(lines: readonly string[]): Record<string, string> {

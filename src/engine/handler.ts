@@ -78,3 +78,18 @@ export type Resolve = (
   module: string,
   exportName: string,
 ) => HandlerModule | Promise<HandlerModule>;
+
+/** The export used when a reference names none. */
+export const defaultNames: Readonly<Record<PhaseName, string>> = {
+  trans: "transHandler",
+  init: "initHandler",
+  headerparser: "headerParserHandler",
+  access: "accessHandler",
+  authen: "authenHandler",
+  authz: "authzHandler",
+  type: "typeHandler",
+  fixup: "fixupHandler",
+  handler: "handler",
+  log: "logHandler",
+  cleanup: "cleanupHandler",
+};

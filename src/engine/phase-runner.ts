@@ -3,13 +3,19 @@ import { type Directives, phasesBeforeContent, selectHandlers } from "./directiv
 import { type HandlerReference, parseReference } from "./handler-reference.ts";
 import { closest } from "../base/did-you-mean.ts";
 import { describe, ModTsError } from "../base/errors.ts";
-import type { Handler, HandlerModule, PhaseName, Resolve } from "./handler.ts";
+import {
+  defaultNames,
+  type Handler,
+  type HandlerModule,
+  type PhaseName,
+  type Resolve,
+} from "./handler.ts";
 import { type HttpError, isHttpError } from "../base/http-error.ts";
 import { isHttpStatus } from "../base/http-status.ts";
 import { countsOf, endCall } from "../base/counts.ts";
 import { type CallLabel, logSlowCall, type Timing } from "./observe.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
-import { isPromiseLike } from "../base/attempt.ts";
+import { chain, isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
 import { adviseOnCalls } from "./advice.ts";
 import { withinLimit } from "./time-limit.ts";
@@ -87,32 +93,53 @@ export class PhaseRunner implements ModuleSource {
     return phasesBeforeContent.filter((phase) => this.has(phase));
   }
 
-  /** Rejects with errors of handlers, except thrown outcomes after which the list continues. */
-  async run(phase: PhaseName): Promise<Outcome | Response> {
-    const { firstOk, allDeclined } = rules[phase];
-    const state = this.#req[internals];
+  /** Throws or rejects with errors of handlers, except outcomes after which the list continues. */
+  run(phase: PhaseName): Outcome | Response | Promise<Outcome | Response> {
     const configured = selectHandlers(this.#directives.handlers.get(phase), this.#req);
-    let result: Outcome = DECLINED;
-    state.phase = phase;
+    this.#req[internals].phase = phase;
     try {
-      // A handler may add another one to the running phase.
-      for (let index = 0; ; index++) {
-        const entry = configured[index] ?? state.added?.get(phase)?.[index - configured.length];
-        if (entry === undefined) break;
-        const called = this.call(typeof entry === "string" ? parseReference(entry) : entry, phase);
-        const outcome = called instanceof Promise ? await called : called;
-        if (typeof outcome !== "number") return outcome;
-        if (outcome === OK) result = OK;
-        else if (outcome !== DECLINED) return outcome;
-        if (firstOk && outcome === OK) break;
-      }
-      if (result !== DECLINED || !allDeclined) return result;
-      state.declined = phase;
-      return allDeclined();
-    } finally {
-      state.phase = null;
-      state.endedPhase = phase;
+      const result = this.#runFrom(0, configured, phase, DECLINED);
+      if (result instanceof Promise) return result.finally(() => this.#leave(phase));
+      this.#leave(phase);
+      return result;
+    } catch (error) {
+      this.#leave(phase);
+      throw error;
     }
+  }
+
+  #leave(phase: PhaseName): void {
+    const state = this.#req[internals];
+    state.phase = null;
+    state.endedPhase = phase;
+  }
+
+  /** The rest of a list; `before` is the result of the handlers before `index`. */
+  #runFrom(
+    index: number,
+    configured: readonly HandlerReference[],
+    phase: PhaseName,
+    before: Outcome,
+  ): Outcome | Response | Promise<Outcome | Response> {
+    // A handler may add another one to the running phase.
+    const added = this.#req[internals].added?.get(phase);
+    const entry = configured[index] ?? added?.[index - configured.length];
+    if (entry === undefined) return this.#combined(phase, before);
+    const called = this.call(typeof entry === "string" ? parseReference(entry) : entry, phase);
+    return chain(called, (outcome) => {
+      if (typeof outcome !== "number") return outcome;
+      if (outcome !== OK && outcome !== DECLINED) return outcome;
+      if (outcome === OK && rules[phase].firstOk) return OK;
+      return this.#runFrom(index + 1, configured, phase, outcome === OK ? OK : before);
+    });
+  }
+
+  /** The outcome of a phase in which no handler ended the request. */
+  #combined(phase: PhaseName, result: Outcome): Outcome {
+    const { allDeclined } = rules[phase];
+    if (result !== DECLINED || !allDeclined) return result;
+    this.#req[internals].declined = phase;
+    return allDeclined();
   }
 
   /** Synchronous if handler and module are: most requests never wait for the event loop. */
@@ -242,21 +269,6 @@ function adopt(req: ApacheRequest, error: HttpError): void {
   }
   if (error.status !== undefined) req.status = error.status;
 }
-
-/** The export used when a reference names none. */
-export const defaultNames: Readonly<Record<PhaseName, string>> = {
-  trans: "transHandler",
-  init: "initHandler",
-  headerparser: "headerParserHandler",
-  access: "accessHandler",
-  authen: "authenHandler",
-  authz: "authzHandler",
-  type: "typeHandler",
-  fixup: "fixupHandler",
-  handler: "handler",
-  log: "logHandler",
-  cleanup: "cleanupHandler",
-};
 
 /** Phases that decide nothing: returning nothing is allowed. */
 const mayBeSilent: ReadonlySet<PhaseName> = new Set(["handler", "log", "cleanup"]);

@@ -20,9 +20,9 @@
  * (mod_python lets such a file pass; `a.b.html` has the extension `.b.html`).
  */
 import type { Directives } from "./directives.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { chain } from "../base/attempt.ts";
+import { ModTsError } from "../base/errors.ts";
 import type { HandlerModule, PhaseName } from "./handler.ts";
-import { isHttpError } from "../base/http-error.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { openFilters, settleFilters } from "./filters.ts";
 import { addServerTiming, logAccess } from "./observe.ts";
@@ -31,12 +31,22 @@ import type { Tracing } from "./tracing.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { PhaseRunner, type PhaseRunnerOptions, wrapHandlerError } from "./phase-runner.ts";
 import { findSocketHandler, serveSocket, type ServeSocket, type SocketHandler } from "./upgrade.ts";
-import { internals, type RequestFinalizer } from "../request/internals.ts";
+import { internals } from "../request/internals.ts";
 import { internalRedirect } from "../request/origin.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { formatAddress, translationOf } from "./translation.ts";
 import { sendWebResponse } from "../request/web-standard.ts";
-import { cutOff, type Ending, logFailure, respondToFailure, respondWithStatus } from "./respond.ts";
+import {
+  contentEnding,
+  cutOff,
+  type Ending,
+  endingOf,
+  logFailure,
+  respondToFailure,
+  respondWithStatus,
+  settled,
+  statusOf,
+} from "./respond.ts";
 
 export interface EngineOptions extends PhaseRunnerOptions {
   /** Spans of requests. @default none */
@@ -53,8 +63,11 @@ export interface EngineOptions extends PhaseRunnerOptions {
 }
 
 export interface Engine {
-  /** Runs all phases and sends the response. Never rejects. */
-  run(req: ApacheRequest, directives: Directives): Promise<void>;
+  /**
+   * Runs all phases and sends the response; at once where no handler waits. Never throws or
+   * rejects.
+   */
+  run(req: ApacheRequest, directives: Directives): Promise<void> | void;
   /**
    * Runs the phases before content for a WebSocket handshake. Returns what serves the open socket,
    * or undefined if the response was sent: a phase ended the request, or there is no
@@ -75,28 +88,26 @@ export interface Engine {
 const deciding = ["access", "authen", "authz"] as const satisfies readonly PhaseName[];
 
 export function createEngine(options: EngineOptions): Engine {
+  const { tracing } = options;
   const start = <T>(
     req: ApacheRequest,
     directives: Directives,
     work: (run: Run) => Promise<T>,
   ): Promise<T> => {
     const run = new Run(options, req, directives);
-    const { tracing } = options;
-    // Mostly there is no SDK: then a request costs one look at a global.
-    const isTraced = tracing && Reflect.get(globalThis, openTelemetry)?.trace !== undefined;
-    return isTraced ? tracing.span(req, directives, () => work(run)) : work(run);
+    return tracing?.isActive ? tracing.span(req, directives, () => work(run)) : work(run);
   };
   return {
-    run: (req, directives) => start(req, directives, (run) => run.complete()),
+    run: (req, directives) =>
+      tracing?.isActive
+        ? start(req, directives, async (run) => run.complete())
+        : new Run(options, req, directives).complete(),
     upgrade: (req, directives) => start(req, directives, (run) => run.upgrade()),
     authorize: (req, directives) => start(req, directives, (run) => run.authorize()),
     decide: (req, directives) => start(req, directives, (run) => run.decide()),
     log: (req, directives) => new Run(options, req, directives).conclude(),
   };
 }
-
-/** Where `@opentelemetry/api` keeps what an SDK has registered, for all copies of the package. */
-const openTelemetry = Symbol.for("opentelemetry.js.api.1");
 
 class Run {
   readonly #options: EngineOptions;
@@ -113,19 +124,33 @@ class Run {
     if (options.pageTail) this.#phases.asked = new Map();
   }
 
-  async complete(): Promise<void> {
+  complete(): Promise<void> | void {
     const began = this.#begin();
-    const ending = await this.#ending(
+    const ending = this.#ending(
       () => this.#content(),
       () => this.#elsewhere(),
     );
+    return chain(ending, (known) => this.#answer(known, began));
+  }
+
+  #answer(ending: Ending, began: number): Promise<void> | void {
     if (this.#directives.modules.length > 0 && statusOf(ending) === 401) addChallenge(this.#req);
     if (this.#phases.timings) addServerTiming(this.#req, this.#phases.timings);
     const answered = this.#respond(ending);
+    const { isFiltered } = this.#req[internals].exchange;
+    if (answered || isFiltered || this.#isBusyAfterwards()) return this.#finish(answered, began);
+    this.#phases.release();
+    this.#count(began);
+  }
+
+  async #finish(answered: Promise<void> | void, began: number): Promise<void> {
     if (answered) await answered;
     if (this.#req[internals].exchange.isFiltered) await this.#settle();
-    if (this.#isBusyAfterwards()) await this.conclude();
-    else this.#phases.release();
+    await this.conclude();
+    this.#count(began);
+  }
+
+  #count(began: number): void {
     (counter.responses[Math.floor(this.#req.status / 100)] as number)++;
     this.#end(began);
   }
@@ -223,26 +248,38 @@ class Run {
    * The phases before content, then `content`, or `moved` after a translation; errors become an
    * ending here.
    */
-  async #ending(content: () => Promise<Ending>, moved: () => Promise<Ending>): Promise<Ending> {
-    let ending: Ending | undefined;
+  #ending(
+    content: () => Ending | Promise<Ending>,
+    moved: () => Promise<Ending>,
+  ): Ending | Promise<Ending> {
     try {
-      if (this.#directives.modules.length > 0) await this.#expand();
-      for (let index = 0; ; index++) {
-        const phase = this.#phases.beforeContent[index];
-        if (phase === undefined) break;
-        const outcome = await this.#phases.run(phase);
-        if (phase === "trans" && translationOf(this.#req)) {
-          ending = await moved();
-          break;
-        }
-        if (outcome === OK || outcome === DECLINED) continue;
-        ending = { outcome: outcome as Outcome };
-        break;
-      }
-      ending ??= await content();
+      const ending = this.#hasPhasesBefore ? this.#afterPhases(content, moved) : content();
+      if (!(ending instanceof Promise)) return this.#settled(ending);
+      return ending.catch(endingOf).then((known) => this.#settled(known));
     } catch (error) {
-      ending = endingOf(error);
+      return this.#settled(endingOf(error));
     }
+  }
+
+  get #hasPhasesBefore(): boolean {
+    return this.#directives.modules.length > 0 || this.#phases.beforeContent.length > 0;
+  }
+
+  async #afterPhases(
+    content: () => Ending | Promise<Ending>,
+    moved: () => Promise<Ending>,
+  ): Promise<Ending> {
+    if (this.#directives.modules.length > 0) await this.#expand();
+    for (let index = 0; ; index++) {
+      const phase = this.#phases.beforeContent[index];
+      if (phase === undefined) return content();
+      const outcome = await this.#phases.run(phase);
+      if (phase === "trans" && translationOf(this.#req)) return moved();
+      if (outcome !== OK && outcome !== DECLINED) return { outcome: outcome as Outcome };
+    }
+  }
+
+  #settled(ending: Ending): Ending | Promise<Ending> {
     const { finalizer } = this.#req[internals];
     return finalizer ? settled(finalizer, ending) : ending;
   }
@@ -267,16 +304,21 @@ class Run {
     if (failure) await this.#send(endingOf(failure.error));
   }
 
-  async #content(): Promise<Ending> {
+  #content(): Ending | Promise<Ending> {
     const { filters, modules } = this.#directives;
     // Otherwise the authorizer has decided, and says so itself. Shared caches avoid `Authorization`.
-    const { headersIn } = this.#req;
-    if (modules.length > 0 && this.#decides && !headersIn.has("Authorization")) {
+    const decides = modules.length > 0 && this.#decides;
+    if (decides && !this.#req.headersIn.has("Authorization")) {
       this.#req[internals].response.isPrivate = true;
     }
-    if (filters) await openFilters(this.#req, filters, this.#phases);
-    const outcome = await this.#phases.run("handler");
-    if (outcome !== DECLINED) return contentEnding(outcome);
+    const opened = filters && openFilters(this.#req, filters, this.#phases);
+    const outcome = chain(opened, () => this.#phases.run("handler"));
+    return chain(outcome, (known) =>
+      known === DECLINED ? this.#fallBack() : contentEnding(known),
+    );
+  }
+
+  async #fallBack(): Promise<Ending> {
     // Output of a handler that declined would precede the file.
     const { response, finalizer } = this.#req[internals];
     response.discard();
@@ -328,7 +370,11 @@ class Run {
   /** Phases after the response: failures are only logged. */
   async #afterwards(phase: "log" | "cleanup"): Promise<void> {
     if (!this.#phases.has(phase)) return;
-    await this.#phases.run(phase).catch((error: unknown) => logFailure(error, this.#req));
+    try {
+      await this.#phases.run(phase);
+    } catch (error) {
+      logFailure(error, this.#req);
+    }
   }
 
   /** Registered cleanups, last first, then cleanup handlers, then what those registered. */
@@ -349,34 +395,4 @@ class Run {
       }
     }
   }
-}
-
-function contentEnding(outcome: Outcome | Response): Ending {
-  return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
-}
-
-function statusOf(ending: Ending): number {
-  if ("error" in ending) return isModTsError(ending.error) ? ending.error.status : 500;
-  return ending.response?.status ?? ending.outcome;
-}
-
-function endingOf(error: unknown): Ending {
-  return isHttpError(error) ? { outcome: error.outcome, thrown: error } : { outcome: 500, error };
-}
-
-/** A session that cannot be saved is a failure, whatever the handler returned. */
-async function settled(finalizer: RequestFinalizer, ending: Ending): Promise<Ending> {
-  try {
-    await finalizer.settle(!hasFailed(ending));
-    return ending;
-  } catch (error) {
-    // Unread, it would keep its file or connection open.
-    void ending.response?.body?.cancel().catch(() => {});
-    return "error" in ending ? ending : { outcome: 500, error };
-  }
-}
-
-/** The error page of a page is thrown as a `HttpError` with the failure as its cause. */
-function hasFailed(ending: Ending): boolean {
-  return "error" in ending || isModTsError(ending.thrown?.cause);
 }

@@ -3,11 +3,11 @@ import { debugJson, debugPage } from "./debug-page.ts";
 import { errorPage } from "../base/html.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import type { HandlerModule } from "./handler.ts";
-import type { HttpError } from "../base/http-error.ts";
+import { type HttpError, isHttpError } from "../base/http-error.ts";
 import { userPosition } from "../loader/stack.ts";
 import { log, textOf } from "../base/log.ts";
-import type { Outcome } from "../base/outcome.ts";
-import { internals } from "../request/internals.ts";
+import { OK, type Outcome } from "../base/outcome.ts";
+import { internals, type RequestFinalizer } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 type Headers = readonly (readonly [string, string])[];
@@ -22,6 +22,36 @@ export interface Ending {
   readonly thrown?: HttpError;
   /** Any other error: a 500, hidden from the client unless Debug is on. */
   readonly error?: unknown;
+}
+
+export function contentEnding(outcome: Outcome | Response): Ending {
+  return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
+}
+
+export function statusOf(ending: Ending): number {
+  if ("error" in ending) return isModTsError(ending.error) ? ending.error.status : 500;
+  return ending.response?.status ?? ending.outcome;
+}
+
+export function endingOf(error: unknown): Ending {
+  return isHttpError(error) ? { outcome: error.outcome, thrown: error } : { outcome: 500, error };
+}
+
+/** A session that cannot be saved is a failure, whatever the handler returned. */
+export async function settled(finalizer: RequestFinalizer, ending: Ending): Promise<Ending> {
+  try {
+    await finalizer.settle(!hasFailed(ending));
+    return ending;
+  } catch (error) {
+    // Unread, it would keep its file or connection open.
+    void ending.response?.body?.cancel().catch(() => {});
+    return "error" in ending ? ending : { outcome: 500, error };
+  }
+}
+
+/** The error page of a page is thrown as a `HttpError` with the failure as its cause. */
+function hasFailed(ending: Ending): boolean {
+  return "error" in ending || isModTsError(ending.thrown?.cause);
 }
 
 /** Ends a response that failed midway. */

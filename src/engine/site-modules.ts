@@ -10,7 +10,7 @@ import type { ApacheRequest } from "../request/request.ts";
 import type { Directives, FilterLists, HandlerList } from "./directives.ts";
 import { type HandlerModule, type PhaseName, phaseNames } from "./handler.ts";
 import { type HandlerReference, parseReference } from "./handler-reference.ts";
-import { defaultNames } from "./phase-runner.ts";
+import { defaultNames } from "./handler.ts";
 
 type Exports = HandlerModule["exports"];
 

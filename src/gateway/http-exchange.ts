@@ -24,7 +24,7 @@ export class HttpExchange implements Exchange {
   readonly #limits: ExchangeLimits;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
-  /** The response is complete; its end waits for the end of the body. */
+  /** The response is over; its end waits for the end of the body, or of the turn. */
   #ending = false;
   /** The body is discarded. */
   #givenUp = false;
@@ -127,7 +127,11 @@ export class HttpExchange implements Exchange {
 
   /** Closes the connection, so that Apache and the client see an incomplete response. */
   abort(): void {
-    this.#reply.destroy();
+    const reply = this.#reply;
+    if (!this.begun || this.ended) return void reply.destroy();
+    this.#ending = true;
+    // Node.js sends what was written at the end of the turn.
+    process.nextTick(() => reply.destroy());
   }
 
   /**

@@ -2,6 +2,7 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createDirectives, type Directives, DirectivesCache } from "../engine/directives.ts";
+import { chain } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { Engine } from "../engine/phases.ts";
 import { CallbackTokens } from "../engine/callback-token.ts";
@@ -148,13 +149,14 @@ export class Gateway {
     return proposesWebSocket(message) && !isAuthQuestion(message);
   }
 
-  async serve(message: IncomingMessage, reply: ServerResponse): Promise<void> {
+  /** Returns a promise only if the response waits for something. */
+  serve(message: IncomingMessage, reply: ServerResponse): Promise<void> | void {
     this.#begin(reply);
     const admitted = this.#admit(message, reply, () => this.#requireRoom());
     if (!admitted) return;
     this.#running.add(reply);
-    await this.#options.engine.run(admitted.req, admitted.directives);
-    this.#running.delete(reply);
+    const running = this.#options.engine.run(admitted.req, admitted.directives);
+    return chain(running, () => void this.#running.delete(reply));
   }
 
   /**

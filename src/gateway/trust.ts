@@ -11,6 +11,7 @@
  * 4. Somebody reads or changes a context: a `RequestHeader` line in .htaccess names another user.
  *    The seal needs the secret, is valid for this context only, and for minutes.
  */
+import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import { createSealCheck, isRecent } from "../base/crypto.ts";
 import {
@@ -27,6 +28,8 @@ export type TrustCheck = (headers: SplitHeaders) => void;
 /** @param secret shared with Apache; empty: the permissions of the Unix socket decide */
 export function createTrustCheck(secret: string): TrustCheck {
   const checkSeal = createSealCheck(secret, "gateway");
+  // The same for nearly all requests: "keep-alive" or nothing.
+  let usual = "";
   return ({ fields, sealed }) => {
     if (fields.length === 0)
       throw new ModTsError("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
@@ -43,22 +46,26 @@ export function createTrustCheck(secret: string): TrustCheck {
     if (!isRecent(time)) {
       throw new ModTsError("MODTS_CONTEXT_INVALID", `the time ${time} of Apache is not about now`);
     }
-    refuseStrippedHeaders(fields[fieldIndex.connection] ?? "");
+    const connection = fields[fieldIndex.connection] ?? "";
+    if (connection !== usual) refuseStrippedHeaders(connection);
+    usual = connection;
     refuseBadTarget(fields[fieldIndex.requestLine] ?? "");
   };
 }
 
 function refuseStrippedHeaders(field: string): void {
-  if (field !== "" && /mod-ts-/i.test(decodeBase64(field))) {
+  if (/mod-ts-/i.test(decodeBase64(field))) {
     throw new ModTsError("MODTS_CONTEXT_INVALID", "the client named our headers in Connection");
   }
 }
 
 /** Apache itself responds 400: a peer that sends them is not a known Apache. */
 function refuseBadTarget(field: string): void {
-  const bytes = Buffer.from(field, "base64");
-  if (!bytes.includes("%")) return;
-  const [path = ""] = targetOf(bytes.toString("latin1")).split("?");
+  // Faster than a buffer for each request.
+  const line = attempt(() => atob(field), undefined);
+  if (line === undefined) throw new ModTsError("MODTS_CONTEXT_INVALID", "a field is not base64");
+  if (!line.includes("%")) return;
+  const [path = ""] = targetOf(line).split("?");
   if (/%(?![0-9a-f]{2})/i.test(path)) {
     throw new ModTsError("MODTS_BAD_URL", "a % is not followed by two hex digits");
   }

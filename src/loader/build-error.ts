@@ -1,4 +1,6 @@
 /** Build errors of user modules, with their place in the author's file. */
+import { DeadlineError } from "../base/attempt.ts";
+import { isModTsError, ModTsError } from "../base/errors.ts";
 
 export interface SourcePosition {
   /** Absolute path. */
@@ -111,4 +113,14 @@ function codeFrame(source: string, line: number, column: number): string {
     }
   }
   return frame.join("\n");
+}
+
+/** What a failed build of an entry is for its requests; `limit` is the time that it had. */
+export function toModTsError(error: unknown, file: string, limit: number): ModTsError {
+  if (isModTsError(error)) return error;
+  const isLate = error instanceof BuildError && error.cause instanceof DeadlineError;
+  const reason = error instanceof Error ? error.message : String(error);
+  return isLate
+    ? new ModTsError("MODTS_BUILD_TIMEOUT", { file, limit }, { cause: error })
+    : new ModTsError("MODTS_BUILD_FAILED", { file, reason }, { cause: error });
 }

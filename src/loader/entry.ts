@@ -1,10 +1,9 @@
 /** Module named in the configuration: its current version, and the result of the newest save. */
 import { performance } from "node:perf_hooks";
 import { reloadChannel } from "../base/channels.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
-import { BuildError } from "./build-error.ts";
-import { DeadlineError } from "../base/attempt.ts";
+import { BuildError, toModTsError } from "./build-error.ts";
 import { type Input, isGone, realpath } from "./disk.ts";
 import type { Graph } from "./graph.ts";
 import type { ModuleRecord, Owner } from "./module-record.ts";
@@ -13,10 +12,16 @@ import type { Past, Transaction } from "./transaction.ts";
 /** Exports not used for this time may be removed; before that, a save without them has failed. */
 const exportMemoryMs = 10_000;
 
+/** The last request for an export. */
+interface Use {
+  readonly version: Version | undefined;
+  time: number;
+}
+
 export class Entry {
   readonly file: string;
   readonly #graph: Graph;
-  readonly #used = new Map<string, number>();
+  readonly #used = new Map<string, Use>();
   #inputs = new Map<string, Input>();
   #isBuilt = false;
   #checkedTurn = -1;
@@ -54,11 +59,20 @@ export class Entry {
 
   /** Records the use of an export. Attack: made-up names from URLs are kept forever. */
   recordUse(exportName: string): void {
+    const { current } = this;
+    const known = this.#used.get(exportName);
+    const now = performance.now();
+    // Nearly always: looking names up in a namespace is slow.
+    if (known && known.version === current && current) known.time = now;
+    else this.#recordFirst(exportName, { version: current, time: now });
+  }
+
+  #recordFirst(exportName: string, use: Use): void {
     this.#isRequested = true;
     if (!this.#isGuard || !this.#isOptionalGuard) this.#recordGuard(exportName);
     if (this.current && !has(this.current.exports, exportName)) return;
     if (!this.current) this.#used.clear();
-    this.#used.set(exportName, performance.now());
+    this.#used.set(exportName, use);
   }
 
   /** Whether nothing has changed since the last build. Hot path: one stat per file and turn. */
@@ -293,7 +307,7 @@ export class Entry {
 
   #findLostUse({ module }: ModuleRecord): string | undefined {
     let lost: string | undefined;
-    for (const [name, time] of this.#used) {
+    for (const [name, { time }] of this.#used) {
       if (performance.now() - time > exportMemoryMs) this.#used.delete(name);
       else if (!has(module.namespace, name) && this.#had(name)) lost = name;
     }
@@ -312,7 +326,7 @@ export class Entry {
   #mayLoseNow(): boolean {
     if (this.#lost === undefined) return false;
     if (this.#graph.guards.includes(this.#lost)) return this.#isUnused(this.#lost);
-    return performance.now() - (this.#used.get(this.#lost) ?? 0) > exportMemoryMs;
+    return performance.now() - (this.#used.get(this.#lost)?.time ?? 0) > exportMemoryMs;
   }
 
   #report(details: { changed: readonly string[]; duration: number }): void {
@@ -337,15 +351,6 @@ export class Entry {
 /** Whether a module has an export, or one of several names with `|` between them. */
 function has(exports: object, names: string): boolean {
   return names in exports || names.split("|").some((name) => name in exports);
-}
-
-function toModTsError(error: unknown, file: string, limit: number): ModTsError {
-  if (isModTsError(error)) return error;
-  const isLate = error instanceof BuildError && error.cause instanceof DeadlineError;
-  const reason = error instanceof Error ? error.message : String(error);
-  return isLate
-    ? new ModTsError("MODTS_BUILD_TIMEOUT", { file, limit }, { cause: error })
-    : new ModTsError("MODTS_BUILD_FAILED", { file, reason }, { cause: error });
 }
 
 /** One build of an entry; disposed of when it was replaced and its last request has ended. */

@@ -62,7 +62,7 @@ export function serveSingleRequest(
   const context = createContext(config, request, directives.options);
   const req = new ApacheRequest(context, exchange);
   const ended = directives.handlers.has("handler")
-    ? parts.engine.run(req, directives)
+    ? Promise.resolve(parts.engine.run(req, directives))
     : parts.engine.authorize(req, directives).then((passes) => {
         if (passes) exchange.pass();
       });

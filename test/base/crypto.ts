@@ -46,6 +46,10 @@ t.test("equality of text", async (t) => {
   t.ok(isEqual("ä", "ä"));
   t.ok(isEqual("", ""));
   t.notOk(isEqual("a", "b"));
+  t.notOk(isEqual("abc", "Abc"));
+  t.notOk(isEqual("abc", "abC"));
+  t.ok(isEqual("abc", Buffer.from("abc")));
+  t.notOk(isEqual("abc", Buffer.from("abd")));
   t.notOk(isEqual("a", "aa"));
   t.notOk(isEqual("ä", "ab"), "two bytes each");
 });

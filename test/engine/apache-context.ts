@@ -115,6 +115,8 @@ t.test("the environment that the configuration passes on", (t) => {
   const { environment } = contextOf(["Mod-Ts-Env", `SSL_CLIENT_S_DN=${value}`, "Mod-Ts-Env", "=x"]);
   t.same({ ...environment }, { SSL_CLIENT_S_DN: "C=DE; CN=x=y\n" });
   t.same({ ...contextOf([]).environment }, {});
+  const two = ["Mod-Ts-Env", "A=Yg==", "Mod-Ts-Env", "C=ZA==, E=Zg=="];
+  t.same({ ...contextOf(two).environment }, { A: "b", C: "d", E: "f" });
   t.end();
 });
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { defaultNames } from "../../src/engine/phase-runner.ts";
+import { defaultNames } from "../../src/engine/handler.ts";
 import { DECLINED, DONE, OK, phaseNames } from "../../src/engine/handler.ts";
 
 t.test("outcomes are httpd's numbers: they survive IPC and a second copy", async (t) => {

@@ -13,7 +13,7 @@ import {
 import { ModTsError } from "../../src/base/errors.ts";
 import { phaseNames } from "../../src/engine/handler.ts";
 import { internals } from "../../src/request/internals.ts";
-import { defaultNames } from "../../src/engine/phase-runner.ts";
+import { defaultNames } from "../../src/engine/handler.ts";
 import { type GatewayReply, type Peer, startEngine } from "../fixtures/gateway.ts";
 
 /** What ran, in order. */
@@ -74,6 +74,20 @@ async function runOn(target: Peer, ...lines: string[]): Promise<GatewayReply> {
   trace.pop();
   return reply;
 }
+
+t.test("a handler that waits for nothing is answered at once", async (t) => {
+  let isSent: boolean | undefined;
+  const quick = await startEngine(t, {
+    m: {
+      handler(req: ApacheRequest) {
+        req.write("x");
+        queueMicrotask(() => (isSent = req.headersSent));
+      },
+    },
+  });
+  t.equal((await quick.ask(["handler m"])).body, "x");
+  t.equal(isSent, true);
+});
 
 /** Phases before content, that decide nothing about access. */
 const looking: readonly PhaseName[] = ["init", "headerparser", "type", "fixup"];

@@ -1,5 +1,6 @@
 import t from "tap";
-import { splitHeaders } from "../../src/engine/apache-context.ts";
+import { createSeal } from "../../src/base/crypto.ts";
+import { fieldIndex, splitHeaders } from "../../src/engine/apache-context.ts";
 import { createTrustCheck } from "../../src/gateway/trust.ts";
 import { apacheTime } from "../fixtures/sealed.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
@@ -61,6 +62,13 @@ t.test("a context is good as it was sealed, and for some minutes", (t) => {
 });
 
 t.test("a client that tried to have our headers dropped as hop-by-hop", (t) => {
+  const checkTrust = createTrustCheck("");
+  const checkConnection = (connection: string): void =>
+    checkTrust(splitHeaders(["Mod-Ts-Context", contextHeader({ connection })]));
+  for (const connection of ["keep-alive", "keep-alive", "TE", ""]) checkConnection(connection);
+  for (const again of ["first", "second"]) {
+    t.throws(() => checkConnection("Mod-Ts-Env"), { code: "MODTS_CONTEXT_INVALID" }, again);
+  }
   for (const connection of ["Mod-Ts-Config", "close, mod-ts-env", "x,MOD-TS-CONTEXT"]) {
     t.throws(check(contextHeader({ connection })), { code: "MODTS_CONTEXT_INVALID" }, connection);
   }
@@ -72,6 +80,10 @@ t.test(
   (t) => {
     t.throws(check(line("/%zz")), { code: "MODTS_BAD_URL", status: 400 });
     t.throws(check(line("/a%2")), { code: "MODTS_BAD_URL" });
+    const fields = contextHeader().split(";").with(fieldIndex.requestLine, "{}");
+    const sealed = fields.slice(1).join(";");
+    const odd = `${createSeal("", "gateway")(sealed)};${sealed}`;
+    t.throws(check(odd), { code: "MODTS_CONTEXT_INVALID" }, "not written by Apache");
     t.doesNotThrow(check(line("/a%2f?100%")));
     t.end();
   },

@@ -1,7 +1,7 @@
 /** Files, names and values of published modules that no URL reaches. */
 import { types } from "node:util";
 import { filesAndCopies } from "../../base/backup-files.ts";
-import { defaultNames } from "../../engine/phase-runner.ts";
+import { defaultNames } from "../../engine/handler.ts";
 
 /**
  * Whether a module is private: by a leading underscore, as a package, or in a hidden directory.

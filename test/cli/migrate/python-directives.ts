@@ -8,7 +8,7 @@ import {
   phases,
   readHandlers,
 } from "../../../src/cli/migrate/python-directives.ts";
-import { defaultNames } from "../../../src/engine/phase-runner.ts";
+import { defaultNames } from "../../../src/engine/handler.ts";
 import { confFile } from "../../fixtures/httpd.ts";
 import { readFileSync } from "node:fs";
 

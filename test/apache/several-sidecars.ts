@@ -37,6 +37,10 @@ const added = `
   Use TsAddPool blog admin
   Use TsAddAccessLog blog ${blog.folder}/access.json`;
 
+const htaccess = (handler: string): string => `SetHandler "%{reqenv:MOD_TS_BACKEND}"
+RequestHeader append Mod-Ts-Config "\\thandler ${handler}"
+`;
+
 const ofBlog = join(blog.folder, "sections.conf");
 writeFileSync(
   ofBlog,
@@ -67,6 +71,10 @@ writeFileSync(
   <Location /blog/fixed/>
     Use TsFixupHandler who.ts
   </Location>
+  <Directory "\${FOLDER}/htdocs/blog/people">
+    AllowOverride FileInfo
+    Use TsHtaccess
+  </Directory>
   <Location /blog/logged/>
     Use TsLogHandler log.ts
   </Location>
@@ -112,24 +120,28 @@ const apache = await startApache(t, {
   before: `
     Define MOD_TS_SECRET ${secrets.main}
     Define MOD_TS_ACCESS_LOG "\${FOLDER}/logs/access.json"`,
-  files: Object.fromEntries(
-    [
-      "main/a.txt",
-      "both/blog/a.txt",
-      "blog/guarded/a.txt",
-      "blog/ticket/a.txt",
-      "ticket/a.txt",
-      "blog/authz/a.txt",
-      "blog/fixed/a.txt",
-      "blog/logged/a.txt",
-      "logged/a.txt",
-      "fixed/a.txt",
-      "fixed/blog/a.txt",
-      "guarded-by-main/fixed/a.txt",
-      "wrong-provider/a.txt",
-      "later/guarded/a.txt",
-    ].map((name) => [`htdocs/${name}`, name]),
-  ),
+  files: {
+    "htdocs/blog/people/ann/.htaccess": htaccess("@blog who.ts"),
+    "htdocs/blog/people/bob/.htaccess": htaccess("who.ts"),
+    ...Object.fromEntries(
+      [
+        "main/a.txt",
+        "both/blog/a.txt",
+        "blog/guarded/a.txt",
+        "blog/ticket/a.txt",
+        "ticket/a.txt",
+        "blog/authz/a.txt",
+        "blog/fixed/a.txt",
+        "blog/logged/a.txt",
+        "logged/a.txt",
+        "fixed/a.txt",
+        "fixed/blog/a.txt",
+        "guarded-by-main/fixed/a.txt",
+        "wrong-provider/a.txt",
+        "later/guarded/a.txt",
+      ].map((name) => [`htdocs/${name}`, name]),
+    ),
+  },
   conf: `
     ${added}
     <Location /hello>
@@ -185,6 +197,11 @@ t.test("content comes from the sidecar of the file that its section is in", asyn
   t.match(await answers("/later/content"), { place: placeOf.main }, "a section behind the file");
   t.match(await answers("/blog/hello"), { place: placeOf.blog, pool: "main" });
   t.match(await answers("/blog/hello/admin"), { place: placeOf.blog, pool: "admin" });
+});
+
+t.test("an .htaccess file names the sidecar of its section", async (t) => {
+  t.match(await answers("/blog/people/ann/any"), { place: placeOf.blog, pool: "main" });
+  t.equal(await answers("/blog/people/bob/any"), 500, "one that names none is refused");
 });
 
 t.test("a virtual host is one of the sidecar that it names", async (t) => {

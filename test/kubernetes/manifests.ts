@@ -98,6 +98,22 @@ for (const variant of variants) {
     }
   });
 
+  t.test(`${variant}: Apache reads the secret that it shares, and no other`, async (t) => {
+    const apaches = deployments.filter(({ metadata }) => metadata.name === "apache");
+    t.equal(apaches.length, 1);
+    for (const { spec } of apaches) {
+      const { containers, volumes } = spec.template.spec;
+      const mounted = containers.flatMap(({ volumeMounts }) => volumeMounts);
+      const secrets = volumes.filter(
+        ({ name, secret }) => secret && mounted.some((mount) => mount.name === name),
+      );
+      t.strictSame(
+        secrets.map(({ secret }) => secret?.items),
+        [[{ key: "mod_ts_secret", path: "mod_ts_secret" }]],
+      );
+    }
+  });
+
   t.test(`${variant}: secrets are files that the script makes`, async (t) => {
     const made = read("docker/secrets.sh");
     const files = kustomization.secretGenerator.flatMap((each) => each.files);

@@ -20,7 +20,6 @@ export const FCGI_PARAMS = 4;
 export const FCGI_STDIN = 5;
 export const FCGI_STDOUT = 6;
 export const FCGI_STDERR = 7;
-export const FCGI_DATA = 8;
 export const FCGI_GET_VALUES = 9;
 export const FCGI_GET_VALUES_RESULT = 10;
 export const FCGI_UNKNOWN_TYPE = 11;
@@ -28,7 +27,6 @@ export const FCGI_UNKNOWN_TYPE = 11;
 /** Roles of `FCGI_BEGIN_REQUEST`. */
 export const FCGI_RESPONDER = 1;
 export const FCGI_AUTHORIZER = 2;
-export const FCGI_FILTER = 3;
 
 /** Protocol status of `FCGI_END_REQUEST`. */
 export const FCGI_REQUEST_COMPLETE = 0;

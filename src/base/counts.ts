@@ -163,7 +163,6 @@ export function emptyCounts(): Counts {
   return { calls: Object.create(null), events: Object.create(null) };
 }
 
-/** Adds counts to a sum. */
 export function addCounts(sum: Counts, more: Counts): void {
   for (const [name, count] of Object.entries(more.events)) {
     sum.events[name] = (sum.events[name] ?? 0) + count;

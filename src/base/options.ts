@@ -164,6 +164,5 @@ export class SectionOptions {
   }
 }
 
-/** Reads options once for each section. */
 export const oncePerSection: <T>(read: (options: Dictionary) => T) => (options: Dictionary) => T =
   oncePer;

@@ -32,7 +32,6 @@ import { openPrivateDirectory } from "./private-directory.ts";
 
 export type VersionKind = "module" | "script";
 
-/** What a version is of. */
 export interface VersionName {
   readonly kind: VersionKind;
   /** Absolute path, as requested. */
@@ -56,7 +55,6 @@ export interface VersionHead extends VersionName {
   readonly pools: readonly string[];
 }
 
-/** A version with its number. */
 export interface NumberedHead extends VersionHead {
   readonly number: number;
 }

@@ -15,7 +15,6 @@ export interface ProcessFacts {
   readonly generation: number;
   /** Allowed handler directories. */
   readonly roots: readonly string[];
-  /** Loaded handler modules. */
   modules(): readonly LoadedFact[];
 }
 

@@ -8,9 +8,7 @@ import { type Finding, problem } from "./finding.ts";
 import type { MergedConfig } from "./merged-config.ts";
 import { type PoolAddress, readAddresses } from "./our-directives.ts";
 
-/** The addresses and times of the sidecar. */
 export interface SidecarAddresses {
-  /** Path of the configuration file. */
   file: string;
   /** Where Apache has several. @default none: that of `mod_ts.conf` itself */
   name?: string;

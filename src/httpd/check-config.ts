@@ -6,7 +6,6 @@ import { type Finding, finding, problem } from "./finding.ts";
 import { enablingCommand, neededModules } from "./modules.ts";
 import { includedFiles, loadedModules, queryHttpd } from "./query.ts";
 
-/** The relevant configuration of the sidecar. */
 export interface SidecarFacts {
   /** Where Apache has several. @default none: that of `mod_ts.conf` itself */
   name?: string;

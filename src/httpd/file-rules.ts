@@ -8,7 +8,6 @@ import { isNamed } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
 import type { MergedConfig } from "./merged-config.ts";
 
-/** The directories of the sidecar. */
 export interface SidecarDirectories {
   handlers: readonly string[];
 }

@@ -14,6 +14,7 @@ import { ignoring } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { Httpd } from "./find.ts";
 import { enablingCommand } from "./modules.ts";
+import { queryHttpd } from "./query.ts";
 import { renderConf } from "./render.ts";
 
 export interface InstalledFile {
@@ -94,7 +95,11 @@ export function installConf(httpd: Httpd, options: InstallOptions): Installation
  * @throws ModTsError `MODTS_CONF_IN_USE` if httpd rejects its configuration without the file;
  *   everything is as it was then
  */
-export function uninstallConf(httpd: Httpd, site?: string, name: string = ""): Installation {
+export async function uninstallConf(
+  httpd: Httpd,
+  site?: string,
+  name: string = "",
+): Promise<Installation> {
   const file = confFileOf(httpd, name);
   const own = siteFile(httpd, name);
   const text = readIfThere(file);
@@ -102,7 +107,7 @@ export function uninstallConf(httpd: Httpd, site?: string, name: string = ""): I
   const todo: string[] = [];
   const done: string[] = [];
   if (text !== undefined) {
-    done.push(...disable(httpd, file, text));
+    done.push(...(await disable(httpd, file, text)));
     files.push({ file, verb: "removed" });
   }
   const copy = readIfThere(own);
@@ -122,30 +127,18 @@ export function uninstallConf(httpd: Httpd, site?: string, name: string = ""): I
 }
 
 /** Without a tested configuration, httpd would not start again: then everything is put back. */
-function disable(httpd: Httpd, file: string, text: string): string[] {
+async function disable(httpd: Httpd, file: string, text: string): Promise<string[]> {
   const isDebian = httpd.layout === "debian";
   const conf = nameOf(file);
   if (isDebian) command("a2disconf", conf);
   rmSync(file);
   // With an own httpd.conf, the Include line is still there.
   if (httpd.layout === "source") return [];
-  const { status, stderr } = spawnSync(httpd.binary, ["-t", "-f", httpd.configFile], {
-    encoding: "utf8",
-    env: { ...process.env, ...debianVariables(httpd) },
-  });
-  if (status === 0) return isDebian ? [`a2disconf ${conf}`] : [];
+  const { ok, text: words } = await queryHttpd(httpd, ["-t"], httpd.configFile);
+  if (ok) return isDebian ? [`a2disconf ${conf}`] : [];
   writeConf(file, text, true);
   if (isDebian) command("a2enconf", conf);
-  throw new ModTsError("MODTS_CONF_IN_USE", { file, reason: stderr.trim() });
-}
-
-/** Variables of Debian's `envvars`, which `apache2 -t` needs and `apachectl` sets. */
-function debianVariables(httpd: Httpd): Record<string, string> {
-  if (httpd.layout !== "debian") return {};
-  const script = `. ${join(dirname(httpd.configFile), "envvars")} && env -0`;
-  const { stdout } = spawnSync("/bin/sh", ["-c", script], { encoding: "utf8" });
-  const lines = stdout.split("\0").filter((line) => line.startsWith("APACHE_"));
-  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2)));
+  throw new ModTsError("MODTS_CONF_IN_USE", { file, reason: words.trim() });
 }
 
 /** httpd reads the files of its directory in alphabetical order: `mod_ts.conf` before `mod_ts_blog.conf`. */

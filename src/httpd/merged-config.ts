@@ -114,7 +114,6 @@ export class MergedConfig {
     return chain.every(({ section }) => !this.#decides(section));
   }
 
-  /** The last directive of a name in a section. */
   last({ content }: Section, name: string): Directive | undefined {
     return content.findLast((each) => isNamed(each, name) && !isOurs(each, this.confFile));
   }

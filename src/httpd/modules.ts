@@ -3,7 +3,6 @@ import { type Httpd, modulePath } from "./find.ts";
 
 export interface NeededModule {
   readonly name: string;
-  /** Its purpose. */
   readonly why: string;
   /** Required by mod_ts.conf itself; otherwise only the purpose is lost. */
   readonly required: boolean;

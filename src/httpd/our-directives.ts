@@ -81,7 +81,6 @@ export function describePlace(directive: Directive, confFile: string | undefined
   return `${file}:${line}${use}`;
 }
 
-/** Whether our macros wrote a directive. */
 export function isOurs({ macros, place }: Directive, confFile: string | undefined): boolean {
   return place.file === confFile || macros.some(({ definedAt }) => definedAt.file === confFile);
 }

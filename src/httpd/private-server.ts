@@ -1,12 +1,13 @@
 /** Private Apache httpd in a directory of its own, for `mod-ts dev`, `mod-ts check` and tests. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { randomInt } from "node:crypto";
 import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
+import { knock } from "../base/knock.ts";
 import type { Httpd } from "./find.ts";
 import { guessMacro } from "./macro-guess.ts";
 import {
@@ -194,22 +195,10 @@ async function accepting({ host, port, directory, ended, timeout }: Wait): Promi
   while (Date.now() < deadline) {
     if (over) throw new Error("it ended during its start");
     // The pid file is written after the bind: an earlier response is from another program.
-    if (existsSync(join(directory, pidFile)) && (await canConnect(host, port))) return;
+    if (existsSync(join(directory, pidFile)) && !(await knock({ host, port }))) return;
     await Promise.race([sleep(10), ended]);
   }
   throw new Error(`it did not accept connections within ${timeout} ms`);
-}
-
-function canConnect(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const settle = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => settle(true));
-    socket.once("error", () => settle(false));
-  });
 }
 
 async function stopChild(
@@ -257,25 +246,21 @@ export async function freePort(host: string, wanted = 0): Promise<number> {
   const first = wanted === 0 ? randomInt(20_000, 32_000) : wanted;
   for (let port = first; port < first + tries && port < 65_536; port += 1) {
     if (wanted === 0 && given.has(port)) continue;
-    const found = await tryListen(host, port);
-    if (typeof found === "number") {
-      given.add(found);
-      return found;
+    const error = await tryListen(host, port);
+    if (!error) {
+      given.add(port);
+      return port;
     }
-    reason = found.message;
-    if (found.code !== "EADDRINUSE" && found.code !== "EACCES") break;
+    reason = error.message;
+    if (error.code !== "EADDRINUSE" && error.code !== "EACCES") break;
   }
   throw new ModTsError("MODTS_LISTEN_FAILED", { address: `${host}:${first}`, reason });
 }
 
-function tryListen(host: string, port: number): Promise<number | NodeJS.ErrnoException> {
+function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", resolve);
-    server.listen(port, host, () => {
-      const address = server.address();
-      const chosen = typeof address === "object" && address ? address.port : port;
-      server.close(() => resolve(chosen));
-    });
+    server.listen(port, host, () => server.close(() => resolve(undefined)));
   });
 }

@@ -15,16 +15,10 @@ import {
 } from "node:fs";
 import { lookup } from "node:dns/promises";
 import { dirname, join } from "node:path";
-import net, {
-  connect,
-  createServer,
-  isIPv4,
-  type ListenOptions,
-  type Server,
-  type Socket,
-} from "node:net";
+import net, { createServer, isIPv4, type ListenOptions, type Server, type Socket } from "node:net";
 import { getSystemErrorName } from "node:util";
 import { ModTsError } from "../base/errors.ts";
+import { knock } from "../base/knock.ts";
 import { log } from "../base/log.ts";
 import { findHolders } from "./holders.ts";
 import { givenBySystemd, type GivenSocket } from "./socket-activation.ts";
@@ -284,20 +278,10 @@ async function refuseOccupied(path: string): Promise<void> {
   const entry = lstatSync(path, { throwIfNoEntry: false });
   if (!entry) return;
   if (!entry.isSocket()) throw failed({ path }, "a file of that name exists and is not a socket");
-  const code = await knock(path);
-  if (code === "answered") throw failed({ path }, "another process listens there");
+  const error = await knock({ path });
+  if (!error) throw failed({ path }, "another process listens there");
+  const code = error.code ?? error.message;
   if (code !== "ECONNREFUSED") throw failed({ path }, `the existing socket fails with ${code}`);
-}
-
-function knock(path: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve("answered");
-    });
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-  });
 }
 
 /**

@@ -7,7 +7,6 @@ import type { WorkerProcess } from "./worker-process.ts";
 
 export interface PoolOptions {
   name: string;
-  /** Program that the workers run. */
   program: URL;
   /** Connections queued while no worker is free; more are closed. */
   backlog: number;

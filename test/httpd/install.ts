@@ -99,22 +99,22 @@ t.test("an installation is removed, unless another file needs it", async (t) => 
   installConf(httpd, { text: macro, site, missing: [] });
   const user = join(folder, "conf.d/z.conf");
   writeFileSync(user, "Use TsHello\n");
-  t.throws(() => uninstallConf(httpd, site), {
+  await t.rejects(uninstallConf(httpd, site), {
     code: "MODTS_CONF_IN_USE",
     message: /no macro defined/,
   });
   t.ok(existsSync(file), "a file in use is put back");
   writeFileSync(user, "");
-  t.match(uninstallConf(httpd, site).files, [
+  t.match((await uninstallConf(httpd, site)).files, [
     { file, verb: "removed" },
     { file: siteFile(httpd), verb: "removed" },
   ]);
   t.notOk(existsSync(join(folder, "mod_ts")), "nothing is left");
-  t.match(uninstallConf(httpd).files, [], "a second time there is nothing to remove");
+  t.match((await uninstallConf(httpd)).files, [], "a second time there is nothing to remove");
 
   installConf(httpd, { text: macro, site, missing: [] });
   writeFileSync(siteFile(httpd), "# edited\n");
-  t.match(uninstallConf(httpd, site).files, [{ verb: "removed" }, { verb: "kept" }]);
+  t.match((await uninstallConf(httpd, site)).files, [{ verb: "removed" }, { verb: "kept" }]);
   t.equal(readFileSync(siteFile(httpd), "utf8"), "# edited\n", "an edited copy is not lost");
 });
 
@@ -140,7 +140,7 @@ t.test("a further sidecar has files of its own, read after mod_ts.conf", async (
     ["kept", "kept", "kept"],
   );
   rmSync(names[0] ?? "");
-  t.match(uninstallConf(httpd, site, "blog").files, [
+  t.match((await uninstallConf(httpd, site, "blog")).files, [
     { file: names[1], verb: "removed" },
     { file: own, verb: "removed" },
   ]);

@@ -1,7 +1,7 @@
 /** Rules on the running sidecar: whether it listens, and whether httpd may connect. */
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { attempt } from "../../base/attempt.ts";
+import { knock } from "../../base/knock.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
 import { connectionName } from "../../config/listeners.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
@@ -20,9 +20,12 @@ export async function checkSidecar(
 ): Promise<Finding[]> {
   const { listeners, run, file } = config;
   const results = await Promise.all(
-    listeners.map(async (listener) => ({ listener, code: await knock(listener) })),
+    listeners.map(async (listener) => {
+      const error = await knock(listener.address, timeoutMs);
+      return { listener, code: error && (error.code ?? error.message) };
+    }),
   );
-  const failed = results.filter(({ code }) => code !== "");
+  const failed = results.filter(({ code }) => code !== undefined);
   const pid = findSupervisor(run);
   if (failed.length === listeners.length && pid === undefined) {
     const reason = `${formatAddress(failed[0]!.listener.address)}: ${failed[0]!.code}`;
@@ -35,26 +38,12 @@ export async function checkSidecar(
     return problem("not-listening", what, file, "mod-ts upgrade: a reload opens no sockets");
   });
   if (failed.length === 0) findings.push(finding("ok", "the sidecar is running", { where: run }));
-  const open = results.filter(({ code }) => code === "").map(({ listener }) => listener);
+  const open = results.filter(({ code }) => code === undefined).map(({ listener }) => listener);
   return [...findings, ...(merged ? await checkPermissions(open, merged) : [])];
 }
 
 function nameOf({ pool, transport }: ConfigListener): string {
   return transport === "gateway" ? `pool ${pool}` : transport;
-}
-
-/** An error code, or empty if something listens. Nothing is sent. */
-function knock({ address }: ConfigListener): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(address);
-    const end = (code: string): void => {
-      socket.destroy();
-      resolve(code);
-    };
-    socket.setTimeout(timeoutMs, () => end("ETIMEDOUT"));
-    socket.once("connect", () => end(""));
-    socket.once("error", ({ code, message }: NodeJS.ErrnoException) => end(code ?? message));
-  });
 }
 
 /** As httpd's user. */

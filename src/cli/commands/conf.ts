@@ -56,7 +56,7 @@ export async function run(argv: string[]): Promise<number> {
   const httpd = await findHttpd(values.httpd ?? process.env["MOD_TS_HTTPD"]);
   if (!httpd) throw new ModTsError("MODTS_HTTPD_MISSING", "pass its binary with --httpd");
   const site = readSite(config);
-  if (values.uninstall) return report(uninstallConf(httpd, site, name));
+  if (values.uninstall) return report(await uninstallConf(httpd, site, name));
   const missing = await missingModules(httpd, config);
   const text = formatConf(config, values.tcp, siteFile(httpd, name));
   const force = values.force ?? false;

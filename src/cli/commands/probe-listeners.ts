@@ -9,6 +9,7 @@ import {
   writePairs,
   writeRecord,
 } from "../../authorizer/fastcgi.ts";
+import { knock } from "../../base/knock.ts";
 import type { SidecarStatus } from "../../supervisor/status.ts";
 
 type ListenerStatus = SidecarStatus["listeners"][number];
@@ -73,15 +74,9 @@ function askAuthorizer(to: NetConnectOpts): Promise<void> {
 }
 
 /** Other transports have no question that is free of side effects. */
-function openConnection(to: NetConnectOpts): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(to, () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.setTimeout(timeoutMs, () => socket.destroy(late()));
-    socket.once("error", reject);
-  });
+async function openConnection(to: NetConnectOpts): Promise<void> {
+  const error = await knock(to, timeoutMs);
+  if (error) throw error;
 }
 
 const questions: Readonly<

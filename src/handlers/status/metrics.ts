@@ -38,7 +38,6 @@ export async function formatMetrics(
   return { text: await registry.metrics(), contentType };
 }
 
-/** All metrics of a sidecar. */
 export function metricsOf(status: SidecarStatus): Metric[] {
   const { pools } = status;
   return [

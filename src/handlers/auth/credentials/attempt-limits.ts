@@ -16,7 +16,6 @@ const usersPerClient = 5;
 /** Users with the addresses of their last logins; the oldest entry is dropped. */
 const familiarLimit = 10_000;
 
-/** One attempt. */
 export interface Attempt {
   /** Takes the tokens, or only looks. The seconds until the next attempt, or 0. */
   take(onlyLooks: boolean): number | Promise<number>;

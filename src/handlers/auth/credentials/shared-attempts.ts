@@ -188,7 +188,6 @@ export class SharedAttempts {
   }
 }
 
-/** Of one attempt. */
 export interface AttemptKeys {
   readonly scope: string;
   readonly client: string;

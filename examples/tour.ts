@@ -33,6 +33,7 @@ export const tour: readonly Station[] = [
       ["/app/", "app.ts", "A Hono application, unchanged."],
       ["/events", "events.ts", "Server-sent events: the time, once a second."],
       ["/chat", "chat.ts", "A WebSocket through Apache."],
+      ["/sockets", "redis.ts", "The protocol of Redis on a socket of its own, without Apache."],
       ["/traffic", "traffic.ts", "The access log, live: requests per second, slowest addresses."],
     ],
   },

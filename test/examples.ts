@@ -51,6 +51,14 @@ t.test("the traffic page hears of files that Apache serves", async (t) => {
   t.ok(after >= before + 20, `${after - before} requests more`);
 });
 
+t.test("/sockets asks a server of another protocol", async (t) => {
+  const ask = async (command: string): Promise<string> =>
+    (await get(`/sockets?command=${encodeURIComponent(command)}`)).text();
+  t.match(await ask("SET planet Mars"), "<pre>+OK");
+  t.match(await ask("GET planet"), /<pre>\$4\s+Mars/);
+  t.match(await ask("PUBLISH news hello"), "<pre>:0");
+});
+
 t.test("phases before files that Apache serves", async (t) => {
   const article = await get("/articles/first-steps");
   t.match(await article.text(), "<h1>First steps</h1>");

@@ -1,5 +1,5 @@
 /** Sockets of the sidecar's own, with its real processes: Redis' client, TLS, reload, upgrade, stop. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -105,6 +105,21 @@ t.test("redis-cli", { skip: !isThere && "it is not installed" }, async (t) => {
   t.equal(await ask("DEL", "planet"), "1");
   t.equal(await ask("GET", "planet"), "");
   t.match(await ask("FLUSHALL"), "ERR unknown command");
+});
+
+t.test("redis-cli subscribes", { skip: !isThere && "it is not installed" }, async (t) => {
+  const publish = async (): Promise<string> =>
+    (await run("redis-cli", ["-p", `${redis}`, "PUBLISH", "news", "Mars är röd"])).stdout.trim();
+  t.equal(await publish(), "0", "nobody listens");
+  const client = spawn("redis-cli", ["-p", `${redis}`, "SUBSCRIBE", "news"]);
+  t.teardown(() => client.kill());
+  let text = "";
+  client.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
+  await until(() => text, "subscribe\nnews\n1");
+  t.equal(await publish(), "1");
+  await until(() => text, "message\nnews\nMars är röd");
+  client.kill();
+  await until(publish, "0");
 });
 
 t.test("TLS, and a save that the next connection sees", async (t) => {

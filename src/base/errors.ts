@@ -144,7 +144,7 @@ const table = {
   // Loader
   MODTS_BUILD_FAILED: [500, "error", "cannot load {file}: {reason}"],
   MODTS_BUILD_TIMEOUT: [500, "error", "cannot load {file}: top-level code did not finish within {limit} ms"],
-  MODTS_TIMER_LEFT: [0, "warn", "{file} was replaced, but {timer} of its last version still runs ({place}); clear it in an exported function dispose"],
+  MODTS_TIMER_LEFT: [0, "warn", "{file} was replaced, but its previous version still has {timer} ({place}); clear it in an exported function dispose"],
   MODTS_VERSION_STORE: [0, "warn", "last good versions are not shared by the workers, as {directory} is not used: {reason}"],
   MODTS_NODE_FLAG_MISSING: [0, "crit", "cannot load handlers: start Node.js with --experimental-vm-modules"],
 

@@ -69,11 +69,29 @@ export function exportOf(module: HeldModule, path: readonly string[]): unknown {
 
 /** `expected` names the kind, e.g. `a fetch application`. */
 export function notAnApplication(module: HeldModule, value: unknown, expected: string): ModTsError {
+  const { type, cure } = knownKind(value) ?? { type: describe(value) };
   return new ModTsError("MODTS_NOT_AN_APPLICATION", {
     module: module.file,
-    type: isConnect(value) ? "an Express or Connect application" : describe(value),
-    expected: isConnect(value) ? `${expected}; its handler is mod_ts/node` : expected,
+    type,
+    expected: cure === undefined ? expected : `${expected}; ${cure}`,
   });
+}
+
+/** What people export by mistake, and what to do about it. */
+function knownKind(value: unknown): { type: string; cure?: string } | undefined {
+  if (isConnect(value)) {
+    return { type: "an Express or Connect application", cure: "its handler is mod_ts/node" };
+  }
+  if (isFastify(value)) {
+    const cure = "its server is for mod_ts/node: await app.ready(); export default app.server";
+    return { type: "a Fastify instance", cure };
+  }
+  return undefined;
+}
+
+function isFastify(value: unknown): boolean {
+  const methods = Object(value) as Record<string, unknown>;
+  return typeof methods["register"] === "function" && typeof methods["inject"] === "function";
 }
 
 /** Express and Connect applications are functions with these methods. */

@@ -1,5 +1,6 @@
 import t from "tap";
 import connect from "express";
+import { fastify } from "fastify";
 import {
   applicationUrl,
   createApplicationHandler,
@@ -101,6 +102,10 @@ t.test("the error says what it is instead", async (t) => {
   t.equal(
     text(connect()),
     "/srv/a.ts exports an Express or Connect application; expected a fish; its handler is mod_ts/node",
+  );
+  t.equal(
+    text(fastify()),
+    "/srv/a.ts exports a Fastify instance; expected a fish; its server is for mod_ts/node: await app.ready(); export default app.server",
   );
   t.ok(isConnect(connect()));
   t.notOk(isConnect(() => {}));

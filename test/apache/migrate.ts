@@ -100,6 +100,11 @@ DocumentRoot "${folder}/www"
         Require all granted
     </IfModule>
 </Location>
+<Directory "${folder}/www/deny">
+    Order deny,allow
+    Deny from all
+    PythonAccessHandler ip
+</Directory>
 <Location "/limit">
     <Limit POST>
         PythonAccessHandler ip
@@ -138,7 +143,7 @@ write("www/private/a.txt", "private");
 write("www/private/granted/a.txt", "private");
 write("www/private/granted/again/a.txt", "private");
 write("www/app/static/x.css", "x {}");
-const guarded = ["satisfy", "without", "limit", "private/later", "docs [old]"];
+const guarded = ["deny", "satisfy", "without", "limit", "private/later", "docs [old]"];
 for (const name of [...guarded, "users", "private/users", "fixup"])
   write(`www/${name}/a.txt`, "private");
 write("passwords", `ann:{SHA}${createHash("sha1").update("secret").digest("base64")}\n`);
@@ -250,6 +255,7 @@ t.test("ported functions have their old addresses", async (t) => {
     await until(() => say("/users/a.txt", ask), expected);
     t.equal(await say("/private/users/a.txt", ask), "403");
   }
+  t.equal(await say("/deny/a.txt", inside), "403", "Deny from all stays");
   t.equal(await say("/private/granted/a.txt", inside), "private");
   t.equal(await say("/private/granted/again/a.txt", inside), "private");
   for (const path of ["", "granted/", "granted/again/"]) {

@@ -55,8 +55,12 @@ export class Conversion {
   readonly #filters: ReadonlyMap<string, SourceDirective>;
   readonly hasGuards: boolean;
   readonly hasContent: boolean;
+  /** `.htaccess` files, which stay where they are. */
+  readonly accessFiles: ReadonlySet<string>;
 
   constructor(source: SourceFile) {
+    const directories = source.content.filter(({ place }) => place.line === 0);
+    this.accessFiles = new Set(directories.map(({ place }) => place.file));
     this.model = new Model(flatten(source, excludesPython));
     this.#filters = readFilters(this.model);
     this.hasGuards = this.model.some(

@@ -18,16 +18,7 @@ export interface Guards {
  * `Require` of other sections replaces that of this one, and would open what an access handler of
  * mod_python still refused. An `<If>` is merged after all of them.
  */
-const askAlways = [
-  '<If "true">',
-  "    AuthMerging And",
-  "    Require valid-user",
-  // That of a .htaccess file would open what the handler refuses.
-  "    <IfModule mod_access_compat.c>",
-  "        Satisfy All",
-  "    </IfModule>",
-  "</If>",
-];
+const askAlways = ['<If "true">', "    AuthMerging And", "    Require valid-user", "</If>"];
 
 export function convertGuards(
   guards: Guards,
@@ -185,11 +176,26 @@ function mergeAnd(directive: SourceDirective, { content }: Section, edits: Edits
   }
 }
 
-/** `Satisfy any` would open what the handlers refuse; both are needed now. */
-export function convertSatisfy(directive: SourceDirective, edits: Edits): void {
+/**
+ * `Satisfy any` would open what the handlers refuse; both are needed now. That of a `.htaccess` file
+ * stays in force, so everybody is denied until it is removed: these lines replace all of
+ * mod_access_compat in outer sections, `Deny` included.
+ */
+export function convertSatisfy(
+  directive: SourceDirective,
+  isAccessFile: boolean,
+  edits: Edits,
+): void {
   edits.replace(directive, "# both are needed now");
-  edits.byHand(
-    directive,
-    "one of the two was enough here, and one question decides both in mod_ts: let the handler decide",
-  );
+  const reason =
+    "one of the two was enough here, and one question decides both in mod_ts: let the handler decide";
+  if (!isAccessFile) return edits.byHand(directive, reason);
+  edits.close(directive, `${reason}, and remove Satisfy from ${directive.place.file}`, [
+    '<If "true">',
+    "    <IfModule mod_access_compat.c>",
+    "        Order allow,deny",
+    "        Satisfy All",
+    "    </IfModule>",
+    "</If>",
+  ]);
 }

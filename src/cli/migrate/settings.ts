@@ -27,6 +27,7 @@ export interface SettingPlace {
     readonly needs: SidecarNeeds;
     readonly hasGuards: boolean;
     readonly hasContent: boolean;
+    readonly accessFiles: ReadonlySet<string>;
   };
   /** Of Python modules. */
   readonly directories: readonly string[];
@@ -41,8 +42,9 @@ const converters: Readonly<Record<string, Convert>> = {
     if (!isPython(directive)) return;
     edits.replace(directive, "# mod_ts.conf names the modules that it needs");
   },
-  satisfy: (directive, [word = ""], { conversion: { edits, hasGuards } }) => {
-    if (hasGuards && /^any$/i.test(word)) convertSatisfy(directive, edits);
+  satisfy: (directive, [word = ""], { conversion: { edits, hasGuards, accessFiles } }) => {
+    if (!hasGuards || !/^any$/i.test(word)) return;
+    convertSatisfy(directive, accessFiles.has(directive.place.file), edits);
   },
   sethandler: keepStatic,
   pythonoption: convertOption,

@@ -1,15 +1,7 @@
 import t, { type Test } from "tap";
 import { linesOf, migrateText } from "../../fixtures/migrated.ts";
 
-const always = [
-  '<If "true">',
-  "AuthMerging And",
-  "Require valid-user",
-  "<IfModule mod_access_compat.c>",
-  "Satisfy All",
-  "</IfModule>",
-  "</If>",
-];
+const always = ['<If "true">', "AuthMerging And", "Require valid-user", "</If>"];
 
 function section(
   t: Test,
@@ -163,6 +155,22 @@ t.test("Satisfy any goes, where there are guards", (t) => {
   t.notOk(lines.includes("Satisfy any"));
   t.equal(hand, 1);
   t.ok(section(t, "Satisfy any\nPythonOption a b").lines.includes("Satisfy any"));
+  const { text, notes } = migrateText(
+    t,
+    'DocumentRoot "${SITE}/www"\n<Location "/">\nPythonAccessHandler a\n</Location>\n',
+    { "www/.htaccess": "Satisfy any\n" },
+  );
+  t.same(linesOf(text).slice(-8), [
+    '<Directory "${SITE}/www">',
+    '<If "true">',
+    "<IfModule mod_access_compat.c>",
+    "Order allow,deny",
+    "Satisfy All",
+    "</IfModule>",
+    "</If>",
+    "</Directory>",
+  ]);
+  t.equal(notes.filter(({ level }) => level === "closed").length, 1, "the file stays in force");
   t.end();
 });
 

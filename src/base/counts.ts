@@ -47,6 +47,8 @@ export type RefusalReason =
 
 export type EventName =
   | `refused_${RefusalReason}`
+  /** With the name of a socket of the configuration. */
+  | `connections_${"accepted" | "refused"}_${string}`
   | "access_granted"
   | "access_denied"
   | "passwords_refused"
@@ -65,6 +67,8 @@ export class Counter {
   active = 0;
   /** Requests since the start, for the limit of the pool. */
   served = 0;
+  /** Open connections of each socket of the sidecar's own. */
+  readonly sockets = new Map<string, number>();
   /** Responses by the hundreds of their status. */
   readonly responses: number[] = [0, 0, 0, 0, 0, 0];
   readonly #calls = new Map<string, Map<string, CallCounts>>();

@@ -9,6 +9,7 @@ import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
+import { counter } from "../base/counts.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { Connection, type ConnectionHandler } from "../engine/connection.ts";
@@ -75,8 +76,7 @@ export class Connections {
     if (!port) return void socket.destroy();
     if (port.sockets.size >= port.limit) return refuse(port, socket);
     port.isFull = false;
-    port.sockets.add(socket);
-    socket.once("close", () => port.sockets.delete(socket));
+    hold(port, socket);
     if (port.server) port.server.emit("connection", socket);
     else this.#begin(name, socket);
   }
@@ -156,9 +156,19 @@ function destroyLate(socket: Socket): void {
   socket.once("close", () => clearTimeout(timer));
 }
 
+function hold({ name, sockets }: Port, socket: Socket): void {
+  counter.addEvent(`connections_accepted_${name}`);
+  counter.sockets.set(name, sockets.add(socket).size);
+  socket.once("close", () => {
+    sockets.delete(socket);
+    counter.sockets.set(name, sockets.size);
+  });
+}
+
 /** A flood of connections must not be a flood of lines. */
 function refuse(port: Port, socket: Socket): void {
   socket.destroy();
+  counter.addEvent(`connections_refused_${port.name}`);
   if (port.isFull) return;
   port.isFull = true;
   const { name, limit } = port;

@@ -30,6 +30,8 @@ export interface WorkerGauges {
   lag: number;
   /** Share of the time since the last report in which the event loop was busy, 0 to 1. */
   utilization: number;
+  /** Open connections by socket of the sidecar's own. */
+  sockets?: Record<string, number>;
 }
 
 export interface ErrorNote {
@@ -100,6 +102,7 @@ export function startReports({
         heap,
         lag: Math.max(0, delay.max / 1e6 - 50),
         utilization: performance.eventLoopUtilization(now, utilization).utilization,
+        ...(counter.sockets.size > 0 && { sockets: Object.fromEntries(counter.sockets) }),
       },
       ...(counts && { counts }),
       ...(errors.length > 0 && { errors }),

@@ -127,3 +127,28 @@ export function judgeState(
   }
   return { state, reasons };
 }
+
+/** Connections of a socket of the sidecar's own. */
+export interface SocketStatus {
+  pool: string;
+  socket: string;
+  open: number;
+  accepted: number;
+  refused: number;
+}
+
+/** Those of all sockets that had a connection. */
+export function socketsOf(pools: readonly PoolStatus[]): SocketStatus[] {
+  return pools.flatMap(({ name: pool, workers, counts: { events } }) => {
+    const named = Object.keys(events).flatMap((event) => {
+      return /^connections_(?:accepted|refused)_(.+)$/.exec(event)?.[1] ?? [];
+    });
+    return [...new Set(named)].map((socket) => ({
+      pool,
+      socket,
+      open: workers.reduce((sum, { gauges }) => sum + (gauges?.sockets?.[socket] ?? 0), 0),
+      accepted: events[`connections_accepted_${socket}`] ?? 0,
+      refused: events[`connections_refused_${socket}`] ?? 0,
+    }));
+  });
+}

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { mock } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { counter } from "../../src/base/counts.ts";
 import t, { type Test } from "tap";
 import { Connections, type ConnectionSettings } from "../../src/connections/connections.ts";
 import type { Connection } from "../../src/engine/connection.ts";
@@ -148,6 +149,8 @@ t.test("no more connections than the limit", async (t) => {
   t.equal(await textOf(await open()), "", "closed");
   t.equal(await textOf(await open()), "");
   t.equal(logged(), "warn MODTS_CONNECTIONS_FULL", "one line");
+  t.equal(counter.sockets.get("test"), 1);
+  t.match(counter.take()?.events, { connections_refused_test: 2 });
   first.end();
   await once(first, "close");
   const next = await open();

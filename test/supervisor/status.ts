@@ -1,7 +1,12 @@
 import t from "tap";
 import { addCall, Counter } from "../../src/base/counts.ts";
 import { Observations } from "../../src/supervisor/observations.ts";
-import { composeStatus, judgeState, type WorkerStatus } from "../../src/supervisor/status.ts";
+import {
+  composeStatus,
+  judgeState,
+  socketsOf,
+  type WorkerStatus,
+} from "../../src/supervisor/status.ts";
 
 const worker = (state: WorkerStatus["state"]): WorkerStatus => ({
   pid: 1,
@@ -78,4 +83,22 @@ t.test("a status is plain data", async (t) => {
     startedAt: 1,
   });
   t.same(JSON.parse(JSON.stringify(status)), status);
+});
+
+t.test("connections of sockets, by their names", async (t) => {
+  const gauges = { active: 0, rss: 0, heap: 0, lag: 0, utilization: 0, sockets: { a_b: 2 } };
+  const events = {
+    connections_accepted_a_b: 5,
+    connections_refused_a_b: 1,
+    connections_accepted_c: 3,
+  };
+  const workers = [
+    { ...worker("ready"), gauges },
+    { ...worker("ready"), gauges },
+  ];
+  const pool = { name: "main", wanted: 2, queued: 0, workers, counts: { calls: {}, events } };
+  t.same(socketsOf([pool]), [
+    { pool: "main", socket: "a_b", open: 4, accepted: 5, refused: 1 },
+    { pool: "main", socket: "c", open: 0, accepted: 3, refused: 0 },
+  ]);
 });

@@ -6,7 +6,13 @@
  */
 import type { OpenMetricsContentType } from "prom-client";
 import { durationBounds } from "../../base/counts.ts";
-import type { PoolStatus, SidecarStatus, WorkerStatus } from "../../supervisor/status.ts";
+import {
+  type PoolStatus,
+  type SidecarStatus,
+  type SocketStatus,
+  socketsOf,
+  type WorkerStatus,
+} from "../../supervisor/status.ts";
 
 type Labels = Record<string, string | number>;
 
@@ -44,6 +50,7 @@ export function metricsOf(status: SidecarStatus): Metric[] {
     ...callMetrics(pools),
     ...eventMetrics(pools),
     ...poolMetrics(pools),
+    ...socketMetrics(socketsOf(pools)),
     ...processMetrics(status),
   ];
 }
@@ -147,6 +154,27 @@ function poolMetrics(pools: readonly PoolStatus[]): Metric[] {
     perPool("mod_ts_workers_configured", "Configured worker processes", ({ wanted }) => wanted),
     perPool("mod_ts_connections_queued", "Connections that wait", ({ queued }) => queued),
     ...perWorker.map(([name, help, combine, read]) => perPool(name, help, combine(read))),
+  ];
+}
+
+function socketMetrics(sockets: readonly SocketStatus[]): Metric[] {
+  const per = (
+    name: string,
+    help: string,
+    type: Metric["type"],
+    read: (of: SocketStatus) => number,
+  ): Metric => {
+    const values = sockets.map((each) => ({
+      labels: { pool: each.pool, socket: each.socket },
+      value: read(each),
+    }));
+    return { name, help, type, values };
+  };
+  const name = "mod_ts_socket_connections";
+  return [
+    per(name, "Open connections of other protocols", "gauge", ({ open }) => open),
+    per(`${name}_accepted`, "Connections accepted", "counter", ({ accepted }) => accepted),
+    per(`${name}_refused`, "Connections over the limit", "counter", ({ refused }) => refused),
   ];
 }
 

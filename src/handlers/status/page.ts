@@ -2,7 +2,12 @@
 import { addCalls, type CallCounts, emptyCalls, percentile } from "../../base/counts.ts";
 import { escapeHtml as escape } from "../../base/html.ts";
 import type { Sample } from "../../supervisor/observations.ts";
-import type { PoolStatus, SidecarStatus } from "../../supervisor/status.ts";
+import {
+  type PoolStatus,
+  type SidecarStatus,
+  type SocketStatus,
+  socketsOf,
+} from "../../supervisor/status.ts";
 import { plot } from "./plot.ts";
 
 /** Rows of the table of handlers. */
@@ -30,6 +35,7 @@ export function renderContent(status: SidecarStatus): string {
     plots(status.history),
     section("Pools and workers", workersTable(status.pools)),
     section("Handlers", handlersTable(status.pools)),
+    ...socketsSection(socketsOf(status.pools)),
     section("Events", eventsTable(status.pools)),
     section("Recent errors", errorsTable(status)),
     section("Recent builds of handler modules", buildsTable(status)),
@@ -131,10 +137,21 @@ function handlersTable(pools: readonly PoolStatus[]): string {
   return table(["Handler", "Phase", "#Calls", "#Failed", "#p50", "#p99", "#Longest"], rows);
 }
 
+/** Absent where no socket of the sidecar's own had a connection. */
+function socketsSection(sockets: readonly SocketStatus[]): string[] {
+  if (sockets.length === 0) return [];
+  const rows = sockets.map(({ socket, pool, open, accepted, refused }) =>
+    row([escape(socket), escape(pool), right(open), right(count(accepted)), right(count(refused))]),
+  );
+  const names = ["Socket", "Pool", "#Open", "#Accepted", "#Refused"];
+  return [section("Connections of other protocols", table(names, rows))];
+}
+
 function eventsTable(pools: readonly PoolStatus[]): string {
   const sums = new Map<string, number>();
   for (const { counts } of pools) {
     for (const [name, value] of Object.entries(counts.events)) {
+      if (name.startsWith("connections_")) continue;
       sums.set(name, (sums.get(name) ?? 0) + value);
     }
   }

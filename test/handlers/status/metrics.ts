@@ -16,6 +16,7 @@ t.test("labels are pools, phases, handlers and classes: no process, no client", 
     "phase",
     "pool",
     "reason",
+    "socket",
     "state",
     "version",
   ]);
@@ -36,6 +37,9 @@ t.test("OpenMetrics, as Prometheus reads it", async (t) => {
     `mod_ts_refusals_total{pool="main",reason="authz"} 4`,
     `mod_ts_workers{pool="main",state="ready"} 1`,
     `mod_ts_event_loop_lag_seconds{pool="main"} 0.012`,
+    `mod_ts_socket_connections{pool="main",socket="<echo>"} 1`,
+    `mod_ts_socket_connections_accepted_total{pool="main",socket="<echo>"} 3`,
+    `mod_ts_socket_connections_refused_total{pool="main",socket="<echo>"} 2`,
     `mod_ts_last_reload_successful 0`,
     "# EOF",
   ]) {

@@ -13,6 +13,7 @@ t.test(
     t.notMatch(page, / style=| on\w+=|<style|https?:/);
     t.equal(page.match(/<polyline/g)?.length, 6);
     t.match(page, "1,234");
+    t.match(page, "<td>&lt;echo&gt;</td><td>main</td>", "a socket of its own");
   },
 );
 

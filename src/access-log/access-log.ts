@@ -6,13 +6,16 @@
  */
 import { type FSWatcher, watch } from "node:fs";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
+import { LockedRow } from "../base/locked-row.ts";
 import type { Engine } from "../engine/phases.ts";
 import { LineReader } from "./finished-request.ts";
-import { PositionFile } from "./position.ts";
-import { Tail } from "./tail.ts";
+import { type LogPosition, Tail } from "./tail.ts";
 
 /** Milliseconds between two looks at a file that reports no change, or that another process reads. */
 const pollMs = 500;
+
+/** How far the log has been read: the next process goes on where one has stopped. */
+const columns = ["device", "inode", "offset"] as const;
 
 /** Requests whose log handlers run at the same time. */
 const concurrency = 32;
@@ -56,7 +59,7 @@ export class AccessLog {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       try {
-        const position = await PositionFile.open(this.#options.positionFile);
+        const position = await LockedRow.open(this.#options.positionFile, "position", columns);
         if (position) await this.#follow(position);
       } catch (error) {
         this.#report(error);
@@ -65,7 +68,7 @@ export class AccessLog {
     }
   }
 
-  async #follow(positions: PositionFile): Promise<void> {
+  async #follow(positions: LockedRow<keyof LogPosition>): Promise<void> {
     const before = positions.read();
     // Without a position, what was written before the start may have been handled already.
     const since = before ? 0 : Date.now() / 1000 - process.uptime();

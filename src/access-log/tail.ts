@@ -2,7 +2,13 @@
 import { readdirSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { LogPosition } from "./position.ts";
+
+/** A byte of a file. The inode tells a file from its successor of the same name. */
+export interface LogPosition {
+  readonly device: number;
+  readonly inode: number;
+  readonly offset: number;
+}
 
 /** Bytes of one read, and of one line. */
 const chunkBytes = 256 * 1024;

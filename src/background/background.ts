@@ -7,9 +7,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
+import { LockedRow } from "../base/locked-row.ts";
 import type { BrokenModule } from "../base/version-store.ts";
 import type { Resolve } from "../engine/handler.ts";
-import { Duty } from "./duty.ts";
 import { type Jobs, Schedule } from "./schedule.ts";
 
 export interface BackgroundOptions {
@@ -22,6 +22,9 @@ export interface BackgroundOptions {
   /** Disposes of the current version of a module, by its absolute path. */
   unload(file: string): Promise<void>;
 }
+
+/** The right of one worker to do the work, with the time until when the worker before had it. */
+type Duty = LockedRow<"until">;
 
 /** Milliseconds between two tries for the duty, and two looks at the files of modules. */
 const pollMs = 500;
@@ -51,7 +54,7 @@ export class Background {
   async #run(): Promise<void> {
     while (!this.#ending.signal.aborted) {
       try {
-        const duty = await Duty.take(this.#options.dutyFile);
+        const duty = await LockedRow.open(this.#options.dutyFile, "duty", ["until"]);
         if (duty) await this.#serve(duty);
       } catch (error) {
         this.#reportFile(error);
@@ -65,14 +68,14 @@ export class Background {
     try {
       await this.#work(duty, new Schedule(jobs, resolve, () => this.#note(duty)));
     } finally {
-      duty.end();
+      duty.close();
     }
   }
 
   async #work(duty: Duty, schedule: Schedule): Promise<void> {
     const files = new Set<string>();
     try {
-      schedule.makeUp(duty.since);
+      schedule.makeUp(duty.read()?.until);
       let noted = 0;
       while (!this.#ending.signal.aborted) {
         if (Date.now() - noted >= noteMs) {
@@ -93,7 +96,7 @@ export class Background {
   /** A full disk must not keep jobs from running. */
   #note(duty: Duty): void {
     try {
-      duty.note();
+      duty.write({ until: Date.now() });
     } catch (error) {
       this.#reportFile(error);
     }

@@ -1,8 +1,7 @@
 import { appendFileSync, renameSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { LogPosition } from "../../src/access-log/position.ts";
-import { Tail } from "../../src/access-log/tail.ts";
+import { type LogPosition, Tail } from "../../src/access-log/tail.ts";
 
 /** Follows `log` in a directory of its own; `read` returns the lines of all batches there are. */
 function follow(t: Test, { before, after }: { before?: string; after?: LogPosition } = {}) {

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
 import { Background, preload } from "../../src/background/background.ts";
 import type { Jobs } from "../../src/background/schedule.ts";
-import { Duty } from "../../src/background/duty.ts";
+import { LockedRow } from "../../src/base/locked-row.ts";
 import { ModTsError } from "../../src/base/errors.ts";
 import { makeProject, type Project } from "../fixtures/loader/project.ts";
 import { until } from "../fixtures/until.ts";
@@ -33,6 +33,8 @@ function start(project: Project, modules = ["worker.ts"], schedule: Jobs = {}): 
     unload: (file) => project.loader.unload(file),
   });
 }
+
+const takeDuty = (file: string) => LockedRow.open(file, "duty", ["until"]);
 
 const seen = (pattern: string) => until(() => events.join(", "), pattern);
 
@@ -87,7 +89,7 @@ t.test("a file for the duty that is no database", async (t) => {
 t.test("a full disk keeps no job from running, and the duty is handed over", async (t) => {
   const project = await makeProject(t);
   const dutyFile = project.path("state/background.db");
-  (await Duty.take(dutyFile))?.end();
+  (await takeDuty(dutyFile))?.close();
   const database = new DatabaseSync(dutyFile);
   database.exec(
     "CREATE TRIGGER full BEFORE INSERT ON duty BEGIN SELECT RAISE(FAIL, 'disk is full'); END",
@@ -100,9 +102,9 @@ t.test("a full disk keeps no job from running, and the duty is handed over", asy
   await seen("job ran");
   await background.stop();
   t.equal(events.at(-1), "v1 ended");
-  const next = await Duty.take(dutyFile);
+  const next = await takeDuty(dutyFile);
   t.ok(next, "another worker may have it");
-  next?.end();
+  next?.close();
   const reports = project.log.filter(({ code }) => code === "MODTS_BACKGROUND_FILE");
   t.match(reports, [{ message: /disk is full/ }], "reported once");
 });
@@ -115,9 +117,9 @@ t.test("a worker that is killed has noted until when it worked", async (t) => {
   await seen("v1 began");
   // What a kill would leave: nobody else can open the file.
   copyFileSync(project.path("state/background.db"), project.path("state/copy.db"));
-  const left = await Duty.take(project.path("state/copy.db"));
-  t.type(left?.since, "number");
-  left?.end();
+  const left = await takeDuty(project.path("state/copy.db"));
+  t.type(left?.read()?.until, "number");
+  left?.close();
 });
 
 t.test("preload loads what it can, and returns what is broken", async (t) => {

@@ -1,7 +1,7 @@
 /**
  * What `mod_ts.conf` costs httpd: `npm run bench:httpd`, for all subjects or for those that are named. Instructions of one request,
- * counted by callgrind in `httpd -X`, which are the same at every load. The kernel is not counted, nor the sidecar: a server that
- * says hello stands in its place.
+ * counted by callgrind in `httpd -X`, which are the same at every load. The kernel is not counted, nor the sidecar: servers that say
+ * hello, and that Apache goes on, stand in its place.
  *
  * It fails when a request costs a tenth more than in the column `known`, in proportion to a server without `mod_ts.conf`. These
  * numbers were counted with httpd 2.4.71.
@@ -10,9 +10,15 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer, get } from "node:http";
+import { createServer as createNetServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Decisions } from "../src/decider/decision.ts";
+import { ScgiReader } from "../src/decider/netstring.ts";
+import { createTrustCheck } from "../src/decider/trust.ts";
+import { fieldIndex } from "../src/engine/apache-context.ts";
+import { digest } from "../src/engine/changes.ts";
 import { findHttpd, type Httpd } from "../src/httpd/find.ts";
 import { freePort } from "../src/httpd/private-server.ts";
 import { defaultModules, unprivilegedUser, writeServerRoot } from "../src/httpd/server-root.ts";
@@ -29,8 +35,9 @@ interface Subject {
   readonly known: number;
 }
 
+const secret = "0123456789abcdef";
 const minimal = "";
-const allFeatures = `Define MOD_TS_SECRET 0123456789abcdef
+const allFeatures = `Define MOD_TS_SECRET ${secret}
 Define MOD_TS_AUTHORIZER 127.0.0.1:9
 Define MOD_TS_ORIGIN 0123456789abcdef0123456789abcdef01234567`;
 const hello = (lines = ""): string =>
@@ -63,6 +70,12 @@ const subjects: Readonly<Record<string, Subject>> = {
     conf: nested.join("\n"),
     path: "/hello/a/b/c",
     known: 192,
+  },
+  "static file, decided, all features": {
+    settings: allFeatures,
+    conf: `<Location "/a.html">\nUse TsFixupHandler h.ts\n</Location>`,
+    path: "/a.html",
+    known: 301,
   },
 };
 
@@ -108,8 +121,9 @@ async function countOnce(binary: Httpd, subject: Subject): Promise<number> {
   const port = await freePort("127.0.0.1");
   prepare({ directory, port, binary, subject });
   const sidecar = createServer((_request, reply) => reply.end("hello"));
-  await once(sidecar.listen(join(directory, "run/main.sock")), "listening");
-  chmodSync(join(directory, "run/main.sock"), 0o777);
+  await listen(sidecar, join(directory, "run/main.sock"));
+  const decider = createDecider();
+  await listen(decider, join(directory, "run/decide.sock"));
   const counted = join(directory, "callgrind.out");
   const child = spawn("valgrind", [...callgrind(counted), ...commandOf(binary, directory)], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -131,8 +145,38 @@ async function countOnce(binary: Httpd, subject: Subject): Promise<number> {
     child.kill("SIGKILL");
     sidecar.close();
     sidecar.closeAllConnections();
+    decider.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await once(server.listen(path), "listening");
+  chmodSync(path, 0o777);
+}
+
+/** Decides that Apache goes on, as `src/decider/server.ts` does. */
+function createDecider(): Server {
+  const trust = createTrustCheck(secret);
+  const decisions = new Decisions(secret);
+  return createNetServer((socket) => {
+    const reader = new ScgiReader(262_144);
+    socket.on("data", (bytes: Buffer) => {
+      const event = reader.push(bytes);
+      if (event.type !== "request") return;
+      const { fields, directives } = trust(event.params).headers;
+      const field = (name: keyof typeof fieldIndex): string => fields[fieldIndex[name]] ?? "";
+      const path = Buffer.from(field("uri"), "base64");
+      const decision = { depth: 1, judged: directives.map(digest), fields: new Map() };
+      const header = decisions.write(decision, {
+        path,
+        requestLine: Buffer.from(field("requestLine"), "base64"),
+        remoteAddress: field("remoteAddress"),
+        remotePort: field("remotePort"),
+      });
+      socket.end(`Status: 200 OK\r\nMod-Ts-Location: ${path}\r\nServer: ${header}\r\n\r\n`);
+    });
+  });
 }
 
 interface Place {

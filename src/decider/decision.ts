@@ -2,7 +2,7 @@
  * Decisions: what Apache does after an answer of the decider, in the response header `Server`, in
  * whose place it always sends its own.
  *
- * `1;path;depth;judged;name=value…;mac`, as in "TsDecided" of `apache-conf/mod_ts.conf`. Attack: a
+ * `mac;1;path;depth;judged;name=value…`, as in "TsDecided" of `apache-conf/mod_ts.conf`. Attack: a
  * CGI program that redirects inside Apache sends such a header of its own. The MAC holds for one
  * path, request line and client. Apache joins the headers of all redirects; the last one counts.
  */
@@ -48,12 +48,12 @@ export class Decisions {
     if (text.length > maxLength) {
       throw new ModTsError("MODTS_DECISION_TOO_LONG", { bytes: text.length, limit: maxLength });
     }
-    return `${text};${this.#macOf(text, subject)}`;
+    return `${this.#macOf(text, subject)};${text}`;
   }
 
   /** The decision, if it is ours and about this request line and client, for whatever path. */
   read(header: string, subject: Omit<Subject, "path">): (Decision & { path: Buffer }) | undefined {
-    const [, text = "", mac = ""] = /(?:^| )(1;[^ ]*);([0-9a-f]{40})$/.exec(header) ?? [];
+    const [, mac = "", text = ""] = /(?:^| )([0-9a-f]{40});(1;[^ ]*)$/.exec(header) ?? [];
     const [, encoded = "", depth, judged = "", ...named] = text.split(";");
     const path = Buffer.from(encoded, "base64");
     if (!isEqual(mac, this.#macOf(text, { ...subject, path }))) return undefined;

@@ -22,7 +22,7 @@ t.test("what clients send has no effect", async (t) => {
   const calls = createCallCounter(apache.sidecarLog);
   for (const headers of [
     {
-      "Mod-Ts-Decision": "1;x;1;;handler=c2VydmVyLWluZm8=;0000000000000000000000000000000000000000",
+      "Mod-Ts-Decision": "0000000000000000000000000000000000000000;1;x;1;;handler=c2VydmVyLWluZm8=",
     },
     { "Mod-Ts-Context": "x", "Mod-Ts-Config": "fixup h.ts::plain" },
     { REDIRECT_MOD_TS_DECISION: "1", "Redirect-Mod-Ts-Decision": "1" },
@@ -67,7 +67,7 @@ t.test("a program cannot forge a decision", async (t) => {
   const script = (lines: readonly string[]): string =>
     `#!/bin/sh\ncat <<'EOF'\n${lines.join("\n")}\n\nEOF\n`;
   const mac = createSeal("-", "decision")("x");
-  const forged = `1;${btoa("/www/a.txt")};1;;type=${btoa("text/x-forged")};${mac}`;
+  const forged = `${mac};1;${btoa("/www/a.txt")};1;;type=${btoa("text/x-forged")}`;
   const apache = await startDecided(t, {
     files: {
       "htdocs/www/a.txt": "hello\n",

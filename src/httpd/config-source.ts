@@ -11,6 +11,8 @@ export interface SourceDirective extends Directive {
   /** Lines of the file, without the last line feed; of a section its opening tag. */
   readonly raw: string;
   readonly children: readonly SourceDirective[];
+  /** Of a section that {@link flatten} has changed: the one in the file. */
+  readonly origin?: SourceDirective;
 }
 
 /** A file with what it includes. */
@@ -27,7 +29,7 @@ export function parseSource(text: string, file: string): SourceDirective[] {
   const open: { name: string; children: SourceDirective[] }[] = [{ name: "", children: root }];
   for (const { raw, line } of logicalLines(text)) {
     const written = raw.replaceAll(/\\\n/g, "").trim();
-    const closed = /^<\/([^\s>]+)\s*>$/.exec(written)?.[1]?.toLowerCase();
+    const closed = /^<\/([^\s>]+)\s*>/.exec(written)?.[1]?.toLowerCase();
     if (closed !== undefined && open.length > 1 && open.at(-1)?.name === closed) {
       open.pop();
       continue;
@@ -119,7 +121,8 @@ export function flatten(
       const included = from.includes.get(each);
       if (included) return included.flatMap((inner) => expand(inner.content, inner));
       if (isTransparent(each)) return isOff(each) ? [] : expand(each.children, from);
-      return [each.isSection ? { ...each, children: expand(each.children, from) } : each];
+      if (!each.isSection) return [each];
+      return [{ ...each, children: expand(each.children, from), origin: each }];
     });
   return expand(source.content, source);
 }

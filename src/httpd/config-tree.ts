@@ -66,9 +66,9 @@ export function parseConfigTree(text: string): Directive[] {
   }
 }
 
-/** A directive or the opening tag of a section, without white space around; a comment has no name. */
+/** A directive or the opening tag of a section, without white space around; a comment has no name. httpd ignores what follows a tag. */
 export function readLine(written: string): Pick<Directive, "name" | "args" | "isSection"> {
-  const [, section, sectionArgs = ""] = /^<([^/\s>][^\s>]*)\s*(.*?)>$/s.exec(written) ?? [];
+  const [, section, sectionArgs = ""] = /^<([^/\s>][^\s>]*)\s*(.*)>[^>]*$/s.exec(written) ?? [];
   const [, word = "", rest = ""] = /^([^#\s]\S*)\s*(.*)$/s.exec(written) ?? [];
   const isSection = section !== undefined;
   return { name: section ?? word, args: (isSection ? sectionArgs : rest).trim(), isSection };

@@ -58,3 +58,13 @@ Include httpd.conf
   t.same(named(flatten(source)).slice(1), [["Location /a", ["A 1"], ["A 2"]], ["M 2"], ["M 1"]]);
   t.end();
 });
+
+t.test("what follows a tag is ignored", (t) => {
+  const [first, second] = parseSource(
+    '<Location "/a>b"> # one\nA 1\n</Location> # two\nB 2\n',
+    "/a",
+  );
+  t.match(first, { name: "Location", args: '"/a>b"', isSection: true, children: [{ name: "A" }] });
+  t.match(second, { name: "B" });
+  t.end();
+});

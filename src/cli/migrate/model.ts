@@ -25,23 +25,24 @@ export interface Place {
 export class Model {
   readonly tree: readonly SourceDirective[];
   readonly hosts: readonly Host[];
-  readonly #sections = new Map<string, Section>();
+  /** By the directive in the file, which several sections may include. */
+  readonly #sections = new Map<Directive, Section>();
 
   constructor(tree: readonly SourceDirective[]) {
     this.tree = tree;
     this.hosts = readHosts(tree);
     for (const section of this.hosts.flatMap(({ sections }) => sections)) {
-      this.#sections.set(keyOf(section.directive), section);
+      this.#sections.set(originOf(section.directive), section);
     }
   }
 
   sectionOf(directive: Directive): Section | undefined {
-    return this.#sections.get(keyOf(directive));
+    return this.#sections.get(originOf(directive));
   }
 
   hostOf(directive: Directive): Host | undefined {
-    const key = keyOf(directive);
-    return this.hosts.find((host) => host.directive && keyOf(host.directive) === key);
+    const origin = originOf(directive);
+    return this.hosts.find((host) => host.directive && originOf(host.directive) === origin);
   }
 
   get main(): Host {
@@ -176,6 +177,6 @@ export function isConditional(directive: SourceDirective): boolean {
   return isTransparent(directive) && !asksForPython(directive);
 }
 
-function keyOf({ place }: Directive): string {
-  return `${place.file}:${place.line}`;
+function originOf(directive: Directive): Directive {
+  return (directive as SourceDirective).origin ?? directive;
 }

@@ -216,3 +216,16 @@ t.test("no <If> that is merged later opens what an access handler refuses", (t) 
   t.same(lines, ['<If "true">', "AuthMerging And", "Require all granted", "</If>"]);
   t.end();
 });
+
+t.test("a file that several sections include is read in each", (t) => {
+  const users = "AuthType Basic\nAuthName x\nAuthUserFile /x\nRequire valid-user\n";
+  const directory = (name: string, lines: string): string =>
+    `<Directory "\${SITE}/${name}">\n${lines}Include guard.inc\n</Directory>\n`;
+  const { text } = migrateText(t, directory("one", "") + directory("two", users), {
+    "guard.inc": '<Files "a.txt">\nPythonAccessHandler ip\n</Files>\n',
+  });
+  const [one = "", two = ""] = text.split("</Directory>");
+  t.match(one, "Use TsAccessHandler ip.ts");
+  t.match(two, "Use TsAuthzHandler ip.ts::accessHandler", "beside the users of another module");
+  t.end();
+});

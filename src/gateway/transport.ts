@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { createDirectives, type Directives, DirectivesCache } from "../engine/directives.ts";
 import { chain } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
+import { ShortLived } from "../base/short-lived.ts";
 import type { Engine } from "../engine/phases.ts";
 import { CallbackTokens } from "../engine/callback-token.ts";
 import type { CallbackInfo } from "../request/exchange.ts";
@@ -92,7 +93,7 @@ export class Gateway {
   readonly #answerQuestion: AnswerQuestion;
   /** The last request with a body of a connection. */
   readonly #uploads = new WeakMap<Socket, Upload>();
-  readonly #running = new Set<ServerResponse>();
+  readonly #running = new ShortLived<ServerResponse>();
   #server: Server | undefined;
   #drained: (() => void) | undefined;
 
@@ -154,9 +155,9 @@ export class Gateway {
     this.#begin(reply);
     const admitted = this.#admit(message, reply, () => this.#requireRoom());
     if (!admitted) return;
-    this.#running.add(reply);
+    const place = this.#running.add(reply);
     const running = this.#options.engine.run(admitted.req, admitted.directives);
-    return chain(running, () => void this.#running.delete(reply));
+    return chain(running, () => void this.#running.delete(place));
   }
 
   /**
@@ -191,10 +192,10 @@ export class Gateway {
       requireSameOrigin(req);
     });
     if (!admitted) return;
-    this.#running.add(reply);
+    const place = this.#running.add(reply);
     const serve = await this.#options.engine.upgrade(admitted.req, admitted.directives);
     // An open socket waits for nothing.
-    this.#running.delete(reply);
+    this.#running.delete(place);
     if (!serve) return;
     reply.detachSocket(socket);
     if ("tunnel" in serve) {

@@ -3,6 +3,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
 import { attempt } from "../base/attempt.ts";
+import { setBounded } from "../base/cache.ts";
 
 /** At least one of these changes with each write. */
 export interface Signature {
@@ -38,6 +39,9 @@ const settleTimeMs = 100;
 /** Between truncating and writing, on a busy machine. */
 const longestSaveMs = 1000;
 
+/** Files whose signature is remembered. */
+const maxSeen = 10_000;
+
 /** Second changes within this time may have the same time stamp. */
 const clockTickMs = 20;
 
@@ -46,7 +50,8 @@ const missing: Snapshot = { signature: undefined, text: undefined, error: undefi
 export class Disk {
   readonly #known = new Map<string, Snapshot>();
   readonly #unsettled = new Map<string, number>();
-  readonly #seen = new Map<string, Signature | undefined>();
+  /** With the turn of each; changed in place, as a request must not leave anything behind. */
+  readonly #seen = new Map<string, { turn: number; signature: Signature | undefined }>();
   #loopCount = -1;
   #events = -1;
   #turns = 0;
@@ -62,7 +67,6 @@ export class Disk {
     if (loopCount === this.#loopCount && events === this.#events) return this.#turns;
     this.#loopCount = loopCount;
     this.#events = events;
-    this.#seen.clear();
     return ++this.#turns;
   }
 
@@ -73,10 +77,12 @@ export class Disk {
 
   /** At most one turn of the event loop old; undefined when there is no such file. */
   signature(path: string): Signature | undefined {
-    this.turn();
-    if (this.#seen.has(path)) return this.#seen.get(path);
+    const turn = this.turn();
+    const seen = this.#seen.get(path);
+    if (seen?.turn === turn) return seen.signature;
     const signature = stat(path);
-    this.#seen.set(path, signature);
+    if (seen) [seen.turn, seen.signature] = [turn, signature];
+    else setBounded(this.#seen, path, { turn, signature }, maxSeen);
     return signature;
   }
 

@@ -272,10 +272,13 @@ export function checkHeader(name: string, value: string): void {
 }
 
 /** Attack: text after a line break in a reason phrase is read as headers (RFC 9112, section 4). */
-export function checkReason(reason: string): void {
+export function parseStatusLine(line: string): { status: number; reason: string } {
+  const [, status, reason = ""] = /^(\d{3})(?: ([^]*))?$/.exec(line) ?? [];
+  if (status === undefined) throw badArgument("statusLine", 'it must look like "404 Not Found"');
   if (/[^\t\x20-\x7e\x80-\xff]/.test(reason)) {
     throw badHeader("statusLine", "it holds a character that cannot stand in a reason phrase");
   }
+  return { status: Number(status), reason };
 }
 
 /**
@@ -292,6 +295,22 @@ const connectionHeaders = new Set(
     "upgrade"
   ).split(" "),
 );
+
+/** The type of text, which gets its charset: the browser would guess. */
+export function withCharset(type: string): string {
+  const isOpen = /^text\//i.test(type) && !/;\s*charset=/i.test(type);
+  return isOpen ? `${type}; charset=utf-8` : type;
+}
+
+/** Sets headers in the last of some tables, and removes those of the same name from all. */
+export function overrideHeaders(
+  tables: readonly [HeaderTable | undefined, HeaderTable],
+  headers: Iterable<readonly [string, string]>,
+): void {
+  const given = [...headers];
+  for (const [name] of given) for (const table of tables) table?.delete(name);
+  for (const [name, value] of given) tables[1].add(name, value);
+}
 
 /** Whether a page cannot be extended. */
 export function forbidsTail(headers: HeaderTable): boolean {

@@ -1,6 +1,12 @@
 import { inspect } from "node:util";
 import t from "tap";
-import { formatNotes, HeaderTable, parseNotes } from "../../src/request/headers.ts";
+import {
+  formatNotes,
+  HeaderTable,
+  overrideHeaders,
+  parseNotes,
+  withCharset,
+} from "../../src/request/headers.ts";
 
 const pairs = [
   ["A", "1"],
@@ -101,6 +107,35 @@ t.test("values are text", async (t) => {
   t.throws(set("a", {}), { code: "MODTS_BAD_ARGUMENT", message: /not object/ });
   t.throws(set(1, "x"), { code: "MODTS_BAD_ARGUMENT" });
   t.equal(own.size, 0);
+});
+
+t.test("the charset of text", async (t) => {
+  t.equal(withCharset("text/plain"), "text/plain; charset=utf-8");
+  t.equal(withCharset("text/plain; Charset=latin1"), "text/plain; Charset=latin1");
+  t.equal(withCharset("image/png"), "image/png");
+});
+
+t.test("headers that take the place of others", async (t) => {
+  const first = new HeaderTable({ "X-A": "1", "X-B": "1" });
+  const last = new HeaderTable({ "x-a": "2", "x-c": "2" });
+  overrideHeaders(
+    [first, last],
+    [
+      ["X-A", "3"],
+      ["X-A", "4"],
+    ],
+  );
+  t.strictSame([...first], [["X-B", "1"]]);
+  t.strictSame(
+    [...last],
+    [
+      ["x-c", "2"],
+      ["X-A", "3"],
+      ["X-A", "4"],
+    ],
+  );
+  overrideHeaders([undefined, last], [["x-c", "5"]]);
+  t.equal(last.get("X-C"), "5");
 });
 
 t.test("notes are read as they were written", (t) => {

@@ -1,7 +1,7 @@
 import t from "tap";
 import {
   checkHeader,
-  checkReason,
+  parseStatusLine,
   isConnectionHeader,
   ResponseHeaders,
 } from "../../src/request/headers.ts";
@@ -64,10 +64,16 @@ t.test("frozen tables say which header came too late", async (t) => {
   t.equal(table.get("x-a"), "1");
 });
 
-t.test("checkReason", async (t) => {
-  t.throws(() => checkReason("OK\r\nX: y"), { code: "MODTS_BAD_HEADER" });
-  t.throws(() => checkReason("\u0142"), { code: "MODTS_BAD_HEADER" });
-  t.doesNotThrow(() => checkReason("Fine \xfc"));
+t.test("a status line", async (t) => {
+  t.strictSame(parseStatusLine("404 Not Here"), { status: 404, reason: "Not Here" });
+  t.strictSame(parseStatusLine("200 Fine \xfc"), { status: 200, reason: "Fine \xfc" });
+  t.strictSame(parseStatusLine("404"), { status: 404, reason: "" });
+  for (const line of ["", "Not Here", "40 X", "4040 X"]) {
+    t.throws(() => parseStatusLine(line), { code: "MODTS_BAD_ARGUMENT" }, line);
+  }
+  for (const line of ["200 OK\r\nX: y", "200 \u0142"]) {
+    t.throws(() => parseStatusLine(line), { code: "MODTS_BAD_HEADER" }, line);
+  }
 });
 
 t.test("isConnectionHeader", async (t) => {

@@ -7,7 +7,11 @@
 export interface Block {
   readonly bytes: Uint8Array;
   /** Missing: the memory is not used again. */
-  readonly release?: () => void;
+  readonly release?: (() => void) | undefined;
+}
+
+interface LentBlock extends Block {
+  readonly release: () => void;
 }
 
 /** Bytes that are kept for later responses, in one worker. */
@@ -29,7 +33,7 @@ export function copyToBlock(data: Uint8Array): Block {
 }
 
 /** Memory with anything in it. The block behind it has the next power of two, so that others can have it later. */
-export function takeBlock(length: number): Required<Block> {
+export function takeBlock(length: number): LentBlock {
   const size = 2 ** Math.ceil(Math.log2(length));
   const block = takeFree(size) ?? Buffer.allocUnsafeSlow(size);
   let isReleased = false;

@@ -1,11 +1,18 @@
 /** Bytes that were written and are not sent yet. */
+import { type Block, takeBlock } from "./blocks.ts";
+
 export class OutputBytes {
   length = 0;
   readonly #chunks: Uint8Array[] = [];
   readonly #releases: (() => void)[] = [];
 
-  /** @param release called when the bytes are not used any more; never after a failure */
-  add(bytes: Uint8Array, release?: () => void): void {
+  constructor(text: string) {
+    if (text) this.add(text);
+  }
+
+  /** A block is released when its bytes are not used any more; never after a failure. */
+  add(part: string | Block): void {
+    const { bytes, release } = typeof part === "string" ? { bytes: Buffer.from(part) } : part;
     this.#chunks.push(bytes);
     this.length += bytes.length;
     if (release) this.#releases.push(release);
@@ -15,9 +22,14 @@ export class OutputBytes {
   join(): Output {
     const [first, ...others] = this.#chunks;
     if (first && others.length === 0) return { body: first, left: this.#releases[0] };
-    const body = Buffer.concat(this.#chunks);
+    const { bytes: body, release: left } = takeBlock(this.length);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      body.set(chunk, at);
+      at += chunk.length;
+    }
     for (const release of this.#releases) release();
-    return { body, left: undefined };
+    return { body, left };
   }
 }
 

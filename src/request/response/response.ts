@@ -1,14 +1,25 @@
 /** The response under construction. A short one is sent in one piece with its length. */
+import { attempt } from "../../base/attempt.ts";
 import { ModTsError, badArgument } from "../../base/errors.ts";
 import { isHttpStatus, reasonPhrase } from "../../base/http-status.ts";
 import type { Exchange } from "../exchange.ts";
-import { checkHeader, checkReason, type HeaderTable, ResponseHeaders } from "../headers.ts";
+import {
+  checkHeader,
+  type HeaderTable,
+  overrideHeaders,
+  parseStatusLine,
+  ResponseHeaders,
+  withCharset,
+} from "../headers.ts";
 import { addCacheHeaders } from "./cache-headers.ts";
-import { copyToBlock } from "./blocks.ts";
+import { type Block, copyToBlock } from "./blocks.ts";
 import { type Output, OutputBytes } from "./output-bytes.ts";
 import { tailOf } from "./page-tail.ts";
 
-const maxBufferedBytes = 65536;
+/** More is sent as soon as the handler waits for something. */
+const maxBufferedBytes = 65_536;
+/** More is sent at once. */
+const maxWholeBytes = 1_048_576;
 
 /** Owned by one `ApacheRequest`; the engine ends it with {@link finish} or {@link fail}. */
 export class ResponseBuffer {
@@ -79,10 +90,8 @@ export class ResponseBuffer {
   }
   set statusLine(line: string) {
     this.#requireUnsent("statusLine");
-    const [, status, reason = ""] = /^(\d{3})(?: ([^]*))?$/.exec(line) ?? [];
-    if (status === undefined) throw badArgument("statusLine", 'it must look like "404 Not Found"');
-    checkReason(reason);
-    this.#reasonStatus = Number(status);
+    const { status, reason } = parseStatusLine(line);
+    this.#reasonStatus = status;
     this.#reason = reason;
   }
   /** Set by the handler. Takes precedence over `Content-Type` of {@link headersOut}. */
@@ -130,10 +139,13 @@ export class ResponseBuffer {
    */
   write(data: string | Uint8Array, flush = false): boolean {
     this.#requireOpen("write");
-    if (typeof data === "string") this.#addPage(data);
-    else if (data instanceof Uint8Array) this.#addCopy(data);
-    else throw badArgument("write", "only strings and bytes can be written");
-    return !(flush || this.#isFull) || this.#send();
+    const isText = typeof data === "string";
+    if (!isText && !(data instanceof Uint8Array)) {
+      throw badArgument("write", "only strings and bytes can be written");
+    }
+    if (isText) this.#hadText = true;
+    this.#add(isText ? data : copyToBlock(data));
+    return flush ? this.#send() : this.#sendIfFull();
   }
 
   /**
@@ -142,7 +154,7 @@ export class ResponseBuffer {
    */
   lend(bytes: Uint8Array, left?: () => void): boolean {
     this.keep(bytes, left);
-    return !this.#isFull || this.#send();
+    return this.#sendIfFull();
   }
 
   /** The same, sent at once. */
@@ -154,8 +166,7 @@ export class ResponseBuffer {
   /** The same, sent by {@link flush} or {@link finish}. Text gets no type and no charset. */
   keep(part: string | Uint8Array, left?: () => void): void {
     this.#requireOpen("write");
-    if (typeof part === "string") this.#addText(part);
-    else this.#addBytes(part, left);
+    this.#add(typeof part === "string" ? part : { bytes: part, release: left });
   }
 
   /** Sends the buffer; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
@@ -196,9 +207,10 @@ export class ResponseBuffer {
     this.#takeBuffer();
     this.#resetTo(status);
     // Headers describe the body. Of a 304, caches would apply them to theirs (RFC 9111, 3.2).
-    if (!this.#isBodiless) this.#override(headers);
+    if (!this.#isBodiless) overrideHeaders([this.#headersOut, this.errHeadersOut], headers);
     if (body) {
-      this.#addPage(body);
+      this.#hadText = true;
+      this.#add(body);
       if (!this.#isBodiless) this.errHeadersOut.setDefault("Content-Type", "text/plain");
     }
     this.finish();
@@ -233,12 +245,9 @@ export class ResponseBuffer {
       this.#contentType ??
       this.#headersOut?.get("Content-Type") ??
       this.#errHeadersOut?.get("Content-Type");
-    if (type === undefined) {
-      if (this.#isTypeless || !hasBody) return undefined;
-      return this.#hadText ? "text/html; charset=utf-8" : "application/octet-stream";
-    }
-    const isOpen = this.#hadText && /^text\//i.test(type) && !/;\s*charset=/i.test(type);
-    return isOpen ? `${type}; charset=utf-8` : type;
+    if (type !== undefined) return this.#hadText ? withCharset(type) : type;
+    if (this.#isTypeless || !hasBody) return undefined;
+    return this.#hadText ? "text/html; charset=utf-8" : "application/octet-stream";
   }
 
   /** Drops `headersOut`, except `Location` on a redirect; 204 and 304 keep all. */
@@ -255,15 +264,6 @@ export class ResponseBuffer {
     if (this.allowed.length > 0 && (this.#status === 405 || this.#status === 501)) {
       this.errHeadersOut.setDefault("Allow", this.allowed.join(", "));
     }
-  }
-
-  #override(headers: Iterable<readonly [string, string]>): void {
-    const given = [...headers];
-    for (const [name] of given) {
-      this.#headersOut?.delete(name);
-      this.errHeadersOut.delete(name);
-    }
-    for (const [name, value] of given) this.errHeadersOut.add(name, value);
   }
 
   #appendTail(): void {
@@ -302,6 +302,24 @@ export class ResponseBuffer {
     this.exchange.end();
   }
 
+  /** What a handler writes in one go is sent in one piece, with its length. */
+  #sendIfFull(): boolean {
+    const length = this.#buffered;
+    if (length <= maxBufferedBytes) return true;
+    if (length > maxWholeBytes || !this.#isUndecided) return this.#send();
+    setImmediate(() => {
+      const isFull = this.#buffered > maxBufferedBytes;
+      // Where this fails, the next call does, and the handler learns of it.
+      if (isFull && this.#isUndecided) attempt(() => this.#send(), false);
+    });
+    return false;
+  }
+
+  /** Whether nobody has said how long the response is. */
+  get #isUndecided(): boolean {
+    return !this.begun && !this.exchange.ended && this.#declaredLength === undefined;
+  }
+
   /** Returns false if the peer is slower. */
   #send(): boolean {
     const { exchange } = this;
@@ -332,37 +350,19 @@ export class ResponseBuffer {
     this.exchange.begin(this.#status, this.#ownReason, headers);
   }
 
-  get #isFull(): boolean {
-    return this.#buffered > maxBufferedBytes;
-  }
-
   /** In bytes, or units of text. */
   get #buffered(): number {
     return this.#text.length + (this.#bytes?.length ?? 0);
   }
 
-  #addPage(text: string): void {
-    this.#hadText = true;
-    this.#addText(text);
-  }
-
-  #addText(text: string): void {
-    if (this.#bytes) this.#bytes.add(Buffer.from(text));
-    else this.#text += text;
-  }
-
-  #addCopy(data: Uint8Array): void {
-    const { bytes, release } = copyToBlock(data);
-    this.#addBytes(bytes, release);
-  }
-
-  #addBytes(bytes: Uint8Array, release?: () => void): void {
-    if (!this.#bytes) {
-      this.#bytes = new OutputBytes();
-      if (this.#text) this.#bytes.add(Buffer.from(this.#text));
-      this.#text = "";
+  #add(part: string | Block): void {
+    if (typeof part === "string" && !this.#bytes) {
+      this.#text += part;
+      return;
     }
-    this.#bytes.add(bytes, release);
+    this.#bytes ??= new OutputBytes(this.#text);
+    this.#text = "";
+    this.#bytes.add(part);
   }
 
   #takeBuffer(): Output {

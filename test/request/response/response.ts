@@ -200,18 +200,57 @@ t.test("flush sends, and closes the headers", async (t) => {
   );
 });
 
-t.test("more than 64 KiB leaves by itself", async (t) => {
+t.test("more than 64 KiB leaves by itself when the handler waits", async (t) => {
   const sent: number[] = [];
-  const server = await serve(t, (req) => {
+  const server = await serve(t, async (req) => {
     req.write("x".repeat(65536));
+    await turn();
     sent.push(req.bytesSent);
-    req.write("y");
+    t.equal(req.write("y"), false);
     sent.push(req.bytesSent);
+    await turn();
+    sent.push(req.bytesSent);
+    t.throws(() => req.headersOut.set("x", "y"), { code: "MODTS_HEADERS_SENT" });
   });
   const answer = await server.ask();
-  t.strictSame(sent, [0, 65537]);
+  t.strictSame(sent, [0, 0, 65537]);
   t.equal(answer.headers["content-length"], undefined);
   t.equal(answer.body.length, 65537);
+});
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+t.test("what is written in one go is sent in one piece, up to 1 MiB", async (t) => {
+  const sent: number[] = [];
+  const server = await serve(t, async (req) => {
+    const part = Buffer.alloc(1 << 18);
+    const count = req.unparsedUri === "/more" ? 5 : 4;
+    for (const letter of "abcde".slice(0, count)) req.write(part.fill(letter));
+    sent.push(req.bytesSent);
+    part.fill("x");
+    if (req.unparsedUri === "/error") return 404;
+    return undefined;
+  });
+  const letters = (text: string): string => [...text].map((one) => one.repeat(1 << 18)).join("");
+  const whole = await server.ask();
+  t.equal(whole.headers["content-length"], String(1 << 20));
+  t.ok(whole.body === letters("abcd"));
+  const more = await server.ask("GET /more");
+  t.equal(more.headers["transfer-encoding"], "chunked");
+  t.ok(more.body === letters("abcde"));
+  t.equal((await server.ask("GET /error")).status, 404, "nothing was sent");
+  t.strictSame(sent, [0, 5 << 18, 0]);
+});
+
+t.test("a length that is told too late is judged by the next call", async (t) => {
+  const server = await serve(t, async (req) => {
+    req.write("x".repeat(70_000));
+    req.setContentLength(5);
+    await turn();
+    t.equal(req.bytesSent, 0);
+    t.throws(() => req.write("y"), { code: "MODTS_LENGTH_MISMATCH" });
+  });
+  t.equal((await server.ask()).complete, false);
 });
 
 t.test("HEAD has the length but no body", async (t) => {

@@ -13,6 +13,7 @@ const bytes = new Map(names.map((name) => [name, randomBytes(size)]));
 const apache = await startOrigin(t, {
   handlers: {
     "serve.ts": handlerFile("large-answers-serve.ts"),
+    "made.ts": handlerFile("large-answers-made.ts"),
   },
   conf: `
     <Location "/passed">
@@ -20,6 +21,9 @@ const apache = await startOrigin(t, {
     </Location>
     <Location "/served">
       Use TsHandler serve.ts
+    </Location>
+    <Location "/made">
+      Use TsHandler made.ts
     </Location>`,
 });
 for (const [name, content] of bytes) apache.write(`htdocs/passed/${name}.bin`, content);
@@ -55,3 +59,16 @@ for (const place of ["/passed", "/served/passed"]) {
     t.strictSame(hashes, expected);
   });
 }
+
+t.test("bytes that a handler changes afterwards", async (t) => {
+  const asked = ["response", "write", "writes"].flatMap((way) =>
+    ["a", "b", "c"].map((letter) => ({ letter, path: `/made/${letter}?${way}` })),
+  );
+  const leavers = asked.map(({ path }, index) => read(path, index / 50));
+  const hashes = await Promise.all(asked.map(({ path }) => read(path)));
+  await Promise.all(leavers);
+  t.strictSame(
+    hashes,
+    asked.map(({ letter }) => hashOf(Buffer.alloc(3_000_000, letter))),
+  );
+});

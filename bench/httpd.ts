@@ -75,7 +75,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     settings: allFeatures,
     conf: `<Location "/a.html">\nUse TsFixupHandler h.ts\n</Location>`,
     path: "/a.html",
-    known: 301,
+    known: 286,
   },
 };
 

@@ -12,7 +12,12 @@ import { createServer, type Server } from "node:tls";
 import { counter } from "../base/counts.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
-import { Connection, type ConnectionHandler } from "../engine/connection.ts";
+import {
+  closeConnection,
+  Connection,
+  type ConnectionHandler,
+  destroyLate,
+} from "../engine/connection.ts";
 import { parseReference } from "../engine/handler-reference.ts";
 import type { Resolve } from "../engine/handler.ts";
 import { findFunction } from "../engine/phase-runner.ts";
@@ -40,9 +45,6 @@ interface Port extends ConnectionSettings {
 
 /** For a TLS handshake. */
 const handshakeMs = 10_000;
-
-/** For the client to close its side, and for the last bytes to reach it: `SECONDS_TO_LINGER` of httpd. */
-const closingMs = 2_000;
 
 export class Connections {
   readonly #ports: ReadonlyMap<string, Port>;
@@ -110,7 +112,7 @@ export class Connections {
     const connection = new Connection(port.name, socket, this.#ending.signal);
     try {
       await this.#call(port.run, connection);
-      await finish(socket);
+      await closeConnection(socket);
     } catch (error) {
       if (!socket.destroyed) reportFailure(port, connection, error);
       socket.destroy();
@@ -137,23 +139,6 @@ function createTls(
   const files = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
   // Node.js closes what fails to shake hands.
   return createServer({ ...files, handshakeTimeout: handshakeMs }, secured);
-}
-
-/** Closes so that what was written arrives, however slow the client is, and although it may still be sending. */
-async function finish(socket: Socket): Promise<void> {
-  if (socket.destroyed) return;
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  // Until the last byte has left this process, the limit on silence counts.
-  socket.end(() => destroyLate(socket));
-  socket.resume();
-  await closed;
-}
-
-/** Attack: a client that never closes its side, or reads nothing. */
-function destroyLate(socket: Socket): void {
-  if (socket.destroyed) return;
-  const timer = setTimeout(() => socket.destroy(), closingMs);
-  socket.once("close", () => clearTimeout(timer));
 }
 
 function hold({ name, sockets }: Port, socket: Socket): void {

@@ -1,20 +1,44 @@
 /**
- * A connection of a socket of the sidecar's own, for protocols other than HTTP: mod_python's
- * `mp_conn`. Its handler is the export `connectionHandler`.
+ * A connection for protocols other than HTTP, of a socket of the sidecar's own or upgraded behind
+ * Apache: mod_python's `mp_conn`. Its handler is the export `connectionHandler`.
  *
  * Attacks: a line without end, a line in single bytes. A line has a limit, and each byte of it is
  * looked at once.
  */
 import type { Socket } from "node:net";
 import { ModTsError } from "../base/errors.ts";
+import type { ApacheRequest } from "../request/request.ts";
 
-/** The `connectionHandler` export: serves a connection, which closes when it has returned. */
-export type ConnectionHandler = (connection: Connection) => unknown;
+/**
+ * The `connectionHandler` export: serves a connection, which closes when it has returned. `req` is
+ * the request that a client has upgraded, absent on a socket of the sidecar's own.
+ */
+export type ConnectionHandler = (connection: Connection, req?: ApacheRequest) => unknown;
+
+/** For the client to close its side, and for the last bytes to reach it: `SECONDS_TO_LINGER` of httpd. */
+const closingMs = 2_000;
+
+/** Closes so that what was written arrives, however slow the client is, and although it may still be sending. */
+export async function closeConnection(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  // Until the last byte has left this process, the limit on silence counts.
+  socket.end(() => destroyLate(socket));
+  socket.resume();
+  await closed;
+}
+
+/** Attack: a client that never closes its side, or reads nothing. */
+export function destroyLate(socket: Socket): void {
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), closingMs);
+  socket.once("close", () => clearTimeout(timer));
+}
 
 const lineFeed = 0x0a;
 
 export class Connection {
-  /** Its name in `connections` of the configuration. */
+  /** Its name in `connections` of the configuration, or the protocol of an upgrade. */
   readonly name: string;
   /** The stream itself, decrypted, for libraries that take one. Do not read from both. */
   readonly socket: Socket;
@@ -31,13 +55,20 @@ export class Connection {
   #held = 0;
   #source: AsyncIterator<Buffer> | undefined;
 
-  /** @param ending aborted when the worker is about to end */
-  constructor(name: string, socket: Socket, ending: AbortSignal) {
+  /**
+   * @param ending aborted when the worker is about to end
+   * @param addresses those of the client's connection to Apache
+   */
+  constructor(
+    name: string,
+    socket: Socket,
+    ending: AbortSignal,
+    addresses: Pick<Connection, "localAddr" | "remoteAddr"> = addressesOf(socket),
+  ) {
     this.name = name;
     this.socket = socket;
-    const { remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 } = socket;
-    this.remoteAddr = [remoteAddress, remotePort];
-    this.localAddr = [localAddress, localPort];
+    this.remoteAddr = addresses.remoteAddr;
+    this.localAddr = addresses.localAddr;
     const controller = new AbortController();
     const abort = (): void => controller.abort();
     this.signal = controller.signal;
@@ -128,4 +159,9 @@ export class Connection {
     this.#held -= length;
     return taken.length === 1 ? taken[0]! : Buffer.concat(taken, length);
   }
+}
+
+function addressesOf(socket: Socket): Pick<Connection, "localAddr" | "remoteAddr"> {
+  const { remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 } = socket;
+  return { remoteAddr: [remoteAddress, remotePort], localAddr: [localAddress, localPort] };
 }

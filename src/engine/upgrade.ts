@@ -4,8 +4,9 @@ import type { WebSocket } from "ws";
 import { ModTsError } from "../base/errors.ts";
 import { reasonPhrase } from "../base/http-status.ts";
 import { DECLINED, OK, type Outcome } from "../base/outcome.ts";
-import { internals } from "../request/internals.ts";
+import { internals, type RawUpgrade } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
+import { closeConnection, Connection, type ConnectionHandler } from "./connection.ts";
 import { type Directives, selectHandlers } from "./directives.ts";
 import type { HandlerReference } from "./handler-reference.ts";
 import type { HandlerModule, UpgradeHandler, WebSocketHandler } from "./handler.ts";
@@ -24,6 +25,7 @@ export type ServeSocket =
   | { tunnel(socket: Socket, head: Buffer): Promise<void> };
 
 const socketExport = "webSocketHandler";
+const connectionExport = "connectionHandler";
 
 /** The first content handler that can serve a connection, or the final outcome before it. */
 export async function findSocketHandler(
@@ -35,12 +37,14 @@ export async function findSocketHandler(
   const state = req[internals];
   state.phase = "handler";
   if (references.length === 0) throw new ModTsError("MODTS_NO_HANDLER");
-  const at = await indexOfSocketHandler(phases, req, references);
+  const raw = state.rawUpgrade;
+  const exported = raw ? connectionExport : socketExport;
+  const at = await indexOfSocketHandler(phases, req, references, exported);
   const reference = references[at];
   // The client's mistake: the handler serves requests, but no connections.
   if (!reference) {
     const handler = references.map(({ text }) => text).join(" ");
-    const reason = "has no export named webSocketHandler";
+    const reason = `has no export named ${exported}`;
     throw new ModTsError("MODTS_NO_WEBSOCKET", { handler, reason });
   }
   // Attack: a client asks for an upgrade to bypass the access checks of earlier handlers.
@@ -49,9 +53,14 @@ export async function findSocketHandler(
     if (outcome !== OK && outcome !== DECLINED) return { refusal: outcome };
   }
   state.handlerEntry = { handler: reference.text, phase: "handler" };
-  const module = await phases.load(reference.module, socketExport);
+  const module = await phases.load(reference.module, exported);
   const tunnel = tunnelOf(reference, module.exports);
   if (tunnel) return { tunnel };
+  if (raw) {
+    const lookup = { names: [exported], method: exported, asked: exported };
+    const serve = (await phases.find(reference, lookup)) as unknown as ConnectionHandler;
+    return { tunnel: (_, socket, head) => serveConnection(serve, req, raw, { socket, head }) };
+  }
   if (!Object.hasOwn(module.exports, socketExport)) {
     return askApplication(phases, req, reference);
   }
@@ -65,13 +74,15 @@ async function indexOfSocketHandler(
   phases: PhaseRunner,
   req: ApacheRequest,
   references: readonly HandlerReference[],
+  exported: string,
 ): Promise<number> {
   for (const [index, reference] of references.entries()) {
     req[internals].handlerEntry = { handler: reference.text, phase: "handler" };
-    const module = await phases.load(reference.module, socketExport);
+    const module = await phases.load(reference.module, exported);
     const { exports } = module;
-    if (Object.hasOwn(exports, socketExport) || tunnelOf(reference, exports)) return index;
-    if (isApplication(module, lookupOf(reference, "handler"))) return index;
+    if (Object.hasOwn(exports, exported) || tunnelOf(reference, exports)) return index;
+    if (exported === socketExport && isApplication(module, lookupOf(reference, "handler")))
+      return index;
   }
   return -1;
 }
@@ -120,6 +131,27 @@ export function serveSocket(
       await conclude();
     },
   };
+}
+
+/** Agrees to the protocol (RFC 9110, section 7.8). Never rejects. */
+async function serveConnection(
+  serve: ConnectionHandler,
+  req: ApacheRequest,
+  { protocol, ending }: RawUpgrade,
+  { socket, head }: { readonly socket: Socket; readonly head: Buffer },
+): Promise<void> {
+  if (head.length > 0) socket.unshift(head);
+  const lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", `Upgrade: ${protocol}`];
+  socket.write([...lines, "", ""].join("\r\n"));
+  const localAddr = req.connection.localAddr ?? ["", req.server.port];
+  const addresses = { remoteAddr: req.useragentAddr, localAddr };
+  try {
+    await serve(new Connection(protocol, socket, ending, addresses), req);
+    await closeConnection(socket);
+  } catch (error) {
+    if (!socket.destroyed) logFailure(wrapHandlerError(error, "handler", connectionExport), req);
+    socket.destroy();
+  }
 }
 
 async function serveTunnel(

@@ -1,4 +1,5 @@
 /** The HTTP transport: requests from Apache's mod_proxy, from the connection to the engine. */
+import { setMaxListeners } from "node:events";
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createDirectives, type Directives, DirectivesCache } from "../engine/directives.ts";
@@ -8,6 +9,7 @@ import { ShortLived } from "../base/short-lived.ts";
 import type { Engine } from "../engine/phases.ts";
 import { CallbackTokens } from "../engine/callback-token.ts";
 import type { CallbackInfo } from "../request/exchange.ts";
+import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
 import {
   decodeBase64,
@@ -29,6 +31,7 @@ import { type ParserError, refuse, refuseBroken, refuseSource } from "./refuse.t
 import { createTrustCheck, type TrustCheck } from "./trust.ts";
 import {
   proposesWebSocket,
+  rawProtocolOf,
   requireHandshake,
   requireSameOrigin,
   WebSockets,
@@ -88,6 +91,8 @@ export class Gateway {
   readonly #directives: DirectivesCache;
   readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
+  /** Tells raw connections that this process is about to end. */
+  readonly #ending = new AbortController();
   /** Raw connections passed to handlers. */
   readonly #tunnels = new Set<Socket>();
   readonly #answerQuestion: AnswerQuestion;
@@ -103,6 +108,8 @@ export class Gateway {
     this.#trust = createTrustCheck(options.secret);
     this.#tokens = new CallbackTokens(options.secret);
     this.#answerQuestion = createAuthEndpoints(options);
+    // One of each raw connection.
+    setMaxListeners(0, this.#ending.signal);
     this.#sockets = new WebSockets(Math.min(options.bodyBytes, maxMessageBytes));
   }
 
@@ -127,6 +134,7 @@ export class Gateway {
   drain(linger: number): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
+      this.#ending.abort();
       if (this.#connections.size === 0) return resolve();
       setTimeout(() => this.#closeIdle(), linger);
     });
@@ -145,9 +153,23 @@ export class Gateway {
     };
   }
 
-  /** Whether a message is a WebSocket handshake of Apache. */
+  /** Whether a message of Apache proposes a protocol that its location takes. */
   isUpgrade(message: IncomingMessage): boolean {
-    return proposesWebSocket(message) && !isAuthQuestion(message);
+    if (isAuthQuestion(message)) return false;
+    return proposesWebSocket(message) || this.#rawProtocolOf(message) !== undefined;
+  }
+
+  /** Other protocols than WebSockets need `mod_ts.upgrade`; they are ignored elsewhere. */
+  #rawProtocolOf(message: IncomingMessage): string | undefined {
+    if (message.headers.upgrade === undefined || proposesWebSocket(message)) return undefined;
+    try {
+      const headers = splitHeaders(message.rawHeaders);
+      this.#trust(headers);
+      return rawProtocolOf(message, this.#directives.get(headers.directives).options);
+    } catch {
+      // The request says what is wrong.
+      return undefined;
+    }
   }
 
   /** Returns a promise only if the response waits for something. */
@@ -186,9 +208,11 @@ export class Gateway {
     reply.shouldKeepAlive = false;
     reply.once("finish", () => socket.end());
     this.#begin(reply);
+    const protocol = this.#rawProtocolOf(message);
     const admitted = this.#admit(message, reply, (req) => {
       this.#requireRoom();
-      requireHandshake(message);
+      if (protocol === undefined) requireHandshake(message);
+      else req[internals].rawUpgrade = { protocol, ending: this.#ending.signal };
       requireSameOrigin(req);
     });
     if (!admitted) return;

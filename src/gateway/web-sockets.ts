@@ -1,9 +1,10 @@
-/** WebSockets of the gateway: requirements of a handshake, and the open sockets. */
+/** Upgrades of the gateway: requirements of a handshake, and the open WebSockets. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
+import type { Dictionary } from "../base/options.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 export class WebSockets {
@@ -34,6 +35,21 @@ export class WebSockets {
 /** Whether a WebSocket is proposed. Other protocols (h2c) may be ignored, RFC 9110, section 7.8. */
 export function proposesWebSocket({ method, headers }: IncomingMessage): boolean {
   return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/**
+ * Another protocol that the client proposes and `mod_ts.upgrade` of the location names. Apache
+ * compares the answer with the whole of the client's header, so a list of protocols is none.
+ */
+export function rawProtocolOf(
+  { method, headers }: IncomingMessage,
+  options: Dictionary,
+): string | undefined {
+  const hasBody = headers["content-length"] ?? headers["transfer-encoding"];
+  if (method !== "GET" || hasBody !== undefined) return undefined;
+  const proposed = headers.upgrade?.toLowerCase();
+  const taken = (options["mod_ts.upgrade"] ?? "").toLowerCase().split(/[\s,]+/);
+  return proposed && taken.includes(proposed) ? headers.upgrade : undefined;
 }
 
 /**

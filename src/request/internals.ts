@@ -111,6 +111,13 @@ export interface DecisionTerms {
   until: number;
 }
 
+/** Another protocol than WebSockets, which the client proposes and the location takes. */
+export interface RawUpgrade {
+  readonly protocol: string;
+  /** Aborted when the worker is about to end. */
+  readonly ending: AbortSignal;
+}
+
 /** Reached as `req[internals]`. `Added` is the parameter of `addHandler`. */
 export interface RequestInternals<Added = unknown> {
   readonly context: RequestContext;
@@ -136,6 +143,8 @@ export interface RequestInternals<Added = unknown> {
   declined?: RequestPhase;
   /** Set by the authorizer if the decision may be repeated. */
   terms?: DecisionTerms | undefined;
+  /** Of a request that asks for another protocol than WebSockets. */
+  rawUpgrade?: RawUpgrade | undefined;
   /** Given by an application that wants the connection of this request. */
   acceptSocket?: (socket: WebSocket) => unknown;
   /** Callbacks of `registerCleanup`; the last one runs first. */

@@ -5,6 +5,7 @@ import { HeaderTable } from "../../src/request/headers.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";
 import {
   proposesWebSocket,
+  rawProtocolOf,
   requireHandshake,
   requireSameOrigin,
 } from "../../src/gateway/web-sockets.ts";
@@ -54,4 +55,16 @@ t.test("origins", async (t) => {
   }
   t.doesNotThrow(() => check("https://a.example", "https://b.example, https://a.example"));
   t.doesNotThrow(() => check("null", "*"));
+});
+
+t.test("other protocols, where the location names them", async (t) => {
+  const of = (headers: Record<string, string>, method = "GET", taken = "line, Other") =>
+    rawProtocolOf(message(headers, method), { "mod_ts.upgrade": taken });
+  t.equal(of({ upgrade: "LINE" }), "LINE", "as the client spells it: Apache compares");
+  t.equal(of({ upgrade: "other" }), "other");
+  for (const upgrade of ["", "h2c", "line, other", "lin"]) t.equal(of({ upgrade }), undefined);
+  t.equal(of({ upgrade: "line" }, "POST"), undefined);
+  const withBody = { upgrade: "line", "content-length": "1" };
+  t.equal(of(withBody), undefined, "a body would be read as the protocol");
+  t.equal(of({ upgrade: "line" }, "GET", ""), undefined);
 });

@@ -28,6 +28,7 @@ const keys: Readonly<Record<string, string>> = {
 export const optionNames: readonly string[] = [
   "mod_ts.server_timing",
   "mod_ts.test_page",
+  "mod_ts.upgrade",
   "mod_ts.websocket_origins",
   ...Object.entries(keys).flatMap(([handler, names]) =>
     names.split(" ").map((name) => `mod_ts.${handler}.${name}`),

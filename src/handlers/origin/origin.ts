@@ -113,6 +113,10 @@ export class Origin implements OriginAccess {
 
   /** Connects a WebSocket with another server. */
   async tunnel(req: ApacheRequest, socket: Socket, head: Buffer): Promise<void> {
+    if (req.headersIn.get("upgrade")?.toLowerCase() !== "websocket") {
+      const reason = "tunnels WebSockets only";
+      throw new ModTsError("MODTS_NO_WEBSOCKET", { handler: "mod_ts/origin", reason });
+    }
     const { foreign, timeout } = originOptions(req.getOptions());
     if (!foreign) {
       const reason = "WebSockets go to another server alone; Apache itself has none";

@@ -68,6 +68,9 @@ DocumentRoot "${folder}/www"
     Require valid-user
     PythonAccessHandler ip
 </Directory>
+<Location "/users/granted">
+    Require all granted
+</Location>
 <Location "/private/users">
     AuthType Basic
     AuthName "Users"
@@ -143,7 +146,15 @@ write("www/private/a.txt", "private");
 write("www/private/granted/a.txt", "private");
 write("www/private/granted/again/a.txt", "private");
 write("www/app/static/x.css", "x {}");
-const guarded = ["deny", "satisfy", "without", "limit", "private/later", "docs [old]"];
+const guarded = [
+  "users/granted",
+  "deny",
+  "satisfy",
+  "without",
+  "limit",
+  "private/later",
+  "docs [old]",
+];
 for (const name of [...guarded, "users", "private/users", "fixup"])
   write(`www/${name}/a.txt`, "private");
 write("passwords", `ann:{SHA}${createHash("sha1").update("secret").digest("base64")}\n`);
@@ -200,6 +211,7 @@ t.test("before anything is ported, nothing is open and nothing is shown", async 
     ["/private/granted/a.txt", 403],
     ["/private/granted/again/a.txt", 403],
     ["/users/a.txt", 401],
+    ["/users/granted/a.txt", 401],
     ["/private/users/a.txt", 403],
     ["/satisfy/a.txt", 403],
     ["/without/a.txt", 403],

@@ -102,7 +102,8 @@ function convertForeign(
   const [first] = access as [SourceDirective];
   const { plain, byExtension } = readHandlers(access.map(({ args }) => args));
   if (plain.length === 1 && byExtension.size === 0 && !hasAuthz) {
-    edits.replace(first, ...uses("TsAuthzHandler", lists(access, "accessHandler")));
+    // Without a user nobody is asked, for example where another section grants all.
+    edits.replace(first, ...askAlways, ...uses("TsAuthzHandler", lists(access, "accessHandler")));
     edits.byHand(first, "the access handler runs after the login now, and must say OK");
     return;
   }

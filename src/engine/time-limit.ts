@@ -21,20 +21,27 @@ export function withinLimit<T>(
   label: CallLabel,
 ): Promise<T> {
   const { response, exchange } = req[internals];
-  let timer: NodeJS.Timeout | undefined;
+  const { promise: limited, resolve, reject } = Promise.withResolvers<T>();
   let received = exchange.received;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
-      const isArriving = exchange.received !== received;
-      received = exchange.received;
-      if ((isArriving || response.begun) && !req.signal.aborted) return;
-      const { phase, handler, limit } = label;
-      clearInterval(timer);
-      trackOverdue(promise, label);
-      reject(new ModTsError("MODTS_HANDLER_TIMEOUT", { phase, handler, limit }));
-    }, label.limit);
-  });
-  return Promise.race([promise, expired]).finally(() => clearInterval(timer));
+  const timer = setInterval(() => {
+    const isArriving = exchange.received !== received;
+    received = exchange.received;
+    if ((isArriving || response.begun) && !req.signal.aborted) return;
+    const { phase, handler, limit } = label;
+    clearInterval(timer);
+    trackOverdue(promise, label);
+    reject(new ModTsError("MODTS_HANDLER_TIMEOUT", { phase, handler, limit }));
+  }, label.limit);
+  // By hand: `Promise.race` and `finally` would be six more promises for each call.
+  const settle = (outcome: () => void): void => {
+    clearInterval(timer);
+    outcome();
+  };
+  Promise.resolve(promise).then(
+    (value) => settle(() => resolve(value)),
+    (error: unknown) => settle(() => reject(error)),
+  );
+  return limited;
 }
 
 /** Milliseconds after the 504 in which a handler may clean up. */

@@ -37,7 +37,8 @@ export class HttpExchange implements Exchange {
     this.#message = message;
     this.#reply = reply;
     this.#limits = limits;
-    this.#awaitsContinue = /^100-continue$/i.test(message.headers.expect ?? "");
+    const { expect } = message.headers;
+    this.#awaitsContinue = expect !== undefined && /^100-continue$/i.test(expect);
     if (this.hasBody && !message.upgrade) this.#followBody();
   }
 

@@ -81,6 +81,7 @@ interface Upload {
 interface Admitted {
   readonly req: ApacheRequest;
   readonly directives: Directives;
+  readonly hasBody: boolean;
 }
 
 /** Checks whether the peer is trusted, builds the request, and passes it to the engine. */
@@ -178,7 +179,11 @@ export class Gateway {
     const admitted = this.#admit(message, reply, () => this.#requireRoom());
     if (!admitted) return;
     const place = this.#running.add(reply);
-    const running = this.#options.engine.run(admitted.req, admitted.directives);
+    const { req, directives, hasBody } = admitted;
+    // Attack: for a body that is malformed in the same packet, there would be two responses, and
+    // Apache could take the second one for that of its next request. So the parser goes on first.
+    const parsed = hasBody ? Promise.resolve() : undefined;
+    const running = chain(parsed, () => this.#options.engine.run(req, directives));
     return chain(running, () => void this.#running.delete(place));
   }
 
@@ -267,11 +272,12 @@ export class Gateway {
       const facts: Facts = { directives: nothing, interpreter: this.#options.interpreter };
       const context = new ApacheContext(message.method ?? "GET", headers, facts);
       req = new ApacheRequest(context, exchange);
-      if (exchange.hasBody) this.#uploads.set(message.socket, { message, req });
+      const { hasBody } = exchange;
+      if (hasBody) this.#uploads.set(message.socket, { message, req });
       facts.callback = this.#callbackOf(headers);
       facts.directives = this.#directivesOf(headers);
       require?.(req);
-      return { req, directives: facts.directives };
+      return { req, directives: facts.directives, hasBody };
     } catch (error) {
       refuse(reply, error, req);
       return undefined;

@@ -53,7 +53,8 @@ export class Decisions {
 
   /** The decision, if it is ours and about this request line and client, for whatever path. */
   read(header: string, subject: Omit<Subject, "path">): (Decision & { path: Buffer }) | undefined {
-    const [, mac = "", text = ""] = /(?:^| )([0-9a-f]{40});(1;[^ ]*)$/.exec(header) ?? [];
+    const [, mac, text = ""] = /(?:^| )([0-9a-f]{40});(1;[^ ]*)$/.exec(header) ?? [];
+    if (mac === undefined) return undefined;
     const [, encoded = "", depth, judged = "", ...named] = text.split(";");
     const path = Buffer.from(encoded, "base64");
     if (!isEqual(mac, this.#macOf(text, { ...subject, path }))) return undefined;

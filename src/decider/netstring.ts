@@ -43,13 +43,13 @@ export class ScgiReader {
     const reason = this.#whole === undefined ? this.#readLength() : undefined;
     if (reason !== undefined) return this.#close({ type: "malformed", reason });
     if (this.#whole === undefined || this.#bytes < this.#whole) return wait;
-    const whole = Buffer.concat(this.#parts).subarray(0, this.#whole);
+    const whole = joined(this.#parts).subarray(0, this.#whole);
     return this.#close(readNetstring(whole));
   }
 
   /** Sets {@link #whole} as soon as the colon is there; returns what is wrong. */
   #readLength(): string | undefined {
-    const head = Buffer.concat(this.#parts);
+    const head = joined(this.#parts);
     // Single bytes must not be concatenated again with all previous ones.
     this.#parts = [head];
     const colon = head.subarray(0, maxDigits + 1).indexOf(":");
@@ -78,6 +78,11 @@ export class ScgiReader {
 
 /** More than any limit needs. */
 const maxDigits = 9;
+
+/** A question mostly comes in one piece, which need not be copied. */
+function joined(parts: readonly Buffer[]): Buffer {
+  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+}
 
 function readNetstring(whole: Buffer): ScgiEvent {
   if (whole.at(-1) !== 0x2c) return malformed("its variables do not end with a comma");

@@ -180,7 +180,7 @@ function readTime(time: string): number {
  * Whether a time of Apache in microseconds is recent: `t=1790000000000000`, which `mod_ts.conf` takes from
  * mod_headers, as expressions know only local time without its zone.
  */
-export function isRecent(time: string, now: number = Date.now()): boolean {
-  const age = now - readTime(time);
+export function isRecent(time: string): boolean {
+  const age = Date.now() - readTime(time);
   return age <= maxAgeMs && age >= -maxSkewMs;
 }

@@ -105,9 +105,8 @@ export class SectionOptions {
   }
 
   /** `On` or `Off`, the default. Throws `MODTS_BAD_OPTION`. */
-  flag(key: string, fallback = false): boolean {
-    const text = this.text(key);
-    if (text === undefined) return fallback;
+  flag(key: string): boolean {
+    const text = this.text(key, "off") as string;
     return parseFlag(text) ?? this.fail(key, `expected On or Off, not "${text}"`);
   }
 

@@ -1,5 +1,5 @@
 /** Identity of a process that other processes can verify: process ids are reused. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { attempt } from "./attempt.ts";
@@ -41,6 +41,6 @@ function machine(): string {
   const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), "");
   const numbers = attempt(() => readlinkSync("/proc/self/ns/pid"), "");
   const text = `${boot || hostname()} ${numbers}`;
-  here = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  here = hash("sha256", text).slice(0, 12);
   return here;
 }

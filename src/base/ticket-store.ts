@@ -158,10 +158,10 @@ export class TicketStore {
   }
 
   /** Removes what workers that died have left. */
-  sweep(now: number = Date.now()): void {
+  sweep(): void {
     const places = [...this.#slots(), ...this.#names("revoked").map((name) => `revoked/${name}`)];
     for (const path of places.map((name) => join(this.#directory, name))) {
-      if (now - timeOf(path) > leftOverMs) this.#remove(path);
+      if (Date.now() - timeOf(path) > leftOverMs) this.#remove(path);
     }
   }
 

@@ -12,7 +12,7 @@
  * Attack: who can write here chooses what workers run. A directory that others could write to or
  * replace is not used.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import {
   existsSync,
   linkSync,
@@ -123,7 +123,7 @@ export class VersionStore {
     const end = text.indexOf("\n");
     const content = text.slice(end + 1);
     const head = parseHead(text.slice(0, end), number);
-    return head?.digest === digest(content) ? { head, content } : undefined;
+    return head?.digest === hash("sha256", content) ? { head, content } : undefined;
   }
 
   /**
@@ -227,7 +227,7 @@ export class VersionStore {
     if (content.length > single) throw new Error(`larger than ${single} characters`);
     const folder = this.#folder(name);
     const { kind, file, id, pools } = head;
-    const line = JSON.stringify({ kind, file, id, pools, digest: digest(content) });
+    const line = JSON.stringify({ kind, file, id, pools, digest: hash("sha256", content) });
     if (Buffer.byteLength(line) > longestHead) throw new Error("the path is too long");
     this.#makeRoom(content.length);
     makeFolder(folder);
@@ -267,7 +267,7 @@ export class VersionStore {
   }
 
   #folder({ kind, file }: VersionName): string {
-    return join(this.#directory, digest(`${kind} ${file}`));
+    return join(this.#directory, hash("sha256", `${kind} ${file}`));
   }
 
   #path(name: VersionName, number: number): string {
@@ -321,8 +321,4 @@ function measure(path: string): { path: string; size: number; time: number } {
   const all = namesIn(path).map((name) => statSync(join(path, name), { throwIfNoEntry: false }));
   const size = all.reduce((sum, stats) => sum + (stats?.size ?? 0), 0);
   return { path, size, time: Math.max(0, ...all.map((stats) => stats?.mtimeMs ?? 0)) };
-}
-
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -10,12 +10,7 @@ import { ModTsError } from "../base/errors.ts";
 import { knock } from "../base/knock.ts";
 import type { Httpd } from "./find.ts";
 import { guessMacro } from "./macro-guess.ts";
-import {
-  type Identity,
-  unprivilegedUser,
-  writeConfiguration,
-  writeServerRoot,
-} from "./server-root.ts";
+import { unprivilegedUser, writeConfiguration, writeServerRoot } from "./server-root.ts";
 
 export interface PrivateServerOptions {
   /** ServerRoot with configuration, logs and pid file; created if missing. */
@@ -32,13 +27,6 @@ export interface PrivateServerOptions {
    * @default those of `defaultModules` that exist, alphabetically, as Debian and Red Hat load them
    */
   modules?: readonly string[];
-  /**
-   * User of httpd if started by root.
-   * @default the first of www-data, apache, httpd, _www, nobody that exists
-   */
-  user?: Identity;
-  /** Milliseconds until it must accept connections. @default 10_000 */
-  startTimeout?: number;
 }
 
 export interface PrivateServer {
@@ -63,6 +51,9 @@ export interface PrivateServer {
 
 const pidFile = "logs/httpd.pid";
 
+/** Milliseconds until it must accept connections. */
+const startMs = 10_000;
+
 /**
  * Writes the directory, starts httpd and waits until it accepts connections.
  * @throws ModTsError `MODTS_HTTPD_FAILED`, with the tail of its error log
@@ -83,7 +74,7 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
   const { directory, httpd } = options;
   const host = options.host ?? "127.0.0.1";
   const port = options.port || (await freePort(host));
-  const user = process.getuid?.() === 0 ? (options.user ?? unprivilegedUser()) : undefined;
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined;
   const { conf, modules } = options;
   await endStale(directory);
   const root = { directory, httpd, host, port, modules, user };
@@ -95,7 +86,7 @@ async function startOnce(options: PrivateServerOptions): Promise<PrivateServer> 
     child.once("error", () => resolve());
   });
   try {
-    await accepting({ host, port, directory, ended, timeout: options.startTimeout ?? 10_000 });
+    await accepting({ host, port, directory, ended });
   } catch (error) {
     await stopChild(child, ended);
     throw failed(httpd, directory, error);
@@ -185,20 +176,19 @@ interface Wait {
   port: number;
   directory: string;
   ended: Promise<void>;
-  timeout: number;
 }
 
-async function accepting({ host, port, directory, ended, timeout }: Wait): Promise<void> {
+async function accepting({ host, port, directory, ended }: Wait): Promise<void> {
   let over = false;
   void ended.then(() => (over = true));
-  const deadline = Date.now() + timeout;
+  const deadline = Date.now() + startMs;
   while (Date.now() < deadline) {
     if (over) throw new Error("it ended during its start");
     // The pid file is written after the bind: an earlier response is from another program.
     if (existsSync(join(directory, pidFile)) && !(await knock({ host, port }))) return;
     await Promise.race([sleep(10), ended]);
   }
-  throw new Error(`it did not accept connections within ${timeout} ms`);
+  throw new Error(`it did not accept connections within ${startMs} ms`);
 }
 
 async function stopChild(

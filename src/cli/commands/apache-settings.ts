@@ -2,6 +2,7 @@
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
 import type { SidecarAddresses } from "../../httpd/address-rules.ts";
 import type { SidecarDirectories } from "../../httpd/file-rules.ts";
+import { formatAddress } from "../../supervisor/listener.ts";
 import type { ConfSettings, SidecarSettings } from "../../httpd/render.ts";
 import { originGuard } from "../../base/crypto.ts";
 
@@ -83,5 +84,5 @@ function tcpAddress({ address }: ConfigListener): string | undefined {
   if ("path" in address) return undefined;
   // A wildcard address is reached over loopback.
   const host = address.host.replace(/^(?:0\.0\.0\.0|::)$/, "127.0.0.1");
-  return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+  return formatAddress({ host, port: address.port });
 }

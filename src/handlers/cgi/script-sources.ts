@@ -6,7 +6,7 @@
  * read before it starts. If one of them cannot be compiled or found, the last good build runs, the
  * same in all workers.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { setBounded } from "../../base/cache.ts";
@@ -110,7 +110,7 @@ export class ScriptSources {
       setBounded(this.#known, file, next, keptFiles);
       this.#failures.delete(file);
       const content = JSON.stringify(next.build);
-      const id = createHash("sha256").update(content).digest("hex");
+      const id = hash("sha256", content);
       const isCurrent = (): boolean =>
         attempt(() => JSON.stringify(readBuild(file, compileOnce).build), "") === content;
       this.#versions?.record(name, id, () => content, since, isCurrent);

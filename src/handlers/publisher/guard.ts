@@ -2,7 +2,7 @@
  * Guards `auth`, `access` and `realm` of published modules, objects and functions. They fail
  * closed: only `true` lets a request pass.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { isEqual } from "../../base/crypto.ts";
 import { HttpError } from "../../base/http-error.ts";
 import type { ApacheRequest } from "../../request/request.ts";
@@ -112,11 +112,7 @@ async function compare(stored: unknown, password: string, user: string): Promise
 
 /** In constant time for any length. */
 function isSameText(a: string, b: string): boolean {
-  return isEqual(digest(a), digest(b));
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+  return isEqual(hash("sha256", a), hash("sha256", b));
 }
 
 function badList(user: string, reason: string): ModTsError {

@@ -6,7 +6,7 @@
  * Redis that accepts connections and never answers would cost each attempt a time-out. So after a failure
  * nothing is asked for a while, and then only in the background.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Redis } from "ioredis";
 import { log, textOf } from "../../../base/log.ts";
 import { connectRedis } from "../../../base/redis.ts";
@@ -195,5 +195,5 @@ export interface AttemptKeys {
 }
 
 function nameOf(...parts: readonly string[]): string {
-  return `mod_ts:attempts:${createHash("sha256").update(JSON.stringify(parts)).digest("base64url")}`;
+  return `mod_ts:attempts:${hash("sha256", JSON.stringify(parts), "base64url")}`;
 }

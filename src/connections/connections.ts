@@ -43,20 +43,21 @@ interface Port extends ConnectionSettings {
   isFull: boolean;
 }
 
-/** For a TLS handshake. */
-const handshakeMs = 10_000;
-
 export class Connections {
   readonly #ports: ReadonlyMap<string, Port>;
   readonly #resolve: Resolve;
   readonly #ending = new AbortController();
   readonly #running = new Map<Socket, Promise<void>>();
 
-  /** For the workers of a pool. Throws what reading a certificate throws. */
+  /**
+   * For the workers of a pool. Throws what reading a certificate throws.
+   * @param handshakeMs for a TLS handshake
+   */
   constructor(
     settings: Readonly<Record<string, ConnectionSettings>>,
     pool: string,
     resolve: Resolve,
+    handshakeMs: number = 10_000,
   ) {
     this.#resolve = resolve;
     // One of each connection.
@@ -64,7 +65,7 @@ export class Connections {
     const served = Object.entries(settings).filter(([, each]) => each.pool === pool);
     const ports = served.map(([name, each]): [string, Port] => {
       const secured = (socket: Socket): void => this.#begin(name, socket);
-      const server = each.tls && createTls(each.tls, secured);
+      const server = each.tls && createTls(each.tls, handshakeMs, secured);
       return [name, { ...each, name, server, sockets: new Set(), isFull: false }];
     });
     this.#ports = new Map(ports);
@@ -134,11 +135,13 @@ export class Connections {
 
 function createTls(
   { certFile, keyFile }: NonNullable<ConnectionSettings["tls"]>,
+  handshakeTimeout: number,
   secured: (socket: Socket) => void,
 ): Server {
   const files = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
-  // Node.js closes what fails to shake hands.
-  return createServer({ ...files, handshakeTimeout: handshakeMs }, secured);
+  const server = createServer({ ...files, handshakeTimeout }, secured);
+  // Node.js only tells of a handshake that takes too long.
+  return server.on("tlsClientError", (_, socket) => socket.destroy());
 }
 
 function hold({ name, sockets }: Port, socket: Socket): void {

@@ -9,6 +9,7 @@ import type { Connection } from "../../src/engine/connection.ts";
 import type { HandlerModule } from "../../src/engine/handler.ts";
 import { logChannel } from "../../src/base/channels.ts";
 import type { LogRecord } from "../../src/base/log.ts";
+import { createCertificate } from "../fixtures/certificate.ts";
 import { until } from "../fixtures/until.ts";
 
 interface Running {
@@ -24,6 +25,7 @@ async function start(
   t: Test,
   connectionHandler: unknown,
   settings: Partial<ConnectionSettings> = {},
+  handshakeMs?: number,
 ): Promise<Running> {
   let held = 0;
   const resolve = (): HandlerModule => {
@@ -38,7 +40,7 @@ async function start(
   const port = { pool: "main", run: "m.ts", tls: undefined, limit: 10, idleTimeout: 0 };
   const other = { ...port, pool: "other" };
   const all = { test: { ...port, ...settings }, other };
-  const connections = new Connections(all, "main", resolve);
+  const connections = new Connections(all, "main", resolve, handshakeMs);
   const server = createServer((socket) => connections.accept("test", socket)).listen(0);
   await once(server, "listening");
   const lines: string[] = [];
@@ -133,6 +135,17 @@ t.test("a client that goes away is no failure", async (t) => {
   (await open()).resetAndDestroy();
   await until(() => `${ended} ${held()}`, "1 0");
   t.equal(logged(), "");
+});
+
+t.test("a client that does not shake hands holds no place", async (t) => {
+  const { cert: certFile, key: keyFile } = createCertificate(t.testdir(), "localhost");
+  const settings = { tls: { certFile, keyFile }, limit: 1 };
+  const { open } = await start(t, () => undefined, settings, 100);
+  t.equal(await textOf(await open()), "", "one that is silent");
+  const client = await open();
+  // The begin of a ClientHello.
+  client.write(Buffer.from([22, 3, 1, 2, 0]));
+  t.equal(await textOf(client), "", "one that does not go on");
 });
 
 t.test("no more connections than the limit", async (t) => {

@@ -59,7 +59,7 @@ export interface Config {
   handlers?: string[];
   /**
    * Name of this sidecar, where one Apache has several (`Use TsSidecar name`). Requires a
-   * {@link secret}.
+   * {@link secret}; callbacks need `Use TsSidecarHost name`.
    * @default none: the sidecar of `mod_ts.conf` itself
    */
   name?: string;

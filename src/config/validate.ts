@@ -21,12 +21,16 @@ export function configInvalid(file: string, mistakes: readonly string[]): ModTsE
 
 /** What a sidecar with a name has: what `TsAddSidecar` offers. */
 export function judgeNamed(
-  config: Readonly<Partial<Record<"secret" | "origin" | "listen", unknown>>>,
+  config: Readonly<Partial<Record<"secret" | "listen", unknown>>> & {
+    readonly origin?: { readonly clientHeader?: string | undefined } | undefined;
+  },
   mistakes: string[],
 ): void {
   if (config.secret === undefined) mistakes.push("name: it needs secret or secretFile");
-  if (config.origin) mistakes.push("origin: only a sidecar without a name has callbacks");
   if (config.listen) mistakes.push("listen: a sidecar with a name has Unix sockets");
+  if (config.origin?.clientHeader !== undefined) {
+    mistakes.push("origin.clientHeader: a sidecar with a name has a header of its own");
+  }
 }
 
 const minute = 60_000;

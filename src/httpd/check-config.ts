@@ -190,12 +190,13 @@ function checkSecretLine({ file, where, value }: Directive, secret: string | und
 }
 
 /** A callback that Apache does not recognize is a 502. */
-function checkCallbacks(lines: readonly Line[], { origin }: SidecarFacts): Finding[] {
+function checkCallbacks(lines: readonly Line[], { name = "", origin }: SidecarFacts): Finding[] {
   if (!origin) return [];
   const findings: Finding[] = [];
-  const defined = directives(lines, "Define MOD_TS_ORIGIN").at(-1);
+  const line = name === "" ? "Define MOD_TS_ORIGIN" : `Use TsAddCallbacks ${name}`;
+  const defined = directives(lines, line).at(-1);
   if (defined?.value.replaceAll('"', "") !== origin.guard) {
-    const what = `MOD_TS_ORIGIN ${defined ? "does not match the secret" : "is missing in mod_ts.conf"}: callbacks (origin) are rejected`;
+    const what = `${line.replace("Define ", "")} ${defined ? "does not match the secret" : "is missing in Apache's configuration"}: callbacks (origin) are rejected`;
     findings.push(finding("bad", what, { where: defined?.where, todo: reinstall }));
   }
   const foreign = directives(lines, "RemoteIPHeader").filter(
@@ -225,7 +226,7 @@ interface Directive {
 }
 
 function directives(lines: readonly Line[], name: string): Directive[] {
-  const pattern = new RegExp(`^${name.replace(" ", "\\s+")}\\s+(.+)$`, "i");
+  const pattern = new RegExp(`^${name.replaceAll(" ", "\\s+")}\\s+(.+)$`, "i");
   return lines.flatMap(({ file, number, text }) => {
     const value = pattern.exec(text)?.[1];
     return value === undefined ? [] : [{ file, where: `${file}:${number}`, value: value.trim() }];

@@ -79,8 +79,10 @@ export function installConf(httpd: Httpd, options: InstallOptions): Installation
     httpd.layout === "debian"
       ? enableOnDebian(confFiles, missing)
       : enableByHand(httpd, confFiles, missing);
-  if (name !== "")
-    todo.push(`in the <VirtualHost> of its sections:\nUse TsSidecar ${name} "${own}"`);
+  if (name !== "") {
+    const macro = text.includes("Use TsAddCallbacks ") ? "TsSidecarHost" : "TsSidecar";
+    todo.push(`in the <VirtualHost> of its sections:\nUse ${macro} ${name} "${own}"`);
+  }
   if (site !== undefined && readIfThere(own) !== site) {
     todo.push(`compare ${own}, which httpd includes, with the apache.conf of your handlers`);
   }

@@ -40,6 +40,8 @@ export interface SidecarSettings {
   pools: readonly string[];
   /** Log of requests that Apache serves by itself. */
   accessLog?: string;
+  /** Part of a header name, 32 letters and digits, for its callbacks. */
+  origin?: string;
 }
 
 /** Path of the shipped file; the same from `src` and from `dist`. */
@@ -92,23 +94,37 @@ export function formatDefines(settings: ConfSettings): string {
  * @throws ModTsError `MODTS_BAD_ARGUMENT` for a value that httpd would misinterpret
  */
 export function renderSidecar(settings: SidecarSettings, sections: string): string {
-  const { name, run, secret, authorizer, pools, accessLog } = settings;
+  const { name, run, secret, authorizer, pools, accessLog, origin } = settings;
   refuseUnfit({
     run,
     secret,
     ...(authorizer !== undefined && { authorizer }),
     ...(accessLog !== undefined && { accessLog }),
+    ...(origin !== undefined && { origin }),
   });
   return [
-    `# The sidecar ${name}, after mod_ts.conf. In the virtual host, or at server level, of its sections:`,
-    `#     Use TsSidecar ${name} "${sections}"`,
+    ...howToInclude(name, sections, origin !== undefined),
     "",
     `Use TsAddSidecar ${name} ${run} ${secret}`,
     ...(authorizer === undefined ? [] : [`Use TsAddAuthorizer ${name} ${authorizer}`]),
     ...pools.map((pool) => `Use TsAddPool ${name} ${pool}`),
     ...(accessLog === undefined ? [] : [`Use TsAddAccessLog ${name} ${accessLog}`]),
+    ...(origin === undefined ? [] : [`Use TsAddCallbacks ${name} ${origin}`]),
     "",
   ].join("\n");
+}
+
+function howToInclude(name: string, sections: string, hasCallbacks: boolean): string[] {
+  if (hasCallbacks) {
+    return [
+      `# The sidecar ${name}, after mod_ts.conf. In each virtual host of its sections:`,
+      `#     Use TsSidecarHost ${name} "${sections}"`,
+    ];
+  }
+  return [
+    `# The sidecar ${name}, after mod_ts.conf. In the virtual host, or at server level, of its sections:`,
+    `#     Use TsSidecar ${name} "${sections}"`,
+  ];
 }
 
 function refuseUnfit(settings: ConfSettings): void {

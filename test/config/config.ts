@@ -204,12 +204,14 @@ t.test("defineConfig changes nothing", async (t) => {
 t.test("a sidecar with a name has its own run directory, a secret, and Unix sockets", (t) => {
   const named = { name: "blog", secret: "0123456789abcdef" };
   t.match(resolve(named).run, /blog|\.mod-ts\/run$/);
+  const origin = { url: "http://localhost:80" };
+  t.match(resolve({ ...named, origin }), { origin }, "callbacks, in a virtual host of its own");
   const wrong: [Config, RegExp][] = [
     [{ name: "blog" }, /name: it needs secret/],
     [{ ...named, name: "main" }, /name must be/],
     [{ ...named, name: "a b" }, /name must be/],
     [{ ...named, listen: { host: "127.0.0.1", port: 9700 } }, /listen: a sidecar with a name/],
-    [{ ...named, origin: { url: "http://localhost:80" } }, /origin: only a sidecar without/],
+    [{ ...named, origin: { ...origin, clientHeader: "X-Real-IP" } }, /origin.clientHeader: a side/],
   ];
   for (const [config, message] of wrong) t.throws(() => resolve(config), { message });
   t.end();

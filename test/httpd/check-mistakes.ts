@@ -45,7 +45,7 @@ interface Setup {
   /** Besides the usual ones. */
   modules?: readonly string[];
   /** Name and secret of the sidecar that is checked. */
-  sidecar?: { name: string; secret: string };
+  sidecar?: { name: string; secret: string; origin?: { guard: string; requestWorkers: number } };
   /** Without mod_proxy_scgi, Apache asks nobody before its own content. */
   hasDecider?: boolean;
 }
@@ -488,6 +488,16 @@ t.test("several sidecars: each is compared with its own lines", async (t) => {
   t.match(other, [{ what: /secret .* differs/ }]);
   const unknown = await check(t, { conf: hello, sidecar: { name: "shop", secret } });
   t.match(unknown, [{ what: /TsAddSidecar shop is missing/ }, { rule: "sidecar-unknown" }]);
+  const origin = { guard: "0".repeat(32), requestWorkers: 1 };
+  const calling = (guard: string) =>
+    check(t, {
+      conf: `${further}Use TsAddCallbacks blog ${guard}\n<VirtualHost *>\n    ServerName b\n    Use TsSidecarHost blog "\${FOLDER}/blog.conf"\n</VirtualHost>\n`,
+      files,
+      mode: 0o600,
+      sidecar: { ...blog, origin },
+    });
+  t.same(await calling(origin.guard), []);
+  t.match(await calling("1".repeat(32)), [{ what: /TsAddCallbacks blog does not match/ }]);
 });
 
 const right: Readonly<Record<string, string>> = {

@@ -134,6 +134,10 @@ t.test("a further sidecar has files of its own, read after mod_ts.conf", async (
   t.same(names.toSorted(), names, "httpd reads them in this order");
   t.equal(statSync(names[1] ?? "").mode & 0o777, 0o600, "the file with the secret");
   t.match(todo.join("\n"), `Use TsSidecar blog "${own}"`);
+  const calling = `${text}Use TsAddCallbacks blog ${"0".repeat(32)}\n`;
+  const more = installConf(httpd, { name: "blog", text: calling, site, missing: [], force: true });
+  t.match(more.todo.join("\n"), `Use TsSidecarHost blog "${own}"`);
+  installConf(httpd, { name: "blog", text, site, missing: [], force: true });
   const again = installConf(httpd, { name: "blog", text, site, missing: [] });
   t.strictSame(
     again.files.map(({ verb }) => verb),

@@ -33,7 +33,7 @@ export function confSettings(config: ResolvedConfig): ConfSettings {
 /** Of a configuration with a name, which has a secret. */
 export function sidecarSettings(config: ResolvedConfig): SidecarSettings {
   const { name, run, secret = "" } = config;
-  const { authorizer, accessLog } = confSettings(config);
+  const { authorizer, accessLog, origin } = confSettings(config);
   const pools = config.listeners
     .filter(({ pool, transport }) => pool !== "main" && transport === "gateway")
     .map(({ pool }) => pool);
@@ -44,6 +44,7 @@ export function sidecarSettings(config: ResolvedConfig): SidecarSettings {
     pools,
     ...(authorizer !== undefined && { authorizer }),
     ...(accessLog !== undefined && { accessLog }),
+    ...(origin !== undefined && { origin }),
   };
 }
 

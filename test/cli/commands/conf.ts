@@ -69,6 +69,7 @@ t.test(
         authorizer: { port: 9711 },
         pools: { admin: { workers: 1 } },
         accessLog: "access.json",
+        origin: { url: "http://127.0.0.1:80" },
       }),
       "blog.conf":
         "<Location /x>\nUse TsHandler x.ts\nUse TsInterpreter admin\n</Location>\n" +
@@ -80,7 +81,8 @@ t.test(
     t.match(stdout, /^Use TsAddAuthorizer blog 127\.0\.0\.1:9711$/m);
     t.match(stdout, /^Use TsAddPool blog admin$/m);
     t.match(stdout, new RegExp(`^Use TsAddAccessLog blog ${folder}/access\\.json$`, "m"));
-    t.match(stdout, 'Use TsSidecar blog "/etc/apache2/mod_ts/blog.conf"', "the next step");
+    t.match(stdout, /^Use TsAddCallbacks blog [0-9a-f]{32}$/m);
+    t.match(stdout, 'Use TsSidecarHost blog "/etc/apache2/mod_ts/blog.conf"', "the next step");
     const apache = await startEcho(t, {
       conf: `${stdout}\nUse TsSidecar blog "${join(folder, "blog.conf")}"\n`,
     });

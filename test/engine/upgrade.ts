@@ -4,9 +4,11 @@ import type { IncomingMessage } from "node:http";
 import t from "tap";
 import { WebSocket } from "ws";
 import { counter } from "../../src/base/counts.ts";
+import type { Connection } from "../../src/engine/connection.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";
 import { contextHeader } from "../fixtures/context-header.ts";
 import { startEngine } from "../fixtures/gateway.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
 
 const seen: string[] = [];
@@ -21,6 +23,13 @@ const peer = await startEngine(t, {
     handler: () => 0,
     logHandler: () => void seen.push("log"),
     cleanupHandler: () => void seen.push("cleanup"),
+  },
+  lines: {
+    connectionHandler: async (connection: Connection, req: ApacheRequest) => {
+      await connection.write(`${connection.name} ${req.uri}\n`);
+      if ((await connection.readLine()) === "fail") throw new Error("on purpose");
+    },
+    logHandler: () => void seen.push("log"),
   },
   page: { handler: () => 0 },
   declines: { handler: () => -1 },
@@ -84,4 +93,28 @@ t.test("a handler that fails closes the WebSocket with 1011, and the log has why
   open();
   t.match(await closed, [1011]);
   t.match(peer.log(), /MODTS_HANDLER_FAILED: webSocketHandler failed[^]*on purpose/);
+});
+
+/** Proposes the protocol `line` to a location with these lines. */
+const propose = (...lines: string[]): RawClient =>
+  new RawClient(peer.port).head(
+    "GET / HTTP/1.1",
+    "Connection: Upgrade",
+    "Upgrade: line",
+    `Mod-Ts-Context: ${contextHeader()}`,
+    ...[...lines, "option mod_ts.upgrade line"].map((line) => `Mod-Ts-Config: ${line}`),
+  );
+
+t.test("another protocol is served until the handler returns, then log runs", async (t) => {
+  const client = propose("handler lines", "log lines").send("x\n");
+  const head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: line\r\n\r\n";
+  t.equal(await client.closed, `${head}line /a/b\n`);
+  await until(() => seen.join(), "log");
+});
+
+t.test("a handler of another protocol that fails, or is not there", async (t) => {
+  const client = propose("handler lines").send("fail\n");
+  t.match(await client.closed, /line \/a\/b\n$/, "nothing of HTTP follows");
+  await until(() => peer.log(), /on purpose|MODTS_HANDLER_FAILED/);
+  t.match(await propose("handler page").closed, /^HTTP\/1\.1 400 /);
 });

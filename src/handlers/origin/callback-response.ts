@@ -41,6 +41,8 @@ export class CallbackResponse extends Readable {
   statusCode = 0;
   statusMessage = "";
   rawHeaders: string[] = [];
+  /** Names in lower case. */
+  headers: Record<string, string> = {};
   /** Whether all of the body has come. */
   complete = false;
   readonly #request: Pick<CallbackRequest, "method" | "inform">;
@@ -55,11 +57,6 @@ export class CallbackResponse extends Readable {
     socket.on("data", (bytes: Buffer) => this.#take(bytes));
     socket.on("error", (error) => this.destroy(error));
     socket.once("end", () => this.#closed()).once("close", () => this.#closed());
-  }
-
-  /** Names in lower case. */
-  get headers(): Record<string, string> {
-    return headersOf(this.rawHeaders);
   }
 
   override _read(): void {
@@ -98,6 +95,7 @@ export class CallbackResponse extends Readable {
     this.statusCode = status;
     this.statusMessage = reason;
     this.rawHeaders = headers;
+    this.headers = headersOf(headers);
     this.#framing = framingOf(this.#request.method, status, this.headers);
     this.emit("head");
     return rest;

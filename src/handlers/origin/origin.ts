@@ -18,6 +18,7 @@ import { bodyOf } from "../../request/body/body.ts";
 import { internals, type OriginAccess, type RedirectTarget } from "../../request/internals.ts";
 import { originUnavailableHint } from "../../request/origin.ts";
 import { decodePath, parseUri } from "../../request/uri.ts";
+import { setBounded } from "../../base/cache.ts";
 import { ConcurrencyLimiter } from "../../base/concurrency-limiter.ts";
 import { originGuard } from "../../base/crypto.ts";
 import { type CallDecision, CallbackTokens } from "../../engine/callback-token.ts";
@@ -67,6 +68,8 @@ export class Origin implements OriginAccess {
    */
   readonly #limiter: ConcurrencyLimiter;
   readonly #proxy = new Proxy();
+  /** By their URL. */
+  readonly #peers = new Map<string, KnownPeer>();
 
   /** @param apache undefined: only other servers are available */
   constructor(apache: ApacheSettings | undefined) {
@@ -201,26 +204,36 @@ export class Origin implements OriginAccess {
 
   #peerOfApache(req: ApacheRequest): Peer {
     const { url: configured } = this.#requireApache();
-    const { apache, timeout } = originOptions(req.getOptions());
-    const url = apache ?? new URL(configured);
-    const isLoopback = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+    const { apache = configured, timeout } = originOptions(req.getOptions());
     return {
-      name: `Apache at ${url.host}`,
-      target: toTarget(url),
+      ...this.#knownPeer(String(apache)),
       timeout,
       // Deadlock: a kept connection belongs to one process of httpd (MPM event), whose threads may
       // all be held by requests that wait for callbacks. A new connection goes to a process with a
       // free thread.
       keepAlive: false,
       servername: req.hostname ?? undefined,
-      unverified: isLoopback,
     };
+  }
+
+  #knownPeer(url: string): KnownPeer {
+    const known = this.#peers.get(url) ?? apacheAt(new URL(url));
+    // Attack: the author of `.htaccess` names addresses without end.
+    if (!this.#peers.has(url)) setBounded(this.#peers, url, known, 100);
+    return known;
   }
 
   #requireApache(): Callbacks {
     if (this.#apache) return this.#apache;
     throw new ModTsError("MODTS_ORIGIN_UNSET", originUnavailableHint);
   }
+}
+
+type KnownPeer = Pick<Peer, "name" | "target" | "unverified">;
+
+function apacheAt(url: URL): KnownPeer {
+  const unverified = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+  return { name: `Apache at ${url.host}`, target: toTarget(url), unverified };
 }
 
 /** Throws `MODTS_ORIGIN_LOOP`. */

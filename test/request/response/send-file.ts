@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { once } from "node:events";
+import { stat } from "node:fs/promises";
 import t from "tap";
 import { serve } from "../../fixtures/exchange-server.ts";
 
@@ -51,8 +52,30 @@ t.test("between other writes", async (t) => {
   });
   t.equal((await server.ask()).body, "<file>");
   const answer = await server.ask("GET /big");
-  t.equal(answer.headers["transfer-encoding"], "chunked");
+  t.equal(answer.headers["content-length"], String(big.length + 6));
   t.ok(answer.complete);
+  t.ok(answer.raw.endsWith(`<file>${big.toString("latin1")}`));
+});
+
+t.test("many in turn, at the speed of the client", async (t) => {
+  const folder = t.testdir({ big });
+  const sent = { turns: 0 };
+  const server = await serve(t, async (req) => {
+    await req.flush();
+    for (; sent.turns < 200; sent.turns++) await req.sendFile(`${folder}/big`);
+  });
+  const socket = server.connect();
+  socket.pause();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  let seen = -1;
+  while (sent.turns === 0 || sent.turns !== seen) {
+    seen = sent.turns;
+    for (let reads = 0; reads < 50; reads++) await stat(folder);
+  }
+  t.ok(sent.turns < 200, `it waits after ${sent.turns}`);
+  socket.resume();
+  await once(socket, "close");
+  t.equal(sent.turns, 200);
 });
 
 t.test("more than the file that was announced", async (t) => {

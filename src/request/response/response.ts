@@ -356,7 +356,10 @@ export class ResponseBuffer {
   }
 
   #add(part: string | Block): void {
-    if (typeof part === "string" && !this.#bytes) return void (this.#text += part);
+    if (typeof part === "string" && !this.#bytes) {
+      this.#text += part;
+      return;
+    }
     this.#bytes ??= new OutputBytes(this.#text);
     this.#text = "";
     this.#bytes.add(part);
@@ -368,8 +371,6 @@ export class ResponseBuffer {
     this.#bytes = undefined;
     this.#text = "";
     if (bytes) return bytes.join();
-    // Node.js would encode it into memory of its own.
-    if (text.length > maxBufferedBytes) return new OutputBytes(text).join();
     // Node.js sends headers and a first string together, in the charset of the string.
     const hasLatin1 = this.#headersOut?.hasLatin1 || this.#errHeadersOut?.hasLatin1;
     return { body: hasLatin1 ? Buffer.from(text) : text, left: undefined };

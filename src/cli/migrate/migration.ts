@@ -79,8 +79,19 @@ function readConfiguration(file: string, serverRoot: string | undefined): Source
 
 function directoryOf(file: string): SourceDirective {
   const [section] = parseSource(directoryTag(dirname(file)), file) as [SourceDirective];
-  const children = parseSource(readFileSync(file, "utf8"), file);
+  const text = readFileSync(file, "utf8").replace(/[\\\s]+$/, "");
+  const children = parseSource(text, file).map(confine);
   return { ...section, place: { file, line: 0 }, children };
+}
+
+/** Attack: the author of the file ends its section, and goes on with lines for the whole server. */
+function confine(directive: SourceDirective): SourceDirective {
+  if (!directive.name.startsWith("</")) {
+    return directive.isSection
+      ? { ...directive, children: directive.children.map(confine) }
+      : directive;
+  }
+  return { ...directive, name: "", args: "", raw: `#${directive.raw.replaceAll(/\\\n/g, "")}` };
 }
 
 /** With the `.htaccess` files below the directories that are served. */

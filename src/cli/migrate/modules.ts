@@ -45,7 +45,7 @@ export class Modules {
   reference(handler: string, phase: PythonPhase, directories: readonly string[]): string {
     const [python = ""] = handler.split("::");
     const usual: NeededExport = { path: phase.name, phase, kind: "handler" };
-    return builtIn[python] ?? this.#refer(handler, directories, usual);
+    return isBuiltIn(python) ? builtIn[python]! : this.#refer(handler, directories, usual);
   }
 
   filter(handler: string, directories: readonly string[], direction: "input" | "output"): string {
@@ -59,7 +59,8 @@ export class Modules {
   }
 
   #refer(handler: string, directories: readonly string[], usual: NeededExport): string {
-    const [python = "", path = usual.path] = handler.split("::");
+    const [python = "", named = usual.path] = handler.split("::");
+    const path = identifier(named);
     const { file } = this.#need(python, directories, { ...usual, path });
     return handler.includes("::") ? `${file}::${path}` : file;
   }
@@ -69,7 +70,7 @@ export class Modules {
     const needed =
       called === undefined
         ? undefined
-        : { path: called, phase: undefined, kind: "function" as const };
+        : { path: identifier(called), phase: undefined, kind: "function" as const };
     return this.#need(python, directories, needed).file;
   }
 
@@ -100,6 +101,11 @@ export class Modules {
       if (!taken.has(candidate)) return candidate;
     }
   }
+}
+
+/** Attack: who may write `.htaccess` files writes code into a skeleton. */
+function identifier(path: string): string {
+  return path.replaceAll(/[^\p{L}\p{N}_.]/gu, "_");
 }
 
 /** A module or package; mod_python 3.3 also took paths. */

@@ -99,3 +99,27 @@ t.test(
     t.end();
   },
 );
+
+t.test("a .htaccess file stays in its directory", (t) => {
+  const { text } = migrateText(t, 'DocumentRoot "${SITE}/www"\n', {
+    "www/deep/.htaccess": [
+      "PythonDebug On",
+      "<Files a>",
+      "</Directory>",
+      "</DIRECTORY > x",
+      "</Direc\\\ntory>",
+      "</Files>",
+      "</IfModule>",
+      "CustomLog a b \\",
+    ].join("\n"),
+  });
+  t.same(linesOf(text).slice(1), [
+    '<Directory "${SITE}/www/deep">',
+    "Use TsDebug On",
+    "<Files a>",
+    "</Files>",
+    "CustomLog a b",
+    "</Directory>",
+  ]);
+  t.end();
+});

@@ -44,3 +44,10 @@ t.test("one module, one file; two modules of a name, two files", (t) => {
   );
   t.end();
 });
+
+t.test("a name is a name, whoever wrote it", (t) => {
+  const modules = new Modules();
+  t.equal(modules.reference("h::f(){}go();function(g", handler, []), "h.ts::f____go___function_g");
+  t.equal(modules.reference("toString", handler, []), "toString.ts");
+  t.end();
+});

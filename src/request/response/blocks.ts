@@ -11,6 +11,7 @@ export interface Block {
 }
 
 interface LentBlock extends Block {
+  readonly bytes: Buffer;
   readonly release: () => void;
 }
 
@@ -29,6 +30,16 @@ export function copyToBlock(data: Uint8Array): Block {
   if (data.length < minBlock) return { bytes: Buffer.from(data) };
   const block = takeBlock(data.length);
   block.bytes.set(data);
+  return block;
+}
+
+/** Encodes text into a block, in UTF-8. */
+export function textToBlock(text: string): Block {
+  const length = Buffer.byteLength(text);
+  if (length < minBlock) return { bytes: Buffer.from(text) };
+  const block = takeBlock(length);
+  // ASCII is the same in both, and Latin-1 needs no encoding.
+  block.bytes.write(text, length === text.length ? "latin1" : "utf8");
   return block;
 }
 

@@ -1,5 +1,5 @@
 /** Bytes that were written and are not sent yet. */
-import { type Block, takeBlock } from "./blocks.ts";
+import { type Block, takeBlock, textToBlock } from "./blocks.ts";
 
 export class OutputBytes {
   length = 0;
@@ -12,7 +12,7 @@ export class OutputBytes {
 
   /** A block is released when its bytes are not used any more; never after a failure. */
   add(part: string | Block): void {
-    const { bytes, release } = typeof part === "string" ? { bytes: Buffer.from(part) } : part;
+    const { bytes, release } = typeof part === "string" ? textToBlock(part) : part;
     this.#chunks.push(bytes);
     this.length += bytes.length;
     if (release) this.#releases.push(release);

@@ -356,10 +356,7 @@ export class ResponseBuffer {
   }
 
   #add(part: string | Block): void {
-    if (typeof part === "string" && !this.#bytes) {
-      this.#text += part;
-      return;
-    }
+    if (typeof part === "string" && !this.#bytes) return void (this.#text += part);
     this.#bytes ??= new OutputBytes(this.#text);
     this.#text = "";
     this.#bytes.add(part);
@@ -371,6 +368,8 @@ export class ResponseBuffer {
     this.#bytes = undefined;
     this.#text = "";
     if (bytes) return bytes.join();
+    // Node.js would encode it into memory of its own.
+    if (text.length > maxBufferedBytes) return new OutputBytes(text).join();
     // Node.js sends headers and a first string together, in the charset of the string.
     const hasLatin1 = this.#headersOut?.hasLatin1 || this.#errHeadersOut?.hasLatin1;
     return { body: hasLatin1 ? Buffer.from(text) : text, left: undefined };

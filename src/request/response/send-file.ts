@@ -67,7 +67,10 @@ async function copyRange(
   range: FileRange,
   path: string,
 ): Promise<void> {
+  // Whatever follows the last block waits for it, so that the end of the response need not.
+  let isFree = !response.begun;
   for (let done = 0; done < range.length;) {
+    if (!isFree) await response.flush();
     const wanted = Math.min(blockSize, range.length - done);
     const { bytes, release } = takeBlock(wanted);
     const at = range.offset + done;
@@ -77,7 +80,7 @@ async function copyRange(
         : readSync(file, bytes, 0, wanted, at);
     if (count === 0) throw unreadable(path, "it became shorter while it was read");
     done += count;
-    if (!response.lend(bytes.subarray(0, count), release)) await response.flush();
+    isFree = response.lend(bytes.subarray(0, count), release);
   }
 }
 

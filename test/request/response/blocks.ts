@@ -1,5 +1,5 @@
 import t from "tap";
-import { copyToBlock, takeBlock } from "../../../src/request/response/blocks.ts";
+import { copyToBlock, takeBlock, textToBlock } from "../../../src/request/response/blocks.ts";
 
 const size = 100_000;
 
@@ -14,6 +14,14 @@ t.test("bytes are copied, and the memory is used again once it is released", asy
   const again = takeBlock(size + 1);
   t.equal(again.bytes.buffer, block.bytes.buffer, "of the same power of two");
   t.equal(again.bytes.length, size + 1);
+});
+
+t.test("text in UTF-8", async (t) => {
+  for (const text of ["a", "ö\ud800", "a".repeat(size), "ö€".repeat(size)]) {
+    const { bytes, release } = textToBlock(text);
+    t.ok(Buffer.from(text).equals(bytes), text.slice(0, 2));
+    t.equal(release !== undefined, text.length >= size, "short text is no block");
+  }
 });
 
 t.test("a short copy is no block", async (t) => {

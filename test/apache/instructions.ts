@@ -11,7 +11,12 @@ t.test(
   { skip: missing, timeout: 300_000 },
   async (t) => {
     const program = join(import.meta.dirname, "../../bench/httpd.ts");
-    const subjects = ["static file", "hello, all features"];
+    const subjects = [
+      "static file",
+      "hello, all features",
+      "hello, 5 nested sections",
+      "static file, decided, all features",
+    ];
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...subjects], {
       encoding: "utf8",
     });

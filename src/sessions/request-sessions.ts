@@ -8,6 +8,7 @@ import type { SessionSettings } from "./session-settings.ts";
 
 /** Opens a session; `id` is its known id in this request. */
 export type OpenSession = (
+  req: ApacheRequest,
   settings: SessionSettings,
   id: string | undefined,
 ) => Promise<LiveSession>;
@@ -24,9 +25,13 @@ export class RequestSessions implements RequestFinalizer {
   constructor(req: ApacheRequest, start: OpenSession) {
     this.#req = req;
     this.#start = start;
-    req[internals].response.beforeHead = () => {
-      for (const session of this.#sessions.values()) session.announce();
-    };
+    // Trap: with a closure here, V8 keeps the request until the next full collection.
+    req[internals].response.beforeHead = this;
+  }
+
+  /** The head of the response is about to be sent. */
+  announce(): void {
+    for (const session of this.#sessions.values()) session.announce();
   }
 
   /** Sequential: concurrent parts of a handler must not wait for each other's lock. */
@@ -66,7 +71,7 @@ export class RequestSessions implements RequestFinalizer {
       return known;
     }
     this.#checkOrder(settings);
-    const session = await this.#start(settings, known?.storedId);
+    const session = await this.#start(this.#req, settings, known?.storedId);
     this.#sessions.set(settings.name, session);
     // Nobody else would release its lock.
     if (this.#isOver) await session.finish(false);

@@ -1,5 +1,6 @@
 /** Session ids, and their cookie. */
 import { hash, randomBytes } from "node:crypto";
+import { setBounded } from "../base/cache.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import type { CookieAttributes } from "../request/cookies/set-cookie.ts";
@@ -72,5 +73,14 @@ export function isSessionId(text: string): boolean {
  * the same store; or a request sends one id in two cookies and waits for itself.
  */
 export function storeKey(id: string, realm: string): string {
-  return hash("sha256", `${realm}\n${id}`, "base64url");
+  const text = `${realm}\n${id}`;
+  const known = keys.get(text);
+  if (known !== undefined) return known;
+  const key = hash("sha256", text, "base64url");
+  setBounded(keys, text, key, maxKeys);
+  return key;
 }
+
+const keys = new Map<string, string>();
+/** A hash costs more than the rest of the cookie. */
+const maxKeys = 1000;

@@ -5,8 +5,8 @@ import { internals, type RequestFinalizer } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import type { Session, SessionOptions } from "../request/session.ts";
 import { oncePerSection } from "../base/options.ts";
-import type { LiveSession, SessionParts } from "./live-session.ts";
-import { openSession, RequestSessions } from "./request-sessions.ts";
+import type { SessionParts } from "./live-session.ts";
+import { openSession, type OpenSession, RequestSessions } from "./request-sessions.ts";
 import { openStore, readStoreAddress } from "./open-store.ts";
 import { SessionCookie, storeKey } from "./session-cookie.ts";
 import { SessionLocks } from "./session-locks.ts";
@@ -38,6 +38,8 @@ interface Backend {
 interface Section {
   readonly settings: SessionSettings;
   readonly address: StoreAddress;
+  /** Text of {@link address}. */
+  readonly key: string;
 }
 
 export class Sessions {
@@ -47,17 +49,18 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#sectionOf = oncePerSection((values) => ({
-      settings: readSessionSettings(values),
-      address: readStoreAddress(values, options),
-    }));
+    this.#sectionOf = oncePerSection((values) => {
+      const address = readStoreAddress(values, options);
+      return { settings: readSessionSettings(values), address, key: JSON.stringify(address) };
+    });
   }
 
   /** Implements `req.session()`. */
   async open(req: ApacheRequest, options?: SessionOptions): Promise<Session> {
     const state = req[internals];
-    const sessions = (state.finalizer ??= new RequestSessions(req, (settings, id) =>
-      this.#open(req, settings, id),
+    const sessions = (state.finalizer ??= new RequestSessions(
+      req,
+      this.#start,
     )) as RequestFinalizer & RequestSessions;
     const { settings } = this.#sectionOf(req.getOptions());
     if (state.isOver) sessions.close();
@@ -76,13 +79,9 @@ export class Sessions {
     );
   }
 
-  async #open(
-    req: ApacheRequest,
-    settings: SessionSettings,
-    id: string | undefined,
-  ): Promise<LiveSession> {
-    const { address } = this.#sectionOf(req.getOptions());
-    const { store, locks } = await this.#backend(address);
+  readonly #start: OpenSession = async (req, settings, id) => {
+    const section = this.#sectionOf(req.getOptions());
+    const { store, locks } = await this.#backend(section);
     const cookie = new SessionCookie(req, settings);
     const { now = Date.now } = this.#options;
     const realm = `${settings.realm ?? settings.domain?.toLowerCase() ?? siteOf(req)}\n${cookie.name}`;
@@ -95,14 +94,17 @@ export class Sessions {
       keyOf: (text) => storeKey(text, realm),
       now: () => Math.floor(now() / 1000),
     };
-    const session = await openSession(parts, id === undefined ? cookie.ids() : [id], address.title);
+    const session = await openSession(
+      parts,
+      id === undefined ? cookie.ids() : [id],
+      section.address.title,
+    );
     counter.addEvent(session.isNew ? "sessions_created" : "sessions_continued");
     return session;
-  }
+  };
 
   /** The next request tries a store again that could not be opened. */
-  #backend(address: StoreAddress): Promise<Backend> {
-    const key = JSON.stringify(address);
+  #backend({ address, key }: Section): Promise<Backend> {
     return getOrCreate(this.#backends, key, () => {
       const backend = this.#openBackend(address);
       backend.catch(() => this.#backends.delete(key));

@@ -34,7 +34,7 @@ export class ResponseBuffer {
   /** Whether a rule of a handler let the request through. */
   isPrivate = false;
   /** Called before the headers are sent. */
-  beforeHead: (() => void) | undefined;
+  beforeHead: { announce(): void } | undefined;
   /** Methods for the `Allow` header of a 405 or 501. */
   allowed: readonly string[] = [];
   /** Appended to HTML pages of unannounced length; for development tools. */
@@ -340,7 +340,7 @@ export class ResponseBuffer {
 
   /** Sends and freezes the headers. `length` undefined: chunked, or no body. */
   #sendHead(type: string | undefined, length: number | undefined): void {
-    this.beforeHead?.();
+    this.beforeHead?.announce();
     const headers: string[] = [];
     if (type !== undefined) headers.push("Content-Type", type);
     if (length !== undefined) headers.push("Content-Length", String(length));

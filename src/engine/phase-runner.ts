@@ -159,10 +159,9 @@ export class PhaseRunner implements ModuleSource {
           ? found.then((call) => this.#wait(call(this.#req), label))
           : this.#wait(found(this.#req), label);
       if (!(given instanceof Promise)) return this.#end(given, label);
-      return given.then(
-        (value) => this.#end(value, label),
-        (error: unknown) => this.#endThrown(error, label),
-      );
+      return given
+        .then((value) => this.#end(value, label))
+        .catch((error: unknown) => this.#endThrown(error, label));
     } catch (error) {
       return this.#endThrown(error, label);
     }

@@ -15,6 +15,8 @@ const modules = {
     },
   },
   late: { accessHandler: () => 0 },
+  odd: { handler: () => "text" },
+  oddLater: { handler: async () => "text" },
 };
 
 t.test("a line for each request, without its query", async (t) => {
@@ -61,4 +63,15 @@ t.test("calls and responses are counted; nothing is active at the end", async (t
   });
   t.match(counts?.events, { responses_2xx: 2, responses_4xx: 1, responses_5xx: 1 });
   t.equal(counter.active, 0);
+});
+
+t.test("a call with an outcome that is none has failed, now or later", async (t) => {
+  const peer = await startEngine(t, modules);
+  counter.take();
+  for (const name of ["odd", "oddLater"]) {
+    const answer = await peer.ask([`handler ${name}`, "option mod_ts.server_timing On"]);
+    t.match(answer.headers["server-timing"], `desc="${name}"`);
+  }
+  const failed = { calls: 1, errors: 1 };
+  t.match(counter.take()?.calls["handler"], { odd: failed, oddLater: failed });
 });

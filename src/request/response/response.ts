@@ -54,6 +54,7 @@ export class ResponseBuffer {
   #text = "";
   #bytes: OutputBytes | undefined;
   #hadText = false;
+  #isPlanned = false;
 
   constructor(exchange: Exchange, headOnly: boolean, errorStatus?: number) {
     this.exchange = exchange;
@@ -90,9 +91,7 @@ export class ResponseBuffer {
   }
   set statusLine(line: string) {
     this.#requireUnsent("statusLine");
-    const { status, reason } = parseStatusLine(line);
-    this.#reasonStatus = status;
-    this.#reason = reason;
+    ({ status: this.#reasonStatus, reason: this.#reason } = parseStatusLine(line));
   }
   /** Set by the handler. Takes precedence over `Content-Type` of {@link headersOut}. */
   get contentType(): string | undefined {
@@ -307,10 +306,13 @@ export class ResponseBuffer {
     const length = this.#buffered;
     if (length <= maxBufferedBytes) return true;
     if (length > maxWholeBytes || !this.#isUndecided) return this.#send();
+    if (this.#isPlanned) return false;
+    this.#isPlanned = true;
     setImmediate(() => {
-      const isFull = this.#buffered > maxBufferedBytes;
+      this.#isPlanned = false;
+      if (this.#buffered <= maxBufferedBytes || !this.#isUndecided) return;
       // Where this fails, the next call does, and the handler learns of it.
-      if (isFull && this.#isUndecided) attempt(() => this.#send(), false);
+      attempt(() => this.#send(), false);
     });
     return false;
   }

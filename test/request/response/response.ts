@@ -242,6 +242,21 @@ t.test("what is written in one go is sent in one piece, up to 1 MiB", async (t) 
   t.strictSame(sent, [0, 5 << 18, 0]);
 });
 
+t.test("many small parts plan one turn", async (t) => {
+  const planned = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === "Immediate").length;
+  const server = await serve(t, async (req) => {
+    req.write("x".repeat(70_000));
+    const before = planned();
+    for (let count = 0; count < 100; count++) t.equal(req.write("y"), false);
+    t.equal(planned(), before);
+    await turn();
+    t.equal(req.bytesSent, 70_100);
+    req.write("z".repeat(70_000));
+  });
+  t.equal((await server.ask()).body.length, 140_100);
+});
+
 t.test("a length that is told too late is judged by the next call", async (t) => {
   const server = await serve(t, async (req) => {
     req.write("x".repeat(70_000));

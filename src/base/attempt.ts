@@ -44,17 +44,6 @@ export async function withinTime<T>(
   }
 }
 
-/**
- * What `next` makes of a value: at once if the value is at hand, as each turn of the microtask queue
- * costs. Throws if `next` does so then.
- */
-export function chain<T, R>(
-  value: T | Promise<T>,
-  next: (value: T) => R | Promise<R>,
-): R | Promise<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
-}
-
 /** Also true for promise-like objects, such as the queries of some libraries. */
 export function isPromiseLike<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";

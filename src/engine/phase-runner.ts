@@ -15,7 +15,7 @@ import { isHttpStatus } from "../base/http-status.ts";
 import { countsOf, endCall } from "../base/counts.ts";
 import { type CallLabel, logSlowCall, type Timing } from "./observe.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
-import { chain, isPromiseLike } from "../base/attempt.ts";
+import { isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
 import { adviseOnCalls } from "./advice.ts";
 import { withinLimit } from "./time-limit.ts";
@@ -126,12 +126,13 @@ export class PhaseRunner implements ModuleSource {
     const entry = configured[index] ?? added?.[index - configured.length];
     if (entry === undefined) return this.#combined(phase, before);
     const called = this.call(typeof entry === "string" ? parseReference(entry) : entry, phase);
-    return chain(called, (outcome) => {
+    const goOn = (outcome: Outcome | Response): ReturnType<PhaseRunner["run"]> => {
       if (typeof outcome !== "number") return outcome;
       if (outcome !== OK && outcome !== DECLINED) return outcome;
       if (outcome === OK && rules[phase].firstOk) return OK;
       return this.#runFrom(index + 1, configured, phase, outcome === OK ? OK : before);
-    });
+    };
+    return called instanceof Promise ? called.then(goOn) : goOn(called);
   }
 
   /** The outcome of a phase in which no handler ended the request. */

@@ -20,24 +20,21 @@
  * (mod_python lets such a file pass; `a.b.html` has the extension `.b.html`).
  */
 import type { Directives } from "./directives.ts";
-import { chain } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import type { HandlerModule, PhaseName } from "./handler.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { openFilters, settleFilters } from "./filters.ts";
 import { addServerTiming, logAccess } from "./observe.ts";
 import { addChallenge, expandModules } from "./site-modules.ts";
-import type { Tracing } from "./tracing.ts";
+import { openTelemetry, type Tracing } from "./tracing.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { PhaseRunner, type PhaseRunnerOptions, wrapHandlerError } from "./phase-runner.ts";
 import { findSocketHandler, serveSocket, type ServeSocket, type SocketHandler } from "./upgrade.ts";
 import { internals } from "../request/internals.ts";
-import { internalRedirect } from "../request/origin.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import { formatAddress, translationOf } from "./translation.ts";
+import { followTranslation, translationOf } from "./translation.ts";
 import { sendWebResponse } from "../request/web-standard.ts";
 import {
-  contentEnding,
   cutOff,
   type Ending,
   endingOf,
@@ -87,6 +84,9 @@ export interface Engine {
 
 const deciding = ["access", "authen", "authz"] as const satisfies readonly PhaseName[];
 
+/** Mostly there is no SDK: then a request costs one look at a global. */
+const isTraced = (): boolean => Reflect.get(globalThis, openTelemetry)?.trace !== undefined;
+
 export function createEngine(options: EngineOptions): Engine {
   const { tracing } = options;
   const start = <T>(
@@ -95,11 +95,11 @@ export function createEngine(options: EngineOptions): Engine {
     work: (run: Run) => Promise<T>,
   ): Promise<T> => {
     const run = new Run(options, req, directives);
-    return tracing?.isActive ? tracing.span(req, directives, () => work(run)) : work(run);
+    return tracing && isTraced() ? tracing.span(req, directives, () => work(run)) : work(run);
   };
   return {
     run: (req, directives) =>
-      tracing?.isActive
+      tracing && isTraced()
         ? start(req, directives, async (run) => run.complete())
         : new Run(options, req, directives).complete(),
     upgrade: (req, directives) => start(req, directives, (run) => run.upgrade()),
@@ -107,6 +107,10 @@ export function createEngine(options: EngineOptions): Engine {
     decide: (req, directives) => start(req, directives, (run) => run.decide()),
     log: (req, directives) => new Run(options, req, directives).conclude(),
   };
+}
+
+function contentEnding(outcome: Outcome | Response): Ending {
+  return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
 }
 
 class Run {
@@ -128,9 +132,10 @@ class Run {
     const began = this.#begin();
     const ending = this.#ending(
       () => this.#content(),
-      () => this.#elsewhere(),
+      async () => ({ outcome: await followTranslation(this.#req) }),
     );
-    return chain(ending, (known) => this.#answer(known, began));
+    if (ending instanceof Promise) return ending.then((known) => this.#answer(known, began));
+    return this.#answer(ending, began);
   }
 
   #answer(ending: Ending, began: number): Promise<void> | void {
@@ -290,14 +295,6 @@ class Run {
     this.#phases.use(this.#directives);
   }
 
-  /** A method with a body: Apache has not been asked to go on by itself. */
-  async #elsewhere(): Promise<Ending> {
-    const { path, args } = translationOf(this.#req)!;
-    const { method } = this.#req;
-    const address = formatAddress(Buffer.from(path), args);
-    return { outcome: await internalRedirect(this.#req, address, { method }) };
-  }
-
   /** Waits for the filters; an error of theirs replaces the response if none was sent. */
   async #settle(): Promise<void> {
     const failure = await settleFilters(this.#req);
@@ -312,10 +309,12 @@ class Run {
       this.#req[internals].response.isPrivate = true;
     }
     const opened = filters && openFilters(this.#req, filters, this.#phases);
-    const outcome = chain(opened, () => this.#phases.run("handler"));
-    return chain(outcome, (known) =>
-      known === DECLINED ? this.#fallBack() : contentEnding(known),
-    );
+    const outcome = opened
+      ? opened.then(() => this.#phases.run("handler"))
+      : this.#phases.run("handler");
+    const goOn = (known: Outcome | Response): Ending | Promise<Ending> =>
+      known === DECLINED ? this.#fallBack() : contentEnding(known);
+    return outcome instanceof Promise ? outcome.then(goOn) : goOn(outcome);
   }
 
   async #fallBack(): Promise<Ending> {

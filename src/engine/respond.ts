@@ -6,7 +6,7 @@ import type { HandlerModule } from "./handler.ts";
 import { type HttpError, isHttpError } from "../base/http-error.ts";
 import { userPosition } from "../loader/stack.ts";
 import { log, textOf } from "../base/log.ts";
-import { OK, type Outcome } from "../base/outcome.ts";
+import type { Outcome } from "../base/outcome.ts";
 import { internals, type RequestFinalizer } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
@@ -22,10 +22,6 @@ export interface Ending {
   readonly thrown?: HttpError;
   /** Any other error: a 500, hidden from the client unless Debug is on. */
   readonly error?: unknown;
-}
-
-export function contentEnding(outcome: Outcome | Response): Ending {
-  return typeof outcome === "number" ? { outcome } : { outcome: OK, response: outcome };
 }
 
 export function statusOf(ending: Ending): number {

@@ -45,7 +45,7 @@ interface Getter {
 }
 
 /** Where `@opentelemetry/api` keeps what an SDK has registered, for all copies of the package. */
-const openTelemetry = Symbol.for("opentelemetry.js.api.1");
+export const openTelemetry: unique symbol = Symbol.for("opentelemetry.js.api.1");
 
 const getter: Getter = {
   get: (req, key) => req.headersIn.get(key) ?? undefined,
@@ -59,11 +59,6 @@ export class Tracing {
   /** @param directory of the configuration, where the package is looked up */
   constructor(directory: string) {
     this.#directory = directory;
-  }
-
-  /** Whether there is an SDK: mostly not, and then a request costs one look at a global. */
-  get isActive(): boolean {
-    return Reflect.get(globalThis, openTelemetry)?.trace !== undefined;
   }
 
   /** Runs `work` within a span. */

@@ -3,7 +3,9 @@
  * the document root.
  */
 import { ModTsError } from "../base/errors.ts";
+import type { Outcome } from "../base/outcome.ts";
 import { internals } from "../request/internals.ts";
+import { internalRedirect } from "../request/origin.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 /** Another path of this server. */
@@ -28,6 +30,13 @@ export function translationOf(req: ApacheRequest): Translation | undefined {
   if (args !== null && !/^[\x21\x22\x24-\x7e]*$/.test(args))
     throw bad(args, "the query is not escaped");
   return { path, args };
+}
+
+/** Responds with the new address where Apache was not asked to go on by itself: a method with a body. */
+export function followTranslation(req: ApacheRequest): Promise<Outcome> {
+  const { path, args } = translationOf(req)!;
+  const { method } = req;
+  return internalRedirect(req, formatAddress(Buffer.from(path), args), { method });
 }
 
 /** Escapes a path and a query for a request inside Apache (RFC 3986, section 3.3). */

@@ -3,9 +3,7 @@ import { setMaxListeners } from "node:events";
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createDirectives, type Directives, DirectivesCache } from "../engine/directives.ts";
-import { chain } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
-import { ShortLived } from "../base/short-lived.ts";
 import type { Engine } from "../engine/phases.ts";
 import { CallbackTokens } from "../engine/callback-token.ts";
 import type { CallbackInfo } from "../request/exchange.ts";
@@ -182,9 +180,10 @@ export class Gateway {
     const { req, directives, hasBody } = admitted;
     // Attack: for a body that is malformed in the same packet, there would be two responses, and
     // Apache could take the second one for that of its next request. So the parser goes on first.
-    const parsed = hasBody ? Promise.resolve() : undefined;
-    const running = chain(parsed, () => this.#options.engine.run(req, directives));
-    return chain(running, () => void this.#running.delete(place));
+    const run = (): Promise<void> | void => this.#options.engine.run(req, directives);
+    const running = hasBody ? Promise.resolve().then(run) : run();
+    if (running) return running.then(() => void this.#running.delete(place));
+    this.#running.delete(place);
   }
 
   /**
@@ -325,4 +324,43 @@ function isOwn({ url = "", headers }: IncomingMessage): boolean {
 /** Whether a message asks an auth endpoint. Requests of Apache never do: they carry a context. */
 function isAuthQuestion({ url = "", headers }: IncomingMessage): boolean {
   return url.startsWith(authPrefix) && headers["mod-ts-context"] === undefined;
+}
+
+/**
+ * Objects that are there for a moment, such as running requests. A `Set` makes a new table after
+ * some changes, and V8 links the old one to it: a table in the old generation keeps all later ones,
+ * and whatever was in them, until a full collection. Each request would then survive its end.
+ */
+export interface Place<T> {
+  readonly value: T;
+  at: number;
+}
+
+export class ShortLived<T> {
+  readonly #places: Place<T>[] = [];
+
+  get size(): number {
+    return this.#places.length;
+  }
+
+  /** Returns what {@link delete} takes. */
+  add(value: T): Place<T> {
+    const place = { value, at: this.#places.length };
+    this.#places.push(place);
+    return place;
+  }
+
+  /** False if it was removed before. The order of the others may change. */
+  delete(place: Place<T>): boolean {
+    if (this.#places[place.at] !== place) return false;
+    const last = this.#places.pop() as Place<T>;
+    if (last === place) return true;
+    this.#places[place.at] = last;
+    last.at = place.at;
+    return true;
+  }
+
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (const { value } of this.#places) yield value;
+  }
 }

@@ -3,7 +3,6 @@ import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
 import {
   attempt,
-  chain,
   DeadlineError,
   ignoring,
   isPromiseLike,
@@ -21,13 +20,6 @@ t.test("work that is late, and then fails, is no unhandled rejection", async (t)
   late.reject(new Error("late"));
   // Node reports unhandled rejections when the microtasks of a turn are done.
   await turn();
-});
-
-t.test("a value at hand is not waited for", async (t) => {
-  const double = (value: number): number => value * 2;
-  t.equal(chain(1, double), 2);
-  t.equal(await chain(Promise.resolve(1), double), 2);
-  t.equal(await chain(1, async (value) => value), 1);
 });
 
 t.test("promises, and what acts like one", async (t) => {

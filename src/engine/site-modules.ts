@@ -5,7 +5,7 @@
  */
 import { closest } from "../base/did-you-mean.ts";
 import { ModTsError } from "../base/errors.ts";
-import type { ModuleSource } from "../request/internals.ts";
+import { internals, type ModuleSource } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import type { Directives, FilterLists, HandlerList } from "./directives.ts";
 import { type HandlerModule, type PhaseName, phaseNames } from "./handler.ts";
@@ -58,6 +58,7 @@ export async function expandModules(
 /** RFC 9110, section 15.5.2: a 401 needs a challenge. Apache does not know that there is one. */
 export function addChallenge(req: ApacheRequest): void {
   const name = "WWW-Authenticate";
+  if (req[internals].response.begun) return;
   if (req.errHeadersOut.has(name) || req.headersOut.has(name)) return;
   req.errHeadersOut.set(name, `Basic realm="${req.server.serverHostname}"`);
 }

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
 import { DECLINED, DONE, HttpError, OK, type ApacheRequest } from "../../src/index.ts";
+import { counter } from "../../src/base/counts.ts";
 import { ModTsError } from "../../src/base/errors.ts";
 import { type GatewayAsk, type GatewayReply, startEngine } from "../fixtures/gateway.ts";
 
@@ -201,4 +202,17 @@ t.test("a client that has gone is no failure", async (t) => {
   await peer.ask(["handler m"], { leave: true });
   await ended;
   t.equal(peer.log().slice(before), "");
+});
+
+t.test("after the headers have left, a module's 401 has no challenge", async (t) => {
+  const site = {
+    async handler(req: ApacheRequest) {
+      await req.flush();
+      return 401;
+    },
+  };
+  const behind = await startEngine(t, { site });
+  t.match(await behind.ask(["module site"]), { status: 200, complete: false });
+  t.match(behind.log(), "MODTS_HEADERS_SENT");
+  t.equal(counter.active, 0);
 });

@@ -62,11 +62,17 @@ function peerOf(req: ApacheRequest): { client: string; uniqueId: string } {
   return { client: `${req.useragentIp}:${req.connection.remotePort}`, uniqueId: req.uniqueId };
 }
 
+/** In a quoted string of a header: UTF-8, without control characters, which names of functions may hold. */
+function quotable(name: string): string {
+  const bytes = Buffer.from(name.slice(0, 200)).toString("latin1");
+  return bytes.replace(/[^\x20-\x7e\x80-\xff]/g, " ").replace(/["\\]/g, "\\$&");
+}
+
 /** The durations of the calls so far (W3C Server Timing). */
 export function addServerTiming(req: ApacheRequest, timings: readonly Timing[]): void {
   if (req[internals].response.begun) return;
   for (const { label, ms } of timings) {
-    const name = label.handler.replace(/["\\]/g, "\\$&");
+    const name = quotable(label.handler);
     req.errHeadersOut.add("Server-Timing", `${label.phase};dur=${ms.toFixed(2)};desc="${name}"`);
   }
 }

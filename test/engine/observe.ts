@@ -5,6 +5,8 @@ import { counter } from "../../src/base/counts.ts";
 import type { ApacheRequest } from "../../src/index.ts";
 import { startEngine } from "../fixtures/gateway.ts";
 
+const odd = { 'a\n"b': () => 0 }['a\n"b'];
+
 const modules = {
   hello: { handler: (req: ApacheRequest) => void req.write("hello") },
   own: { handler: (req: ApacheRequest) => void ((req.status = 404), req.write("own")) },
@@ -17,6 +19,8 @@ const modules = {
   late: { accessHandler: () => 0 },
   odd: { handler: () => "text" },
   oddLater: { handler: async () => "text" },
+  日本: { handler: () => 0 },
+  adds: { handler: (req: ApacheRequest) => (req.addHandler("handler", odd), 0) },
 };
 
 t.test("a line for each request, without its query", async (t) => {
@@ -49,6 +53,16 @@ t.test("Server-Timing names each call, errors included", async (t) => {
   );
   t.match((await peer.ask(["handler fails", on])).headers["server-timing"], 'desc="fails"');
   t.equal((await peer.ask(["handler hello"])).headers["server-timing"], undefined);
+});
+
+t.test("Server-Timing holds names in UTF-8, whatever is in them", async (t) => {
+  const peer = await startEngine(t, modules);
+  const on = "option mod_ts.server_timing On";
+  const line = Buffer.from("handler 日本").toString("latin1");
+  const header = (await peer.ask([line, on])).headers["server-timing"];
+  t.match(Buffer.from(String(header), "latin1").toString(), 'desc="日本"');
+  t.match((await peer.ask(["handler adds", on])).headers["server-timing"], 'desc="a \\"b"');
+  t.equal(counter.active, 0);
 });
 
 t.test("calls and responses are counted; nothing is active at the end", async (t) => {

@@ -53,13 +53,13 @@ const counts = {};
 let isOver = false;
 process.stdin.resume().once("end", () => (isOver = true));
 const ask = () => new Promise((resolve) => {
-  request(process.argv[1], { agent: false }, (response) => {
+  request(process.argv[1], { agent: false, timeout: 60_000 }, (response) => {
     response.resume().once("end", () => resolve(response.statusCode)).once("error", () => resolve("cut"));
-  }).once("error", (error) => resolve(error.code)).end();
+  }).once("error", (error) => resolve(error.code)).once("timeout", () => resolve("no answer")).end();
 });
 console.log("begins");
 await Promise.all(Array.from({ length: 4 }, async () => {
-  while (!isOver) { const status = await ask(); await sleep(5); counts[status] = (counts[status] ?? 0) + 1; }
+  while (!isOver) { const status = await ask(); await sleep(20); counts[status] = (counts[status] ?? 0) + 1; }
 }));
 console.log(JSON.stringify(counts));`;
 

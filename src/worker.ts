@@ -394,4 +394,5 @@ function send(message: FromWorker): void {
   process.send?.(message, () => {});
 }
 
-if (process.send) serveSupervisor();
+// Also imported by `mod-ts/testing`, where a test runner may be the parent.
+if (process.send && process.argv[1] === import.meta.filename) serveSupervisor();

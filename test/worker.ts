@@ -111,3 +111,9 @@ async function openConnection(t: Test): Promise<Record<"socket" | "client", Sock
   const [socket] = (await once(server, "connection")) as [Socket];
   return { socket, client };
 }
+
+t.test("a forked process that only imports the program is no worker", async (t) => {
+  const child = fork(join(import.meta.dirname, "fixtures/workers/imports-worker.ts"), { execArgv });
+  t.strictSame((await once(child, "message"))[0], { disconnects: 0 });
+  t.strictSame(await once(child, "exit"), [0, null]);
+});

@@ -39,6 +39,7 @@ import {
   type Ending,
   endingOf,
   logFailure,
+  respondToBadResponse,
   respondToFailure,
   respondWithStatus,
   settled,
@@ -340,17 +341,18 @@ class Run {
   #send(ending: Ending): Promise<void> | void {
     const req = this.#req;
     const { response } = req[internals];
+    const { held } = this.#phases;
     try {
-      if ("error" in ending) return respondToFailure(req, ending.error, this.#phases.held);
+      if ("error" in ending) return respondToFailure(req, ending.error, held);
       if (ending.response) {
         const sending = sendWebResponse(response, ending.response);
-        return sending?.catch((error: unknown) => cutOff(req, error));
+        return sending?.catch((error: unknown) => respondToBadResponse(req, error, held));
       }
       if (ending.outcome !== OK && ending.outcome !== DONE) return respondWithStatus(req, ending);
       if (ending.thrown?.body !== undefined) req.write(ending.thrown.body);
       return response.finish();
     } catch (error) {
-      return cutOff(req, error);
+      return ending.response ? respondToBadResponse(req, error, held) : cutOff(req, error);
     }
   }
 

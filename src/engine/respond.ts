@@ -50,6 +50,20 @@ function hasFailed(ending: Ending): boolean {
   return "error" in ending || isModTsError(ending.thrown?.cause);
 }
 
+/** A `Response` that cannot be sent: read before, for example, or with a body that fails at once. */
+export function respondToBadResponse(
+  req: ApacheRequest,
+  error: unknown,
+  held: readonly HandlerModule[],
+): void {
+  if (req[internals].response.begun) return cutOff(req, error);
+  try {
+    respondToFailure(req, error, held);
+  } catch (failure) {
+    cutOff(req, failure);
+  }
+}
+
 /** Ends a response that failed midway. */
 export function cutOff(req: ApacheRequest, error: unknown): void {
   if (!req.signal.aborted) logFailure(error, req);

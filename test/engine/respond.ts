@@ -175,6 +175,30 @@ t.test("after the headers have left, a failure cuts the answer off and is logged
   }
 });
 
+t.test("a Response that cannot be sent is a failure, not a lost connection", async (t) => {
+  const shared = new Response("once");
+  await shared.text();
+  const failing = (): Response => {
+    const start = (stream: ReadableStreamDefaultController): void => stream.error(new Error("no"));
+    return new Response(new ReadableStream({ start }), { headers: { "x-of-it": "1" } });
+  };
+  const cases: [string, () => Response, RegExp][] = [
+    ["was read", () => shared, /MODTS_BAD_ARGUMENT: .*read already/],
+    ["fails at once", failing, /no \(m in phase handler\)/],
+    [
+      "has a header too long",
+      () => new Response("x", { headers: { x: "y".repeat(20_000) } }),
+      /MODTS_BAD_HEADER/,
+    ],
+  ];
+  for (const [name, make, line] of cases) {
+    const { reply, log } = await logged((req) => (req.write("before"), make()));
+    t.match(reply, { status: 500, complete: true, headers: { "x-of-it": undefined } }, name);
+    t.notMatch(reply.body, "before");
+    t.match(log, line, name);
+  }
+});
+
 t.test("after the headers have left, the same status is no news", async (t) => {
   for (const outcome of [200, 206, 404]) {
     const { reply, log } = await logged(async (req) => {

@@ -14,7 +14,7 @@ import { type LogPosition, Tail } from "./tail.ts";
 /** Milliseconds between two looks at a file that reports no change, or that another process reads. */
 const pollMs = 500;
 
-/** How far the log has been read: the next process goes on where one has stopped. */
+/** How far the log has been read, so that the next process can continue there. */
 const columns = ["device", "inode", "offset"] as const;
 
 /** Requests whose log handlers run at the same time. */

@@ -60,7 +60,7 @@ export class ObservedRequest extends ApacheRequest {
     }));
   }
 
-  /** Handlers set variables without looking at any. */
+  /** Setting a variable does not count as reading one. */
   override get subprocessEnv(): HeaderTable {
     const { environment } = this[internals].context;
     return (this.#environment ??= new ObservedTable(new HeaderTable(environment), (name) =>

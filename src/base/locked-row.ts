@@ -1,4 +1,4 @@
-/** A row of numbers in a SQLite file that one process has at a time, for the next one. */
+/** A row of numbers in a SQLite file, locked by one process at a time and read by the next one. */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";

@@ -31,7 +31,7 @@ async function evaluate(file: string): Promise<ConfigAnswer> {
   return late.length > 0 ? { mistakes: late } : { input };
 }
 
-/** One line for each job whose time is none. Here, as the supervisor loads no package. */
+/** One line for each job with an invalid time. Here, because the supervisor loads no package. */
 function findTimeMistakes(schedule: Readonly<Record<string, ScheduledJob>>): string[] {
   return Object.entries(schedule).flatMap(([name, job]) => {
     const mistake = findMistake(job);

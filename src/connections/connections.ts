@@ -140,7 +140,7 @@ function createTls(
 ): Server {
   const files = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
   const server = createServer({ ...files, handshakeTimeout }, secured);
-  // Node.js only tells of a handshake that takes too long.
+  // Node.js only reports a handshake that takes too long; it does not close the connection.
   return server.on("tlsClientError", (_, socket) => socket.destroy());
 }
 

@@ -22,7 +22,7 @@ const closingMs = 2_000;
 export async function closeConnection(socket: Socket): Promise<void> {
   if (socket.destroyed) return;
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  // Until the last byte has left this process, the limit on silence counts.
+  // Until the last byte has left this process, the limit on silence applies.
   socket.end(() => destroyLate(socket));
   socket.resume();
   await closed;

@@ -62,7 +62,7 @@ function peerOf(req: ApacheRequest): { client: string; uniqueId: string } {
   return { client: `${req.useragentIp}:${req.connection.remotePort}`, uniqueId: req.uniqueId };
 }
 
-/** In a quoted string of a header: UTF-8, without control characters, which names of functions may hold. */
+/** For a quoted string in a header: UTF-8 without control characters, which function names may contain. */
 function quotable(name: string): string {
   const bytes = Buffer.from(name.slice(0, 200)).toString("latin1");
   return bytes.replace(/[^\x20-\x7e\x80-\xff]/g, " ").replace(/["\\]/g, "\\$&");

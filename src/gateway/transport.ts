@@ -90,7 +90,7 @@ export class Gateway {
   readonly #directives: DirectivesCache;
   readonly #connections = new Set<Socket>();
   readonly #sockets: WebSockets;
-  /** Tells raw connections that this process is about to end. */
+  /** Aborted when this process is about to end; for raw connections. */
   readonly #ending = new AbortController();
   /** Raw connections passed to handlers. */
   readonly #tunnels = new Set<Socket>();
@@ -166,7 +166,7 @@ export class Gateway {
       this.#trust(headers);
       return rawProtocolOf(message, this.#directives.get(headers.directives).options);
     } catch {
-      // The request says what is wrong.
+      // The request reports the error.
       return undefined;
     }
   }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { randomInt } from "node:crypto";
 import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
-import { knock } from "../base/knock.ts";
+import { probeSocket } from "../base/probe-socket.ts";
 import type { Httpd } from "./find.ts";
 import { guessMacro } from "./macro-guess.ts";
 import { unprivilegedUser, writeConfiguration, writeServerRoot } from "./server-root.ts";
@@ -185,7 +185,7 @@ async function accepting({ host, port, directory, ended }: Wait): Promise<void> 
   while (Date.now() < deadline) {
     if (over) throw new Error("it ended during its start");
     // The pid file is written after the bind: an earlier response is from another program.
-    if (existsSync(join(directory, pidFile)) && !(await knock({ host, port }))) return;
+    if (existsSync(join(directory, pidFile)) && !(await probeSocket({ host, port }))) return;
     await Promise.race([sleep(10), ended]);
   }
   throw new Error(`it did not accept connections within ${startMs} ms`);

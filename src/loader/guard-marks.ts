@@ -3,7 +3,7 @@
  *
  * ```
  * guards/                            0700, in the state directory
- *   <digest of module and export>    says for people which ones
+ *   <digest of module and export>    the text names both, for people
  * ```
  *
  * Attack: a module loses its guard by an interrupted save. Another pool, which has no use for the guard,

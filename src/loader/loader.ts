@@ -63,7 +63,7 @@ export interface LoaderOptions {
   pasts?: Pasts | undefined;
   /** Exports that a save must not lose where they are requested: without them, all may pass. @default none */
   guards?: readonly string[];
-  /** Where these are known to other pools and after a restart. @default none */
+  /** Record of these for other pools and after a restart. @default none */
   guardMarks?: GuardMarks | undefined;
   /**
    * Called with the path without symlinks before an entry, or any file of {@link languages}, runs;

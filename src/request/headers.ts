@@ -296,7 +296,7 @@ const connectionHeaders = new Set(
   ).split(" "),
 );
 
-/** The type of text, which gets its charset: the browser would guess. */
+/** The type of text, with its charset: without one, the browser would guess. */
 export function withCharset(type: string): string {
   const isOpen = /^text\//i.test(type) && !/;\s*charset=/i.test(type);
   return isOpen ? `${type}; charset=utf-8` : type;

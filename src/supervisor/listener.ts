@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import net, { createServer, isIPv4, type ListenOptions, type Server, type Socket } from "node:net";
 import { getSystemErrorName } from "node:util";
 import { ModTsError } from "../base/errors.ts";
-import { knock } from "../base/knock.ts";
+import { probeSocket } from "../base/probe-socket.ts";
 import { log } from "../base/log.ts";
 import { findHolders } from "./holders.ts";
 import { givenBySystemd, type GivenSocket } from "./socket-activation.ts";
@@ -278,7 +278,7 @@ async function refuseOccupied(path: string): Promise<void> {
   const entry = lstatSync(path, { throwIfNoEntry: false });
   if (!entry) return;
   if (!entry.isSocket()) throw failed({ path }, "a file of that name exists and is not a socket");
-  const error = await knock({ path });
+  const error = await probeSocket({ path });
   if (!error) throw failed({ path }, "another process listens there");
   const code = error.code ?? error.message;
   if (code !== "ECONNREFUSED") throw failed({ path }, `the existing socket fails with ${code}`);

@@ -1,7 +1,7 @@
 /** Rules on the running sidecar: whether it listens, and whether httpd may connect. */
 import { readFileSync } from "node:fs";
 import { attempt } from "../../base/attempt.ts";
-import { knock } from "../../base/knock.ts";
+import { probeSocket } from "../../base/probe-socket.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
 import { connectionName } from "../../config/listeners.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
@@ -21,7 +21,7 @@ export async function checkSidecar(
   const { listeners, run, file } = config;
   const results = await Promise.all(
     listeners.map(async (listener) => {
-      const error = await knock(listener.address, timeoutMs);
+      const error = await probeSocket(listener.address, timeoutMs);
       return { listener, code: error && (error.code ?? error.message) };
     }),
   );

@@ -91,7 +91,7 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Attack: who owns the directory has links lead to other ones, in which root then writes. */
+/** Attack: the owner of the directory places links to other ones, and root then writes there. */
 function requireNoLinks(directory: string, path: string): void {
   if (path === directory) return;
   if (lstatSync(path).isSymbolicLink()) {

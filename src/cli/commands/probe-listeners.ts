@@ -9,7 +9,7 @@ import {
   writePairs,
   writeRecord,
 } from "../../authorizer/fastcgi.ts";
-import { knock } from "../../base/knock.ts";
+import { probeSocket } from "../../base/probe-socket.ts";
 import type { SidecarStatus } from "../../supervisor/status.ts";
 
 type ListenerStatus = SidecarStatus["listeners"][number];
@@ -75,7 +75,7 @@ function askAuthorizer(to: NetConnectOpts): Promise<void> {
 
 /** Other transports have no question that is free of side effects. */
 async function openConnection(to: NetConnectOpts): Promise<void> {
-  const error = await knock(to, timeoutMs);
+  const error = await probeSocket(to, timeoutMs);
   if (error) throw error;
 }
 

@@ -103,7 +103,7 @@ export class Modules {
   }
 }
 
-/** Attack: who may write `.htaccess` files writes code into a skeleton. */
+/** Attack: an author of `.htaccess` files injects code into a skeleton. */
 function identifier(path: string): string {
   return path.replaceAll(/[^\p{L}\p{N}_.]/gu, "_");
 }

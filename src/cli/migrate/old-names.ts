@@ -1,4 +1,4 @@
-/** Conditions on the names of Python files: they do not know the files that take their places. */
+/** Conditions on the names of Python files: they do not match the files that replace them. */
 import type { SourceDirective, SourceFile } from "../../httpd/config-source.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
 import type { Edits } from "./edits.ts";

@@ -38,7 +38,7 @@ export async function formatMetrics(
   const registry = new Registry<OpenMetricsContentType>();
   registry.setContentType(contentType);
   for (const metric of metricsOf(status)) {
-    // Not in its types: any object with a name and values. prom-client changes the name of a counter.
+    // Not in its types: any object with a name and values works. prom-client changes the name of a counter.
     registry.registerMetric({ ...metric, get: async () => ({ ...metric }) } as never);
   }
   return { text: await registry.metrics(), contentType };

@@ -1,4 +1,4 @@
-/** Headers that tell caches what not to keep, unless a handler has told them already. */
+/** Headers that forbid caches to store a response, unless a handler has set its own. */
 import type { HeaderTable } from "../headers.ts";
 
 export interface CacheFacts {
@@ -16,8 +16,8 @@ export function addCacheHeaders(response: CacheFacts): void {
     headersOut.setDefault("Cache-Control", "no-cache");
   }
   if (headersOut.has("Cache-Control")) return;
-  // Attack: a shared cache would hand to all what a rule lets some see (RFC 9111, section 5.2.2.7).
+  // Attack: a shared cache would send protected content to everybody (RFC 9111, section 5.2.2.7).
   if (isPrivate) errHeadersOut.setDefault("Cache-Control", "private");
-  // Attack: a shared cache would hand the cookie of one user to all (RFC 9111, section 5.2.2.4).
+  // Attack: a shared cache would send the cookie of one user to everybody (RFC 9111, section 5.2.2.4).
   if (setsCookie) errHeadersOut.setDefault("Cache-Control", 'no-cache="set-cookie"');
 }

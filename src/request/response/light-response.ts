@@ -44,7 +44,7 @@ export class LightResponse implements Response {
     const head = headOf(init);
     const light = head && bodyOf(body, head.status);
     if (!light) {
-      // What is unusual, invalid or a stream, is judged by the real one.
+      // The real one validates unusual or invalid arguments, and streams.
       const real = new Real(body, init ?? undefined);
       this.#real = real;
       this.#status = real.status;
@@ -198,7 +198,7 @@ function setGlobal(value: unknown): void {
   Object.defineProperty(globalThis, "Response", { value, ...attributes });
 }
 
-/** Makes the light one a subtype of the real one, for code that knows that. */
+/** Makes the light one a subtype of the real one, for code that tests for the real one. */
 export function lightResponseOver(real: typeof Response): typeof Response {
   Real = real;
   Object.setPrototypeOf(LightResponse.prototype, real.prototype);
@@ -238,7 +238,7 @@ function bodyOf(body: unknown, status: number): Body | undefined {
   return isWhole ? { whole: copyToBlock(bytes) } : undefined;
 }
 
-/** Neither shared nor resizable, which only the real one knows how to take. */
+/** Neither shared nor resizable: only the real one accepts those. */
 function isOrdinary(buffer: ArrayBufferLike): boolean {
   return buffer instanceof ArrayBuffer && !buffer.resizable;
 }

@@ -18,7 +18,7 @@ export class OutputBytes {
     if (release) this.#releases.push(release);
   }
 
-  /** All of them; who sends them calls `left`. The buffer must not be used any more. */
+  /** All of them; the sender calls `left`. The buffer must not be used any more. */
   join(): Output {
     const [first, ...others] = this.#chunks;
     if (first && others.length === 0) return { body: first, left: this.#releases[0] };

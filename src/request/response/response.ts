@@ -311,13 +311,13 @@ export class ResponseBuffer {
     setImmediate(() => {
       this.#isPlanned = false;
       if (this.#buffered <= maxBufferedBytes || !this.#isUndecided) return;
-      // Where this fails, the next call does, and the handler learns of it.
+      // If this fails, the next call fails, too, and reports it to the handler.
       attempt(() => this.#send(), false);
     });
     return false;
   }
 
-  /** Whether nobody has said how long the response is. */
+  /** Whether the length of the response can still be set. */
   get #isUndecided(): boolean {
     return !this.begun && !this.exchange.ended && this.#declaredLength === undefined;
   }

@@ -105,7 +105,7 @@ export class SharedAttempts {
 
   /**
    * Returns the tokens of a successful attempt, and remembers the address. While Redis does not answer, the
-   * attempt counts as a wrong one: nobody passes by that.
+   * attempt counts as a wrong one, so nothing is bypassed.
    */
   async succeed(keys: AttemptKeys, buckets: Buckets, isFamiliar: boolean): Promise<void> {
     if (this.#isPaused()) return;

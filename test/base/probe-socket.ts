@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
-import { knock } from "../../src/base/knock.ts";
+import { probeSocket } from "../../src/base/probe-socket.ts";
 
 t.test("who listens, and why nobody does", async (t) => {
   const path = join(t.testdir(), "a.sock");
-  t.match(await knock({ path }), { code: "ENOENT" });
+  t.match(await probeSocket({ path }), { code: "ENOENT" });
   const server = createServer((socket) => socket.resume());
   await once(server.listen(path), "listening");
-  t.equal(await knock({ path }, 5000), undefined);
+  t.equal(await probeSocket({ path }, 5000), undefined);
   server.close();
-  t.match(await knock({ path: join(path, "b") }), { code: /ENOTDIR|ENOENT/ });
+  t.match(await probeSocket({ path: join(path, "b") }), { code: /ENOTDIR|ENOENT/ });
 });
 
 t.test("an address that never answers", async (t) => {
@@ -20,7 +20,7 @@ t.test("an address that never answers", async (t) => {
   const { port } = server.address() as { port: number };
   server.close();
   await once(server, "close");
-  t.match(await knock({ host: "127.0.0.1", port }), { code: "ECONNREFUSED" });
+  t.match(await probeSocket({ host: "127.0.0.1", port }), { code: "ECONNREFUSED" });
   // RFC 5737: nobody has an address for documentation, though a router may say so at once.
-  t.ok(await knock({ host: "192.0.2.1", port: 9 }, 50));
+  t.ok(await probeSocket({ host: "192.0.2.1", port: 9 }, 50));
 });

@@ -1,11 +1,11 @@
-/** Whether somebody listens on a socket. */
+/** Test of whether a process listens on a socket. */
 import { connect, type NetConnectOpts } from "node:net";
 
 /**
  * Connects and sends nothing. Resolves with what went wrong, `ETIMEDOUT` after a time; undefined if
  * the connection was accepted.
  */
-export function knock(
+export function probeSocket(
   to: NetConnectOpts,
   timeoutMs = 0,
 ): Promise<NodeJS.ErrnoException | undefined> {

@@ -218,7 +218,7 @@ function directoryOf(run: string): string {
   return join(run, "tickets");
 }
 
-/** Renamed first: then it is gone at once, and nobody writes into it while it is removed. */
+/** Renamed first: it is gone at once, and no other process writes into it while it is removed. */
 function renameAndRemove(path: string, aside: string): void {
   ignoring("ENOENT", () => renameSync(path, aside));
   rmSync(aside, { recursive: true, force: true });

@@ -18,7 +18,7 @@ export type ConnectionHandler = (connection: Connection, req?: ApacheRequest) =>
 /** For the client to close its side, and for the last bytes to reach it: `SECONDS_TO_LINGER` of httpd. */
 const closingMs = 2_000;
 
-/** Closes so that what was written arrives, however slow the client is, and although it may still be sending. */
+/** Closes only after all output has arrived, even if the client is slow or still sending. */
 export async function closeConnection(socket: Socket): Promise<void> {
   if (socket.destroyed) return;
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));

@@ -39,7 +39,7 @@ export function proposesWebSocket({ method, headers }: IncomingMessage): boolean
 
 /**
  * Another protocol that the client proposes and `mod_ts.upgrade` of the location names. Apache
- * compares the answer with the whole of the client's header, so a list of protocols is none.
+ * compares the answer with the whole of the client's header, so a list of protocols never matches.
  */
 export function rawProtocolOf(
   { method, headers }: IncomingMessage,

@@ -294,7 +294,7 @@ export class Entry {
     return this.#graph.guards.find((name) => !has(module.namespace, name) && this.#isLost(name));
   }
 
-  /** Whether nobody uses this guard, as far as is known: a worker that loads what others use was not asked yet. */
+  /** Whether this guard is unused, as far as this worker has seen: a worker that preloads was not asked yet. */
   #isUnused(guard: string): boolean {
     if (this.#graph.guardMarks?.has(this.file, guard)) return false;
     return this.#isRequested && !this.#isGuard;

@@ -111,7 +111,7 @@ function report({ notes, files, hasTrees }: Migration, directory: string, isDry:
     `${count(notes.length - left.length, "line")} converted, ${count(left.length, "place")} by hand, ${count(skeletons.length, "skeleton")} to fill in.`,
     ...(isDry ? [] : nextSteps(directory, hasTrees)),
   ];
-  // Names of files may be somebody else's.
+  // File names may come from other users.
   return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 

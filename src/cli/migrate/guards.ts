@@ -189,7 +189,7 @@ export function convertSatisfy(
 ): void {
   edits.replace(directive, "# both are needed now");
   const reason =
-    "one of the two was enough here, and one question decides both in mod_ts: let the handler decide";
+    "either was enough here, but mod_ts decides both in one question: let the handler decide";
   if (!isAccessFile) return edits.byHand(directive, reason);
   edits.close(directive, `${reason}, and remove Satisfy from ${directive.place.file}`, [
     '<If "true">',

@@ -4,7 +4,7 @@ import { isNamed, splitWords } from "../../httpd/config-tree.ts";
 import type { Edits } from "./edits.ts";
 import { escapeRegExp, type MigratedTree } from "./trees.ts";
 
-/** Until somebody has looked, nobody gets the new files of the section. */
+/** Closes the new files of the section until the administrator has checked them. */
 const denyNew = ['<If "%{REQUEST_FILENAME} =~ m#\\.tsp?$#">', "    Require all denied", "</If>"];
 
 /** `<Files>` is not concerned, see `renamedFiles`; nor are addresses, which stay. */

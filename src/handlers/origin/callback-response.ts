@@ -126,7 +126,7 @@ interface Head {
   readonly headers: string[];
 }
 
-/** RFC 9112, sections 4 and 5. Throws what is no response of HTTP/1. */
+/** RFC 9112, sections 4 and 5. Throws if the text is no HTTP/1 response. */
 function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
   const [, status, reason = ""] =

@@ -122,7 +122,7 @@ export class Origin implements OriginAccess {
     }
     const { foreign, timeout } = originOptions(req.getOptions());
     if (!foreign) {
-      const reason = "WebSockets go to another server alone; Apache itself has none";
+      const reason = "WebSockets need another server as origin; Apache itself serves none";
       throw new ModTsError("MODTS_BAD_OPTION", { name: "mod_ts.origin.url", reason });
     }
     await this.#proxy.tunnel(peerOf(foreign, timeout), forForeign(req, foreign), socket, head);

@@ -148,7 +148,7 @@ export class ResponseBuffer {
   }
 
   /**
-   * As {@link write}, but bytes that nobody is going to change, without a copy.
+   * As {@link write}, but without a copy: the bytes must not change before `left` is called.
    * @param left Called when the bytes were sent and may be changed again; never after a failure.
    */
   lend(bytes: Uint8Array, left?: () => void): boolean {

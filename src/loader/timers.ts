@@ -1,6 +1,7 @@
 /** Timers that the top level of a module starts: a version that was replaced must not go on. */
 import { AsyncLocalStorage, createHook } from "node:async_hooks";
 import { pathToFileURL } from "node:url";
+import { attempt } from "../base/attempt.ts";
 import type { SourcePosition } from "./build-error.ts";
 import { userPosition } from "./stack.ts";
 
@@ -94,7 +95,8 @@ let watches = 0;
 
 const hook = createHook({
   init(_id, type, _trigger, timer) {
-    if (type === "Timeout") lists.getStore()?.add(timer);
+    // Where a library has broken `error.stack`, its timers start nevertheless.
+    if (type === "Timeout") attempt(() => lists.getStore()?.add(timer), undefined);
   },
 });
 

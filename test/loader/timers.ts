@@ -83,6 +83,18 @@ t.test("one of a save that failed after it", async (t) => {
   t.match(await leaves(project, /a\.ts:4:13/), { length: 1 });
 });
 
+t.test("a timer starts also where a library has broken the stacks", async (t) => {
+  const project = await makeProject(t);
+  await project.save(
+    "a.ts",
+    `const { prepareStackTrace } = Error;
+Error.prepareStackTrace = () => { throw new Error("broken library"); };
+try { setTimeout(() => {}, 1); } finally { Error.prepareStackTrace = prepareStackTrace; }
+export const handler = () => 0;`,
+  );
+  t.equal(await project.request("a.ts"), 0);
+});
+
 /** Starts at its top level what the test stops by a flag; nothing else in the process has it. */
 const renewing = (loop: string): string => `
 import { setTimeout as sleep } from "node:timers/promises";

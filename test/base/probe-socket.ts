@@ -3,9 +3,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { probeSocket } from "../../src/base/probe-socket.ts";
+import { shortFolder } from "../fixtures/short-folder.ts";
 
 t.test("who listens, and why nobody does", async (t) => {
-  const path = join(t.testdir(), "a.sock");
+  const path = join(shortFolder(t), "a.sock");
   t.match(await probeSocket({ path }), { code: "ENOENT" });
   const server = createServer((socket) => socket.resume());
   await once(server.listen(path), "listening");

@@ -1,12 +1,9 @@
 /** Attempts of two workers in one real Redis. */
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import t, { type Test } from "tap";
-import { logChannel } from "../../../../src/base/channels.ts";
-import type { LogRecord } from "../../../../src/base/log.ts";
+import t from "tap";
 import { SharedLimits } from "../../../../src/handlers/auth/credentials/attempt-limits.ts";
 import { SharedAttempts } from "../../../../src/handlers/auth/credentials/shared-attempts.ts";
 import { startRedis } from "../../../fixtures/redis.ts";
+import { guess, openWith } from "../../../fixtures/shared-limits.ts";
 import { until } from "../../../fixtures/until.ts";
 
 const redis = await startRedis(t);
@@ -20,9 +17,6 @@ function openTwo(attempts: number): [SharedLimits, SharedLimits] {
   };
   return [make(), make()];
 }
-
-const guess = (limits: SharedLimits, client: string, user: string, onlyLooks = false) =>
-  limits.begin(client, user).take(onlyLooks);
 
 t.test("by user and by client, at both together", skip, async (t) => {
   const [one, other] = openTwo(3);
@@ -73,24 +67,6 @@ t.test("what Redis holds is neither a name nor an address, and expires", skip, a
   }
 });
 
-t.test("a server that never answers is asked once", async (t) => {
-  const connections: Socket[] = [];
-  const silent = createServer((socket) => connections.push(socket.on("error", () => undefined)));
-  await once(silent.listen(0, "127.0.0.1"), "listening");
-  t.teardown(() => {
-    silent.close();
-    for (const socket of connections) socket.destroy();
-  });
-  const { port } = silent.address() as AddressInfo;
-  const { limits, logged } = openWith(t, `redis://127.0.0.1:${port}`, 60_000);
-  const guesses = Array.from({ length: 3 }, () => guess(limits, "192.0.2.70", "ann"));
-  t.same(await Promise.all(guesses), [0, 0, 0], "these wait");
-  for (let count = 0; count < 3; count += 1) await guess(limits, "192.0.2.70", "ann");
-  t.equal(logged.length, 1, "these do not, or each would have failed");
-  limits.begin("192.0.2.71", "john").succeed();
-  t.ok((await guess(limits, "192.0.2.70", "ann")) > 0, "the worker counts");
-});
-
 t.test("attempts are shared again when Redis answers again", skip, async (t) => {
   const { limits, logged } = openWith(t, redis?.url ?? "", 50);
   t.equal(await guess(limits, "192.0.2.80", "bob"), 0);
@@ -104,22 +80,3 @@ t.test("attempts are shared again when Redis answers again", skip, async (t) => 
   await until(async () => String(await guess(limits, "192.0.2.82", "bob", true)), /^[1-9]/);
   t.equal(logged.length, 1);
 });
-
-/** Six attempts, and what is logged about them. */
-function openWith(
-  t: Test,
-  source: string,
-  pauseMs: number,
-): { limits: SharedLimits; logged: LogRecord[] } {
-  const logged: LogRecord[] = [];
-  const listener = (record: unknown): void => {
-    if ((record as LogRecord).level === "error") logged.push(record as LogRecord);
-  };
-  logChannel.subscribe(listener);
-  const shared = new SharedAttempts(source, pauseMs);
-  t.teardown(async () => {
-    logChannel.unsubscribe(listener);
-    await shared.close();
-  });
-  return { limits: new SharedLimits(6, "table", shared), logged };
-}

@@ -109,7 +109,7 @@ t.test("allow: the resource, the renewed cookies, the user in Apache's log", asy
     headers: { "set-cookie": ["session=ann; renewed", "b=2"], "content-type": "text/plain" },
   });
   t.notOk(reply.headers["x-internal"], "nothing else of the service's answer");
-  t.match(await until(apache.accessLog, / ann \[/), / ann \[.*GET \/a\.txt/);
+  await until(apache.accessLog, / ann \[.*GET \/a\.txt/);
 });
 
 t.test("user and groups, wherever the content comes from", async (t) => {
@@ -243,7 +243,7 @@ t.test("bearer tokens", async (t) => {
     status: 401,
     headers: { "www-authenticate": /^Bearer realm="[^"]+"$/ },
   });
-  t.match(await until(apache.accessLog, / bot \[/), / bot \[.*GET \/api/);
+  await until(apache.accessLog, / bot \[.*GET \/api/);
 });
 
 t.test("with the service down nobody passes", async (t) => {

@@ -64,7 +64,7 @@ t.test("SIGHUP does the same", async (t) => {
 t.test("broken code: the last good version serves after the reload, until the next", async (t) => {
   apache.write("handlers/app.ts", "export const handler = (");
   apache.sidecar.kill("SIGHUP");
-  t.match(await until(() => apache.sidecarLog(), "BUILD_FAILED"), /app\.ts:1/);
+  await until(apache.sidecarLog, /app\.ts:1/);
   t.equal(await app(), "welcome 3", "the last good version");
   apache.write("handlers/app.ts", handler("4"));
   t.equal(await app(), "welcome 3", "no change by itself");

@@ -41,7 +41,7 @@ export class LockedRow<Column extends string> {
       return new LockedRow(database, table, columns);
     } catch (error) {
       database.close();
-      if (isLocked(error)) return undefined;
+      if (isBusy(error)) return undefined;
       throw error;
     }
   }
@@ -60,7 +60,8 @@ export class LockedRow<Column extends string> {
   }
 }
 
-function isLocked(error: unknown): boolean {
-  // SQLITE_BUSY and SQLITE_LOCKED.
-  return error instanceof Error && [5, 6].includes((error as { errcode?: number }).errcode ?? 0);
+/** SQLITE_BUSY, SQLITE_LOCKED and their extended codes (sqlite.org/rescode.html). */
+export function isBusy(error: unknown): boolean {
+  const code = Number((error as { errcode?: number }).errcode) & 0xff;
+  return code === 5 || code === 6;
 }

@@ -3,7 +3,8 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isBusy, SqliteWrites } from "./sqlite-writes.ts";
+import { isBusy } from "../base/locked-row.ts";
+import { retryLimitMs, retryPauseMs, SqliteWrites } from "./sqlite-writes.ts";
 import {
   abandonedAfter,
   type Found,
@@ -15,8 +16,6 @@ import {
 
 /** Wait inside SQLite, which blocks this process; a write takes a fraction of a millisecond. */
 const busyTimeoutMs = 5;
-/** Longest wait outside of SQLite, without blocking, to open or read the file. */
-const retryLimitMs = 2000;
 /** Rows examined by one step of the clean-up. */
 const batch = 500;
 
@@ -101,7 +100,7 @@ class SqliteStore implements SessionStore {
       AND (lock = '' OR expires <= ?)`);
   }
 
-  /** In one transaction: nobody else can take the lock between the two statements. */
+  /** In one transaction: no other process can take the lock between the two statements. */
   take(key: string, lock: string): Promise<Found | undefined> {
     return this.#writes.add(() => {
       const found = this.#find(key);
@@ -177,7 +176,7 @@ function whenFree<T>(work: () => T): Maybe<T> {
 
 async function retry<T>(work: () => T, deadline: number): Promise<T> {
   for (;;) {
-    await sleep(5 + Math.random() * 20);
+    await sleep(retryPauseMs());
     try {
       return work();
     } catch (error) {

@@ -3,9 +3,12 @@
  * locks and its write to the log cost more than the statements. Results are known after the commit.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { isBusy } from "../base/locked-row.ts";
 
 /** While another process writes for long, the writes are repeated without blocking this process. */
-const retryLimitMs = 2000;
+export const retryLimitMs = 2000;
+/** Random, so that processes do not try at the same time again and again. */
+export const retryPauseMs = (): number => 5 + Math.random() * 20;
 /** Other processes wait for a transaction. */
 const maxWrites = 100;
 
@@ -84,12 +87,6 @@ export class SqliteWrites {
     }
     if (this.#isPlanned || this.#waiting.length === 0) return;
     this.#isPlanned = true;
-    setTimeout(this.#flush, 5 + Math.random() * 20);
+    setTimeout(this.#flush, retryPauseMs());
   }
-}
-
-/** SQLITE_BUSY, SQLITE_LOCKED and their extended codes (sqlite.org/rescode.html). */
-export function isBusy(error: unknown): boolean {
-  const code = Number((error as { errcode?: number }).errcode) & 0xff;
-  return code === 5 || code === 6;
 }

@@ -102,7 +102,7 @@ function convertForeign(
   const [first] = access as [SourceDirective];
   const { plain, byExtension } = readHandlers(access.map(({ args }) => args));
   if (plain.length === 1 && byExtension.size === 0 && !hasAuthz) {
-    // Without a user nobody is asked, for example where another section grants all.
+    // Without askAlways, Apache asks no handler where another section has `Require all granted`.
     edits.replace(first, ...askAlways, ...uses("TsAuthzHandler", lists(access, "accessHandler")));
     edits.byHand(first, "the access handler runs after the login now, and must say OK");
     return;

@@ -3,7 +3,7 @@
  * make the collector run at almost every response of a megabyte, and cost more than the rest of it.
  */
 
-/** Some memory, and what to call when nobody reads it any more. */
+/** A block of memory, and the function to call after its last use. */
 export interface Block {
   readonly bytes: Uint8Array;
   /** Missing: the memory is not used again. */

@@ -84,8 +84,8 @@ export class LightResponse implements Response {
   }
 
   /**
-   * The body of a response that nobody has read, which counts as read from then on. Undefined: it is
-   * a stream, or was read. The caller releases a block.
+   * Takes the body of an unread response, which then counts as read. Undefined: the body is a stream,
+   * or was read before. The caller releases a block.
    */
   static takeWhole(response: Response): WholeBody | undefined {
     if (!(#whole in response)) return undefined;

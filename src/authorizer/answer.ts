@@ -6,13 +6,12 @@
  * taken for an ErrorDocument: one that starts with `/` becomes an internal redirect, one that starts with a URL a 302 to
  * it, one that starts with `"` loses it; its type is forced to HTML; beyond 8 KB it is lost.
  */
-import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
 import { createSeal } from "../base/crypto.ts";
 import { ModTsError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Refusal } from "../engine/refusals.ts";
-import { badHeader, formatNotes, spellings } from "../request/headers.ts";
+import { badHeader, formatCgiHead, formatNotes, spellings } from "../request/headers.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -20,9 +19,6 @@ import type { Passed } from "./trust.ts";
 
 /** Bytes of a deny body that reach the client. */
 const bodyLimit = 8_000;
-
-/** Bytes of a line. Attack: Apache reads 8,191 at a time, and takes the rest of a longer one for the body of a refusal. */
-const lineLimit = 8_180;
 
 /** Headers that speak of this connection or are Apache's to set; `Status` and `Variable-*` would be commands to it. */
 const ownHeaders =
@@ -88,7 +84,7 @@ export class DenyExchange implements Exchange {
     const headers = withoutOwn(this.#headers);
     // Apache labels every body HTML in Latin-1; the true type takes the way through `mod_ts.conf`.
     const label = body.length === 0 ? [] : ["Mod-Ts-Type", type];
-    const head = formatHead(status, [...keepLocation(status, headers), ...label, ...proofs]);
+    const head = answerOf(status, [...keepLocation(status, headers), ...label, ...proofs]);
     return Buffer.concat([head, withoutCommand(body)]);
   }
 
@@ -157,7 +153,7 @@ export function allow(req: ApacheRequest, { setsUser, passed, proof, proofs }: P
     ...[...req.subprocessEnv.entries()].filter(([name, value]) => environment[name] !== value),
   ];
   const headers = withoutOwn(req[internals].response.rawHeaders());
-  return formatHead(200, [
+  return answerOf(200, [
     ...variables.flatMap(([name, value]) => [variableName(name), variableValue(value)]),
     ...headers,
     ...proofs,
@@ -178,7 +174,7 @@ export function keepPrivate(req: ApacheRequest): void {
  */
 export function answerRefusal(token: string): Buffer {
   const lines = token.match(/.{1,8000}/g) ?? [];
-  return formatHead(
+  return answerOf(
     500,
     lines.flatMap((line) => ["Mod-Ts-Refusal", line]),
   );
@@ -186,7 +182,7 @@ export function answerRefusal(token: string): Buffer {
 
 /** An answer that is a status and nothing else: that of `TsStatus`, or a fault of ours or of the peer. */
 export function answerStatus(status: number, proofs: readonly string[] = []): Buffer {
-  return formatHead(status, proofs);
+  return answerOf(status, proofs);
 }
 
 /** What tells the request of a question from all others. */
@@ -235,18 +231,8 @@ export class Proofs {
   }
 }
 
-function formatHead(status: number, headers: readonly string[]): Buffer {
-  // Apache takes the reason for its own page, and shows "Unknown Reason" without one.
-  let text = `Status: ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
-  for (let index = 0; index < headers.length; index += 2) {
-    const line = `${headers[index]}: ${headers[index + 1]}`;
-    if (Buffer.byteLength(line) > lineLimit) {
-      const reason = `with its value it is more than Apache reads (${lineLimit} bytes)`;
-      throw badHeader(headers[index] as string, reason);
-    }
-    text += `${line}\r\n`;
-  }
-  return Buffer.from(`${text}\r\n`, "utf8");
+function answerOf(status: number, headers: readonly string[]): Buffer {
+  return Buffer.from(formatCgiHead(status, headers), "utf8");
 }
 
 function withoutOwn(headers: readonly string[]): string[] {

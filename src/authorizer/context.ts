@@ -8,11 +8,11 @@
 import type { Directives } from "../engine/directives.ts";
 import type { PhaseName } from "../engine/handler.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
-import { parseNotes } from "../request/headers.ts";
+import { headersFrom, type Params, parseNotes } from "../request/headers.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { canonicalHost, requestedUrl } from "../request/requested-url.ts";
 import { decodePath, parseUri } from "../request/uri.ts";
-import type { AccessQuestion, Params } from "./trust.ts";
+import type { AccessQuestion } from "./trust.ts";
 
 export function createContext(
   question: AccessQuestion,
@@ -131,20 +131,10 @@ export function pageStatus(params: Params): number {
   return Number(/^[45]\d\d$/.exec(params.get("MOD_TS_STATUS") ?? "")?.[0] ?? 200);
 }
 
-/**
- * `HTTP_ACCEPT_LANGUAGE` was `Accept-Language`: Apache drops names with other characters than
- * letters, digits and `-`.
- */
+/** Without those that Apache itself sets: `Connection: close`, and the time of the request, see "Trust" in `mod_ts.conf`. */
 function readHeaders(params: Params): string[] {
-  const headers: string[] = [];
-  for (const [name, value] of params) {
-    // Apache itself forces this one to "close".
-    if (!name.startsWith("HTTP_") || name === "HTTP_CONNECTION") continue;
-    // The time of the request, see "Trust" in `mod_ts.conf`.
-    if (name === "HTTP_MOD_TS_CONTEXT") continue;
-    headers.push(headerName(name.slice("HTTP_".length)), value);
-  }
-  if (params.has("CONTENT_TYPE")) headers.push("Content-Type", params.get("CONTENT_TYPE") ?? "");
+  const raw = headersFrom(params);
+  const headers = raw.filter((_, index) => !ofApache.test(raw[index & ~1] as string));
   const password = params.get("REMOTE_PASSWD");
   if (password === undefined || params.has("HTTP_AUTHORIZATION")) return headers;
   // Apache has taken the Authorization header apart; handlers look for it where they always do.
@@ -152,14 +142,7 @@ function readHeaders(params: Params): string[] {
   return [...headers, "Authorization", `Basic ${credentials.toString("base64")}`];
 }
 
-function headerName(variable: string): string {
-  return variable
-    .toLowerCase()
-    .replace(/(^|_)([a-z])/g, (_, start: string, letter: string) => {
-      return (start && "-") + letter.toUpperCase();
-    })
-    .replaceAll("_", "-");
-}
+const ofApache = /^(?:Connection|Mod-Ts-Context)$/;
 
 /**
  * What is left: the environment that Apache would give a CGI script, without passwords and our own

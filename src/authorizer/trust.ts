@@ -14,11 +14,9 @@
  */
 import { createHash } from "node:crypto";
 import { createSealCheck, isRecent, TokenSealer } from "../base/crypto.ts";
-import { ModTsError } from "../base/errors.ts";
-import { decodeBytes, spellings } from "../request/headers.ts";
+import { invalidContext, ModTsError } from "../base/errors.ts";
+import { decodeBytes, type Params, spellings } from "../request/headers.ts";
 import type { Pairs } from "./fastcgi.ts";
-
-export type Params = ReadonlyMap<string, string>;
 
 export interface AccessQuestion {
   readonly params: Params;
@@ -72,13 +70,13 @@ export function createTrustCheck(
   const checkSeal = createSealCheck(secret, "authorizer");
   return (pairs) => {
     const params = new Map(pairs);
-    if (params.size !== pairs.length) throw invalid("a parameter comes twice");
+    if (params.size !== pairs.length) throw invalidContext("a parameter comes twice");
     const { policy, sealed, mac } = splitSeal(params.get("MOD_TS_POLICY") ?? "");
     const passed = params.get("MOD_TS_PASSED");
     const ticket = params.get("MOD_TS_TICKET");
     if (ticket && !passed) {
       const granted = readTicket(ticket);
-      if (granted === undefined) throw invalid("the ticket is over");
+      if (granted === undefined) throw invalidContext("the ticket is over");
       const time = timeOfTicket(ticket, params);
       return { ...questionBy(grants.readTicket(granted, params), grants, params), time };
     }
@@ -106,7 +104,8 @@ export function createTrustCheck(
 
 function questionBy(grant: Grant, grants: Grants, params: Params): AccessQuestion {
   const { policy, requestLine, seal } = grant;
-  if (policy === undefined) throw invalid("the policy is too long for a grant to sub-requests");
+  if (policy === undefined)
+    throw invalidContext("the policy is too long for a grant to sub-requests");
   const uri = grants.uriOf(grant, params);
   return { params, policy: linesOf(policy), uri, pathInfo: "", requestLine, seal, grant };
 }
@@ -114,7 +113,8 @@ function questionBy(grant: Grant, grants: Grants, params: Params): AccessQuestio
 /** The time of a request that a ticket lets through, of which Apache makes no seal. */
 function timeOfTicket(ticket: string, params: Params): string {
   const [path, time = ""] = splitLast(params.get(sealVariable) ?? "");
-  if (path !== ticket || !isRecent(time)) throw invalid("the ticket is that of another request");
+  if (path !== ticket || !isRecent(time))
+    throw invalidContext("the ticket is that of another request");
   return time;
 }
 
@@ -149,7 +149,7 @@ function decisiveParams(params: Params): string {
 
 function readSealed(sealed: string): Sealed {
   const [time = "", ...fields] = sealed.split(" ");
-  if (!isRecent(time)) throw invalid(`the time ${time} of Apache is not about now`);
+  if (!isRecent(time)) throw invalidContext(`the time ${time} of Apache is not about now`);
   const [requestLine = "", uri = "", pathInfo = "", file = ""] = fields.map(decode);
   return { time, requestLine, uri, pathInfo, file };
 }
@@ -157,7 +157,7 @@ function readSealed(sealed: string): Sealed {
 /** Each line has a line feed before it. */
 function linesOf(policy: string): string[] {
   const lines = policy.replace(/^\n/, "").split("\n");
-  if (lines.length > 1 && lines.includes("")) throw invalid("a line of the policy is empty");
+  if (lines.length > 1 && lines.includes("")) throw invalidContext("a line of the policy is empty");
   return lines.filter(Boolean);
 }
 
@@ -225,9 +225,10 @@ export class Grants {
   /** @throws ModTsError `MODTS_CONTEXT_INVALID` for one that is not ours, too old, or of another client */
   read(text: string, params: Params): Grant {
     const grant = this.#sealer.read(text) as Grant | undefined;
-    if (!grant) throw invalid("the grant of the main request was changed");
-    if (Date.now() - grant.time > lifetime) throw invalid("the grant of the main request is old");
-    if (grant.peer !== peerOf(params)) throw invalid("the grant is that of another client");
+    if (!grant) throw invalidContext("the grant of the main request was changed");
+    if (Date.now() - grant.time > lifetime)
+      throw invalidContext("the grant of the main request is old");
+    if (grant.peer !== peerOf(params)) throw invalidContext("the grant is that of another client");
     return grant;
   }
 
@@ -244,8 +245,9 @@ export class Grants {
   /** @throws ModTsError `MODTS_CONTEXT_INVALID` for one that is not ours, or of another client */
   readTicket(text: string, params: Params): Grant {
     const ticket = this.#tickets.read(text) as TicketGrant | undefined;
-    if (!ticket) throw invalid("the ticket was changed");
-    if (ticket.visitor !== visitorOf(params)) throw invalid("the ticket is that of another client");
+    if (!ticket) throw invalidContext("the ticket was changed");
+    if (ticket.visitor !== visitorOf(params))
+      throw invalidContext("the ticket is that of another client");
     const get = (name: string): string => params.get(name) ?? "";
     const requestLine = ["REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL"].map(get).join(" ");
     const { policy, judged } = ticket;
@@ -275,7 +277,7 @@ export class Grants {
       [`${get("DOCUMENT_ROOT")}/`, "/"],
     ] as const;
     const place = places.find(([directory]) => directory.length > 1 && file.startsWith(directory));
-    if (!place) throw invalid(`no address is known for the file ${file} of a sub-request`);
+    if (!place) throw invalidContext(`no address is known for the file ${file} of a sub-request`);
     const [directory, address] = place;
     return address.replace(/\/+$/, "/") + file.slice(directory.length);
   }
@@ -298,8 +300,4 @@ function visitorOf(params: Params): string {
 
 function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1);
-}
-
-function invalid(reason: string): ModTsError {
-  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
 }

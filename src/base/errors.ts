@@ -246,6 +246,11 @@ export function report(
   log(level, message, { code, ...details });
 }
 
+/** For a request whose context is not the one that Apache has just written. */
+export function invalidContext(reason: string): ModTsError {
+  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
+}
+
 /** `MODTS_BAD_ARGUMENT`; `name` is the function or value in the terms of a handler's author. */
 export function badArgument(name: string, reason: string, options?: ErrorOptions): ModTsError {
   return new ModTsError("MODTS_BAD_ARGUMENT", { name, reason }, options);

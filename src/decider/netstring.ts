@@ -8,13 +8,12 @@
  * Source: SCGI: A Simple Common Gateway Interface alternative (Neil Schemenauer, 2006), sections 3
  * and 4; D. J. Bernstein: Netstrings (1997).
  */
-
-/** Variables by name, one character per byte. */
-export type Params = ReadonlyMap<string, string>;
+import type { Params } from "../request/headers.ts";
 
 export type ScgiEvent =
   /** Bytes are missing, or a body arrives, which is discarded. */
   | { type: "wait" }
+  /** Of the variables, each character is a byte. */
   | { type: "request"; params: Params }
   /** To be closed; later bytes are ignored. */
   | { type: "malformed"; reason: string };

@@ -1,12 +1,9 @@
 /** The response of a handler in place of the content, as a CGI response on the connection. */
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { ModTsError } from "../base/errors.ts";
 import type { Exchange } from "../request/exchange.ts";
-
-/** Bytes. Attack: Apache reads 8,191 at a time, and takes the rest of a longer line for the next. */
-const lineLimit = 8_180;
+import { formatCgiHead } from "../request/headers.ts";
 
 /** Headers that speak of this connection or are commands to Apache. */
 const ownHeaders =
@@ -51,7 +48,7 @@ export class ScgiExchange implements Exchange {
     return this.#ended;
   }
   begin(status: number, reason: string | undefined, headers: string[]): void {
-    const head = formatHead(status, reason, endToEnd(headers));
+    const head = formatCgiHead(status, endToEnd(headers), reason);
     this.#begun = true;
     this.#socket.write(head);
   }
@@ -85,22 +82,4 @@ export class ScgiExchange implements Exchange {
 /** Headers of a handler that may reach the client; names and values alternate. */
 export function endToEnd(headers: readonly string[]): string[] {
   return headers.filter((_, index) => !ownHeaders.test(headers[index & ~1] as string));
-}
-
-/** A CGI response up to its body (RFC 3875, section 6). */
-export function formatHead(
-  status: number,
-  reason: string | undefined,
-  headers: readonly string[],
-): string {
-  let text = `Status: ${status} ${reason ?? STATUS_CODES[status] ?? "Unknown"}\r\n`;
-  for (let index = 0; index < headers.length; index += 2) {
-    const line = `${headers[index]}: ${headers[index + 1]}`;
-    if (Buffer.byteLength(line) > lineLimit) {
-      const detail = `with its value it is more than Apache reads (${lineLimit} bytes)`;
-      throw new ModTsError("MODTS_BAD_HEADER", { name: headers[index] as string, reason: detail });
-    }
-    text += `${line}\r\n`;
-  }
-  return `${text}\r\n`;
 }

@@ -14,12 +14,12 @@ import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import type { Engine } from "../engine/phases.ts";
 import { logFailure } from "../engine/respond.ts";
 import { formatAddress, requireLocal, translationOf } from "../engine/translation.ts";
-import { decodeBytes } from "../request/headers.ts";
+import { decodeBytes, formatCgiHead, type Params } from "../request/headers.ts";
 import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
 import { type Decision, Decisions, type Subject } from "./decision.ts";
-import { type Params, ScgiReader } from "./netstring.ts";
-import { endToEnd, formatHead, ScgiExchange } from "./scgi-exchange.ts";
+import { ScgiReader } from "./netstring.ts";
+import { endToEnd, ScgiExchange } from "./scgi-exchange.ts";
 import { createTrustCheck, type Question, type TrustCheck } from "./trust.ts";
 
 export interface DeciderOptions {
@@ -152,7 +152,7 @@ export class Decider {
     const next = { depth, judged: [...new Set([...judged, ...now])], fields };
     const headers = unsent(endToEnd(req[internals].response.rawHeaders()), before?.fields);
     fields.set("sent", headers.digests);
-    return formatHead(200, undefined, [
+    return formatCgiHead(200, [
       "Mod-Ts-Location",
       formatAddress(path, args),
       "Server",
@@ -238,7 +238,7 @@ function refuse(
   logFailure(error, req);
   if (exchange.begun) return void socket.destroy();
   const status = isModTsError(error) && error.status >= 400 ? error.status : 500;
-  const head = formatHead(status, undefined, ["Content-Type", "text/html; charset=utf-8"]);
+  const head = formatCgiHead(status, ["Content-Type", "text/html; charset=utf-8"]);
   exchange.end(head + errorPage(status, req?.uniqueId ?? ""));
 }
 

@@ -6,7 +6,8 @@
  */
 import type { Directives } from "./directives.ts";
 import { setBounded } from "../base/cache.ts";
-import { ModTsError } from "../base/errors.ts";
+import { isRecent } from "../base/crypto.ts";
+import { invalidContext, ModTsError } from "../base/errors.ts";
 import { emptyDictionary } from "../base/options.ts";
 import { decodeBytes, decodeHeader, parseNotes } from "../request/headers.ts";
 import type {
@@ -221,12 +222,35 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
     if (name === "mod-ts-config") directives = concat(directives, linesOf(value));
     else if (name === "mod-ts-env") environment = concat(environment, value.split(", "));
     else if (name !== "mod-ts-context") continue;
-    else if (context !== undefined) throw invalid("it stands there twice");
+    else if (context !== undefined) throw invalidContext("it stands there twice");
     else context = value;
   }
   const fields = context?.split(";") ?? [];
   const sealed = context?.slice(context.indexOf(";") + 1) ?? "";
   return { fields, sealed, directives, environment, raw };
+}
+
+/**
+ * @param checkSeal that of the transport
+ * @param count number of fields that `apache-conf/mod_ts.conf` sends to it
+ * @throws ModTsError `MODTS_CONTEXT_MISSING`, `MODTS_CONTEXT_INVALID`, `MODTS_SECRET_WRONG`
+ */
+export function requireContext(
+  { fields, sealed }: SplitHeaders,
+  checkSeal: (sealed: string, seal: string | undefined) => unknown,
+  count: number,
+): void {
+  if (fields.length === 0) {
+    throw new ModTsError("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
+  }
+  const version = fields[fieldIndex.version];
+  if (version !== "2") throw invalidContext(`version ${version}`);
+  if (fields.length !== count) {
+    throw invalidContext(`${fields.length} fields instead of ${count}`);
+  }
+  checkSeal(sealed, fields[fieldIndex.seal]);
+  const time = fields[fieldIndex.time] ?? "";
+  if (!isRecent(time)) throw invalidContext(`the time ${time} of Apache is not about now`);
 }
 
 const none: readonly string[] = [];
@@ -317,8 +341,4 @@ function parseEnvironment(lines: readonly string[]): Record<string, string> {
     if (equals > 0) variables[line.slice(0, equals)] = decodeBase64(line.slice(equals + 1));
   }
   return variables;
-}
-
-function invalid(reason: string): ModTsError {
-  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
 }

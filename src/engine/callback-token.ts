@@ -6,7 +6,7 @@
  * authenticated, as Apache hands it to CGI programs in an environment variable.
  */
 import { createSeal, TokenSealer } from "../base/crypto.ts";
-import { badArgument, ModTsError } from "../base/errors.ts";
+import { badArgument, invalidContext, ModTsError } from "../base/errors.ts";
 import { formatDigests, formatFields } from "./changes.ts";
 import type { CallbackInfo, PreviousRequest } from "../request/exchange.ts";
 
@@ -64,7 +64,8 @@ export class CallbackTokens {
     const [, kind, depth, sealed] = /^(pass|redirect);(\d{1,2});([\w-]*)(?:;|$)/.exec(text) ?? [];
     // Attack: without a secret, anyone who may set a variable in .htaccess could seal a user of
     // their choice.
-    if (kind === undefined || sealed === undefined || !this.#hasSecret) throw invalid();
+    if (kind === undefined || sealed === undefined || !this.#hasSecret)
+      throw invalidContext("invalid callback token");
     return {
       kind: kind as CallbackInfo["kind"],
       depth: Number(depth),
@@ -83,15 +84,11 @@ export class CallbackTokens {
 
   #open(sealed: string): PreviousRequest {
     const previous = this.#sealer.read(sealed);
-    if (previous === undefined) throw invalid();
+    if (previous === undefined) throw invalidContext("invalid callback token");
     return previous as PreviousRequest;
   }
 }
 
 function formatDecision({ judged, fields }: CallDecision): string[] {
   return [formatDigests(judged), ...formatFields(fields)];
-}
-
-function invalid(): ModTsError {
-  return new ModTsError("MODTS_CONTEXT_INVALID", { reason: "invalid callback token" });
 }

@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Directives } from "../engine/directives.ts";
-import { ModTsError } from "../base/errors.ts";
+import { invalidContext, ModTsError } from "../base/errors.ts";
 import { emptyContext, type RequestContext } from "../request/exchange.ts";
 import { HeaderTable } from "../request/headers.ts";
 import { decodePath } from "../request/uri.ts";
@@ -109,7 +109,7 @@ const readers: Readonly<Record<Convention, (message: IncomingMessage, rest: stri
 /** A header that must occur exactly once. */
 function theOnly({ rawHeaders }: IncomingMessage, name: string): string {
   const [value = "", second] = HeaderTable.fromRaw(rawHeaders).getAll(name);
-  if (second !== undefined) throw invalid(`${name} comes twice`);
+  if (second !== undefined) throw invalidContext(`${name} comes twice`);
   if (value === "") throw new ModTsError("MODTS_CONTEXT_MISSING", `there is no ${name}`);
   return value;
 }
@@ -122,19 +122,19 @@ function lastAddress(message: IncomingMessage): string {
 
 function readMethod(method: string): string {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(method)) return method;
-  throw invalid("the method is none");
+  throw invalidContext("the method is none");
 }
 
 /** Traefik sends `ws` and `wss` for WebSocket handshakes. */
 function readScheme(scheme: string): string {
   const plain = scheme.toLowerCase().replace(/^ws/, "http");
   if (plain === "http" || plain === "https") return plain;
-  throw invalid("the scheme is neither http nor https");
+  throw invalidContext("the scheme is neither http nor https");
 }
 
 function readHost(host: string): string {
   if (/^(?:\[[0-9a-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i.test(host)) return host;
-  throw invalid("the host is none");
+  throw invalidContext("the host is none");
 }
 
 /** Without the fragment. */
@@ -163,8 +163,4 @@ function clientHeaders(raw: readonly string[], host: string): string[] {
 
 function badUrl(reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_URL", reason);
-}
-
-function invalid(reason: string): ModTsError {
-  return new ModTsError("MODTS_CONTEXT_INVALID", reason);
 }

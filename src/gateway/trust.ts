@@ -11,13 +11,14 @@
  * 4. Somebody reads or changes a context: a `RequestHeader` line in .htaccess names another user.
  *    The seal needs the secret, is valid for this context only, and for minutes.
  */
-import { ModTsError } from "../base/errors.ts";
-import { createSealCheck, isRecent } from "../base/crypto.ts";
+import { invalidContext, ModTsError } from "../base/errors.ts";
+import { createSealCheck } from "../base/crypto.ts";
 import {
   decodeBase64,
   fieldCount,
   fieldIndex,
   type SplitHeaders,
+  requireContext,
   targetOf,
 } from "../engine/apache-context.ts";
 
@@ -29,22 +30,9 @@ export function createTrustCheck(secret: string): TrustCheck {
   const checkSeal = createSealCheck(secret, "gateway");
   // The same for nearly all requests: "keep-alive" or nothing.
   let usual = "";
-  return ({ fields, sealed }) => {
-    if (fields.length === 0)
-      throw new ModTsError("MODTS_CONTEXT_MISSING", "there is no Mod-Ts-Context");
-    const version = fields[fieldIndex.version];
-    if (version !== "2") throw new ModTsError("MODTS_CONTEXT_INVALID", `version ${version}`);
-    if (fields.length !== fieldCount) {
-      throw new ModTsError(
-        "MODTS_CONTEXT_INVALID",
-        `${fields.length} fields instead of ${fieldCount}`,
-      );
-    }
-    checkSeal(sealed, fields[fieldIndex.seal]);
-    const time = fields[fieldIndex.time] ?? "";
-    if (!isRecent(time)) {
-      throw new ModTsError("MODTS_CONTEXT_INVALID", `the time ${time} of Apache is not about now`);
-    }
+  return (headers) => {
+    requireContext(headers, checkSeal, fieldCount);
+    const { fields } = headers;
     const connection = fields[fieldIndex.connection] ?? "";
     if (connection !== usual) refuseStrippedHeaders(connection);
     usual = connection;
@@ -54,7 +42,7 @@ export function createTrustCheck(secret: string): TrustCheck {
 
 function refuseStrippedHeaders(field: string): void {
   if (/mod-ts-/i.test(decodeBase64(field))) {
-    throw new ModTsError("MODTS_CONTEXT_INVALID", "the client named our headers in Connection");
+    throw invalidContext("the client named our headers in Connection");
   }
 }
 
@@ -63,7 +51,7 @@ function decode(field: string): string {
   try {
     return atob(field);
   } catch {
-    throw new ModTsError("MODTS_CONTEXT_INVALID", "a field is not base64");
+    throw invalidContext("a field is not base64");
   }
 }
 

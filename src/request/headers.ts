@@ -1,5 +1,5 @@
 /** Tables of httpd and mod_python: case-insensitive names, several values each, in order. */
-import { validateHeaderName, validateHeaderValue } from "node:http";
+import { STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import { inspect } from "node:util";
 import { badArgument, ModTsError } from "../base/errors.ts";
 import { type Dictionary, emptyDictionary } from "../base/options.ts";
@@ -108,7 +108,7 @@ export class HeaderTable implements Iterable<[string, string]> {
 
   /** Sets every name of a record, a table, a `Headers` or a list of pairs. */
   update(init: TableInit): this {
-    const pairs = isIterable(init) ? init : Object.entries(init);
+    const pairs = Symbol.iterator in init ? init : Object.entries(init);
     for (const [name, value] of pairs) this.set(name, value);
     return this;
   }
@@ -195,10 +195,6 @@ export class HeaderTable implements Iterable<[string, string]> {
     const list = this.#own();
     for (let at = this.#find(name, from); at >= 0; at = this.#find(name, at)) list.splice(at, 2);
   }
-}
-
-function isIterable(init: TableInit): init is Iterable<[string, string]> {
-  return Symbol.iterator in init;
 }
 
 /** Another value would be sent as `undefined` or `[object Object]`. */
@@ -312,15 +308,54 @@ export function overrideHeaders(
   for (const [name, value] of given) tables[1].add(name, value);
 }
 
-/** Whether a page cannot be extended. */
-export function forbidsTail(headers: HeaderTable): boolean {
-  return fixedBody.some((name) => headers.has(name));
-}
-
-const fixedBody = ["Content-Encoding", "Content-Length", "Content-Range"];
-
 export function badHeader(name: string, reason: string): ModTsError {
   return new ModTsError("MODTS_BAD_HEADER", { name, reason });
+}
+
+/** Variables of a request by name, as mod_authnz_fcgi and mod_proxy_scgi send them. */
+export type Params = ReadonlyMap<string, string>;
+
+/**
+ * Headers of the client, names and values alternating. `HTTP_ACCEPT_LANGUAGE` was
+ * `Accept-Language`: Apache drops names with other characters than letters, digits and `-`.
+ */
+export function headersFrom(params: Params): string[] {
+  const headers: string[] = [];
+  for (const [name, value] of params) {
+    if (name.startsWith("HTTP_")) headers.push(headerName(name), value);
+  }
+  const type = params.get("CONTENT_TYPE");
+  return type === undefined ? headers : [...headers, "Content-Type", type];
+}
+
+/** Clients send few names; one that sends many new ones must not fill the memory. */
+const headerNames = new Map<string, string>();
+
+function headerName(variable: string): string {
+  const known = headerNames.get(variable);
+  if (known !== undefined) return known;
+  const words = variable.toLowerCase().split("_").slice(1);
+  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("-");
+  if (headerNames.size < 200) headerNames.set(variable, name);
+  return name;
+}
+
+/** Bytes. Attack: Apache reads 8,191 at a time, and takes the rest of a longer line for the next. */
+const longestCgiLine = 8_180;
+
+/** A CGI response up to its body (RFC 3875, section 6). Throws `MODTS_BAD_HEADER`. */
+export function formatCgiHead(status: number, headers: readonly string[], reason?: string): string {
+  // Apache shows the reason in its own pages.
+  let text = `Status: ${status} ${reason ?? STATUS_CODES[status] ?? "Unknown"}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const line = `${name}: ${headers[index + 1]}`;
+    if (Buffer.byteLength(line) > longestCgiLine) {
+      throw badHeader(name, `it is longer than the ${longestCgiLine} bytes that Apache reads`);
+    }
+    text += `${line}\r\n`;
+  }
+  return `${text}\r\n`;
 }
 
 /** Notes as a query string, passed between the transports in a variable of Apache. */

@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import type { Socket } from "node:net";
 import t from "tap";
-import { endToEnd, formatHead, ScgiExchange } from "../../src/decider/scgi-exchange.ts";
+import { endToEnd, ScgiExchange } from "../../src/decider/scgi-exchange.ts";
+import { formatCgiHead } from "../../src/request/headers.ts";
 
 t.test("a response as CGI programs write it", async (t) => {
   const socket = new PassThrough();
@@ -39,6 +40,6 @@ t.test("headers that are commands to Apache do not come from handlers", (t) => {
     "1",
   ];
   t.strictSame(endToEnd(raw), ["Vary", "z"]);
-  t.throws(() => formatHead(200, undefined, ["X", "x".repeat(9000)]), { code: "MODTS_BAD_HEADER" });
+  t.throws(() => formatCgiHead(200, ["X", "x".repeat(9000)]), { code: "MODTS_BAD_HEADER" });
   t.end();
 });

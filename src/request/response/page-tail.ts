@@ -1,12 +1,15 @@
 /** A script that development adds to pages, where their Content-Security-Policy lets it run. */
-import { forbidsTail, type HeaderTable } from "../headers.ts";
+import type { HeaderTable } from "../headers.ts";
 
 /** By name; the first occurrence counts (CSP Level 3, section 2.2.1). */
 type Policy = ReadonlyMap<string, readonly string[]>;
 
+/** Headers of a body that cannot be extended. */
+const fixedBody = ["Content-Encoding", "Content-Length", "Content-Range"];
+
 /** The text as it may be added to a response; empty if its headers forbid it. */
 export function tailOf(tail: string, tables: readonly HeaderTable[]): string {
-  if (tables.some(forbidsTail)) return "";
+  if (tables.some((table) => fixedBody.some((name) => table.has(name)))) return "";
   const policies = tables.flatMap((table) => table.getAll("Content-Security-Policy"));
   return allowedTail(tail, policies);
 }

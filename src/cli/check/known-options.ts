@@ -15,7 +15,7 @@ const keys: Readonly<Record<string, string>> = {
   "forward-auth": "ask_host groups groups_separator headers host login preset scheme timeout url user",
   htpasswd: "attempts cache file groups limits limits_file require_group",
   jwt: "algorithms audience cache claims cookie groups groups_claim header issuer jwks key require secret timeout tolerance type user",
-  login: "attempts key_file lifetime limits limits_file location max_lifetime secure state store title",
+  login: "attempts ended ended_file key_file lifetime limits limits_file location max_lifetime secure state store title",
   node: "application base",
   origin: "apache preserve_host strip timeout url",
   session: "domain lock_timeout max_bytes max_lifetime name path realm same_site secure store store_file table timeout",

@@ -197,18 +197,18 @@ async function logOut(
   form: URLSearchParams,
 ): Promise<Outcome> {
   const session = await realm.findSession(cookies(req, realm, sessionCookie));
-  if (session) endSession(req, realm, { session, token: form.get("token") ?? "" });
+  if (session) await endSession(req, realm, { session, token: form.get("token") ?? "" });
   setCookie(req, realm, [sessionCookie, ""]);
   throw seeOther(realm.location);
 }
 
-function endSession(
+async function endSession(
   req: ApacheRequest,
   realm: LoginRealm,
   { session, token }: { session: LoginSession; token: string },
-): void {
+): Promise<void> {
   if (isFromElsewhere(req) || !realm.tokens.isGood(token, session.id)) throw new HttpError(403);
-  realm.ended.add(session.id, realm.sessions.lastMoment(session));
+  await realm.ended.add(session.id, realm.sessions.lastMoment(session));
   if (realm.tickets.isOpen) realm.tickets.revoke(realm.tickets.ownerOf(session));
 }
 

@@ -1,10 +1,18 @@
 /** What needs no Apache; the way of a visitor is in test/apache/login.ts. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { Stores } from "../../../src/handlers/auth/credentials/stores.ts";
 import { createLogin } from "../../../src/handlers/auth/login.ts";
 import { startEngine } from "../../fixtures/gateway.ts";
+import { startRedis } from "../../fixtures/redis.ts";
 
-const folder = t.testdir({ users: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n" });
+const folder = t.testdir({
+  users: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
+  key: "k".repeat(32),
+  machines: { one: {}, two: {} },
+});
+chmodSync(join(folder, "key"), 0o600);
 const peer = await startEngine(t, {
   login: createLogin(new Stores(folder), { run: "/none", directory: folder, state: folder }),
   page: { handler: () => 0 },
@@ -17,20 +25,28 @@ const options = [
 const form = ["handler login", ...options];
 const guarded = ["authen login", "handler page", ...options];
 
-async function logIn(scheme: string): Promise<string> {
-  const context = { scheme };
-  const page = await peer.ask(form, { context });
-  const cookie = page.headers["set-cookie"]?.[0]?.split(";")[0] ?? "";
+const users = { user: "john", password: "secret" };
+
+/** The form as a browser with this cookie sends it. */
+async function send(
+  directives: readonly string[],
+  fields: Record<string, string>,
+  { scheme = "http", cookie = "", at = peer } = {},
+): Promise<string> {
+  const page = await at.ask(directives, { context: { scheme }, headers: { cookie } });
+  const own = cookie || (page.headers["set-cookie"]?.[0]?.split(";")[0] ?? "");
   const token = /name="token" value="([^"]+)"/.exec(page.body)?.[1] ?? "";
-  const reply = await peer.ask(form, {
-    context: { ...context, method: "POST" },
+  const reply = await at.ask(directives, {
+    context: { scheme, method: "POST" },
     method: "POST",
-    headers: { cookie, "content-type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ token, user: "john", password: "secret" }).toString(),
+    headers: { cookie: own, "content-type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams({ token, ...fields }).toString(),
   });
   t.equal(reply.status, 303);
   return reply.headers["set-cookie"]?.[0] ?? "";
 }
+
+const logIn = (scheme: string): Promise<string> => send(form, users, { scheme });
 
 t.test(
   "over TLS the cookie is for TLS, and one from plain HTTP does not count there",
@@ -62,4 +78,32 @@ t.test("the way back is what the visitor asked for, as it was written", async (t
     const reply = await peer.ask(guarded, { context: { requestLine: `GET ${target} HTTP/1.1` } });
     t.match(reply, { status: 302, headers: { location } }, `${target}`);
   }
+});
+
+t.test("a logout at one machine counts at another, with no directory in common", async (t) => {
+  const redis = await startRedis(t);
+  if (!redis) return t.comment("no Redis");
+  const startMachine = async (name: string) => {
+    const stores = new Stores(folder);
+    t.teardown(() => stores.close());
+    const state = join(folder, "machines", name);
+    const login = createLogin(stores, { run: "/none", directory: folder, state });
+    return startEngine(t, { login, page: { handler: () => 0 } });
+  };
+  const [one, two] = await Promise.all([startMachine("one"), startMachine("two")]);
+  const shared = ["option mod_ts.login.key_file key", `option mod_ts.login.ended ${redis.url}`];
+  const ask = async (at: typeof peer, cookie: string): Promise<number> =>
+    (await at.ask([...guarded, ...shared], { headers: { cookie } })).status;
+
+  const set = await send([...form, ...shared], users, { at: one });
+  const cookie = set.split(";")[0] ?? "";
+  t.equal(await ask(one, cookie), 200);
+  t.equal(await ask(two, cookie), 200);
+  await send([...form, ...shared], { action: "logout" }, { at: two, cookie });
+  t.equal(await ask(one, cookie), 302);
+  t.equal(await ask(two, cookie), 302);
+  const other = (await send([...form, ...shared], users, { at: two })).split(";")[0] ?? "";
+  t.equal(await ask(one, other), 200);
+  await redis.stop();
+  t.equal(await ask(one, other), 503, "unknown who has logged out");
 });

@@ -4,7 +4,8 @@ import { type Dictionary, SectionOptions } from "../../../base/options.ts";
 import { TicketStore } from "../../../base/ticket-store.ts";
 import { KeyFile } from "./files.ts";
 import { PasswordGuard } from "./password-guard.ts";
-import { EndedSessions, FormTokens, type LoginSession, LoginSessions } from "./login-session.ts";
+import type { EndedSessions } from "./ended-sessions.ts";
+import { FormTokens, type LoginSession, LoginSessions } from "./login-session.ts";
 import { safeReturnPath } from "./login-page.ts";
 import type { Stores } from "./stores.ts";
 import type { Verifier } from "./verifier.ts";
@@ -20,8 +21,8 @@ export interface LoginDirectories {
 }
 
 const keys = (
-  "location store title lifetime max_lifetime attempts limits limits_file key_file state " +
-  "secure"
+  "location store title lifetime max_lifetime attempts limits limits_file ended ended_file " +
+  "key_file state secure"
 ).split(" ");
 
 export class LoginRealm {
@@ -59,7 +60,7 @@ export class LoginRealm {
     const state = resolve(directory, options.text("state") ?? directories.state);
     const keyFile = options.text("key_file");
     this.#key = new KeyFile(resolve(directory, keyFile ?? join(state, "login.key")), !keyFile);
-    this.ended = new EndedSessions(join(state, "ended-sessions"));
+    this.ended = stores.ended(options, state);
   }
 
   /** Absolute paths of users and key. */
@@ -82,7 +83,7 @@ export class LoginRealm {
     const { sessions } = this;
     for (const cookie of cookies) {
       const session = sessions.read(cookie);
-      if (!session || this.ended.has(session.id)) continue;
+      if (!session || (await this.ended.has(session.id))) continue;
       const hash = await this.verifier.find(session.user);
       if (hash !== undefined && sessions.fits(session, hash)) return session;
     }

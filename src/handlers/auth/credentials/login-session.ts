@@ -1,15 +1,5 @@
-/** Sessions of the login form: signed cookies, form tokens, and the list of ended sessions. */
+/** Sessions of the login form: signed cookies and form tokens. */
 import { randomBytes } from "node:crypto";
-import {
-  type Dir,
-  mkdirSync,
-  opendirSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
 import { TokenSigner, isEqual } from "../../../base/crypto.ts";
 
 export interface LoginSession {
@@ -124,63 +114,5 @@ export class FormTokens {
     if (!Array.isArray(payload)) return false;
     const [owner, made] = payload as [string, number];
     return isEqual(owner, id) && this.#now() / 1000 - made < life;
-  }
-}
-
-/** Notes looked at for each new one: fewer than one would let expired notes pile up. */
-const sweepStep = 4;
-
-const writeGraceMs = 60_000;
-
-/**
- * Sessions that a logout ended before they expire: a note for each, an empty file whose time is
- * that of the end of the session.
- */
-export class EndedSessions {
-  readonly #directory: string;
-  /** Where the sweep has come to; undefined between two rounds. */
-  #cursor: Dir | undefined;
-
-  /** @param directory absolute; created when it is needed */
-  constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  has(id: string): boolean {
-    return statSync(this.#file(id), { throwIfNoEntry: false }) !== undefined;
-  }
-
-  /** @param until seconds since 1970, when it would have expired. Throws if it cannot be written. */
-  add(id: string, until: number): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(this.#file(id), "", { mode: 0o600 });
-    utimesSync(this.#file(id), until, until);
-    this.#sweep();
-  }
-
-  /** A few notes at a time: a logout costs the same whether there are ten or a million. */
-  #sweep(): void {
-    this.#cursor ??= opendirSync(this.#directory);
-    for (let count = 0; count < sweepStep; count += 1) {
-      const entry = this.#cursor.readSync();
-      if (!entry) {
-        this.#cursor.closeSync();
-        this.#cursor = undefined;
-        return;
-      }
-      this.#removeExpired(join(this.#directory, entry.name));
-    }
-  }
-
-  #removeExpired(file: string): void {
-    const stat = statSync(file, { throwIfNoEntry: false });
-    // Another process may be about to set the time of a new note.
-    if (stat && stat.mtimeMs < Date.now() - writeGraceMs) rmSync(file, { force: true });
-  }
-
-  #file(id: string): string {
-    // Ids come out of signed cookies; still, nothing else may become a path.
-    if (!/^[0-9a-f]{32}$/.test(id)) throw new TypeError("not the id of a session");
-    return join(this.#directory, id);
   }
 }

@@ -1,7 +1,8 @@
 /** Stores of users in the Apache configuration, each opened once in a process. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { getOrCreate } from "../../../base/cache.ts";
 import { type Dictionary, SectionOptions } from "../../../base/options.ts";
+import { EndedInFiles, EndedInRedis, type EndedSessions } from "./ended-sessions.ts";
 import { GroupFile } from "./files.ts";
 import { HtpasswdStore } from "./htpasswd-store.ts";
 import { createSqlStore } from "./sql-store.ts";
@@ -24,6 +25,8 @@ export class Stores {
   readonly #groups = new Map<string, GroupFile>();
   /** By URL. */
   readonly #shared = new Map<string, SharedAttempts>();
+  /** By URL. */
+  readonly #ended = new Map<string, EndedInRedis>();
 
   /** @param folder absolute base of relative file names */
   constructor(folder: string) {
@@ -56,18 +59,27 @@ export class Stores {
    */
   limits(options: SectionOptions, scope: string, least = 0): AttemptLimits | undefined {
     const attempts = options.number("attempts", 10, [least, 1000]);
-    const source = readLimits(options, this.#folder);
+    const source = readRedis(options, "limits", this.#folder);
     if (attempts === 0) return undefined;
     if (source === undefined) return new LocalLimits(attempts);
     const shared = getOrCreate(this.#shared, source, () => new SharedAttempts(source));
     return new SharedLimits(attempts, scope, shared);
   }
 
+  /**
+   * Where logouts are noted: the option `ended`, or files. Throws `MODTS_BAD_OPTION`.
+   * @param state directory, absolute
+   */
+  ended(options: SectionOptions, state: string): EndedSessions {
+    const source = readRedis(options, "ended", this.#folder);
+    if (source === undefined) return new EndedInFiles(join(state, "ended-sessions"));
+    return getOrCreate(this.#ended, source, () => new EndedInRedis(source));
+  }
+
   async close(): Promise<void> {
     const open = [...this.#guards.values()].map(({ verifier }) => verifier.store);
-    const all = [...open, ...this.#shared.values()];
-    this.#guards.clear();
-    this.#shared.clear();
+    const all = [...open, ...this.#shared.values(), ...this.#ended.values()];
+    for (const each of [this.#guards, this.#shared, this.#ended]) each.clear();
     await Promise.all(all.map((each) => each.close()));
   }
 
@@ -94,9 +106,13 @@ export class Stores {
   }
 }
 
-function readLimits(options: SectionOptions, folder: string): string | undefined {
-  const source = options.textOrFile("limits", folder);
+function readRedis(
+  options: SectionOptions,
+  key: "limits" | "ended",
+  folder: string,
+): string | undefined {
+  const source = options.textOrFile(key, folder);
   if (source === undefined || /^rediss?:\/\//.test(source)) return source;
-  const key = options.text("limits_file") === undefined ? "limits" : "limits_file";
-  return options.fail(key, "must begin with redis:// or rediss://");
+  const name = options.text(`${key}_file`) === undefined ? key : `${key}_file`;
+  return options.fail(name, "must begin with redis:// or rediss://");
 }

@@ -28,7 +28,7 @@ t.test("a session is found while nothing speaks against it", async (t) => {
   t.equal(await elsewhere.findSession([cookie]), undefined);
   const others = realmOf(t, { "mod_ts.htpasswd.file": "users users" });
   t.equal(await others.findSession([cookie]), undefined, "with another store");
-  realm.ended.add(session.id, realm.sessions.lastMoment(session));
+  await realm.ended.add(session.id, realm.sessions.lastMoment(session));
   t.equal(await realm.findSession([cookie]), undefined);
 });
 
@@ -43,7 +43,7 @@ t.test("sidecars that share a folder share sessions and their ends", async (t) =
   const cookie = one.sessions.format(session);
   t.equal((await two.findSession([cookie]))?.user, "john");
   t.equal(await realmOf(t, {}, "two").findSession([cookie]), undefined, "without: a key each");
-  one.ended.add(session.id, one.sessions.lastMoment(session));
+  await one.ended.add(session.id, one.sessions.lastMoment(session));
   t.equal(await two.findSession([cookie]), undefined);
 });
 
@@ -55,6 +55,8 @@ t.test("mistakes name their option", async (t) => {
     ["store", "ldap"],
     ["secure", "yes"],
     ["attempts", "0"],
+    ["ended", "http://127.0.0.1"],
+    ["ended_file", "nowhere"],
     ["lifetime", "1"],
     ["lifetme", "100"],
   ]) {

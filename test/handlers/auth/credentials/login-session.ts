@@ -1,10 +1,6 @@
-/** Sessions of the login form, form tokens, ended sessions. */
-import fs, { existsSync, readdirSync } from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
-import { join } from "node:path";
+/** Sessions of the login form, and form tokens. */
 import t from "tap";
 import {
-  EndedSessions,
   FormTokens,
   LoginSessions,
 } from "../../../../src/handlers/auth/credentials/login-session.ts";
@@ -74,81 +70,4 @@ t.test("for this browser, this page, and not for ever", async (t) => {
   t.ok(tokens.isGood(token, "id"));
   now += 1;
   t.notOk(tokens.isGood(token, "id"));
-});
-
-const id = (digit: string): string => digit.repeat(32);
-
-t.test("are known to every process, until they would have expired", async (t) => {
-  const folder = join(t.testdir({}), "ended");
-  const ended = new EndedSessions(folder);
-  t.notOk(ended.has(id("a")));
-  const later = Math.floor(Date.now() / 1000) + 1000;
-  ended.add(id("a"), later);
-  ended.add(id("a"), later);
-  t.ok(ended.has(id("a")));
-  t.ok(new EndedSessions(folder).has(id("a")));
-  t.notOk(ended.has(id("b")));
-  ended.add(id("c"), 1000);
-  ended.add(id("d"), later);
-  t.strictSame(readdirSync(folder).toSorted(), [id("a"), id("d")], "an expired one needs no note");
-});
-
-/** Calls of the file system during an action. */
-function countCalls(action: () => void): number {
-  const names = [
-    "mkdirSync",
-    "opendirSync",
-    "readdirSync",
-    "rmSync",
-    "statSync",
-    "utimesSync",
-    "writeFileSync",
-  ] as const;
-  const originals = names.map((name) => [name, fs[name]] as const);
-  let calls = 0;
-  for (const [name, original] of originals) {
-    Object.assign(fs, {
-      [name]: (...args: unknown[]) => ((calls += 1), Reflect.apply(original, fs, args)),
-    });
-  }
-  syncBuiltinESMExports();
-  try {
-    action();
-  } finally {
-    Object.assign(fs, Object.fromEntries(originals));
-    syncBuiltinESMExports();
-  }
-  return calls;
-}
-
-t.test(
-  "a logout costs the same whatever others have left, and old notes go in the end",
-  async (t) => {
-    const folder = t.testdir({});
-    const later = Math.floor(Date.now() / 1000) + 1000;
-    const idOf = (count: number): string => count.toString(16).padStart(32, "0");
-    for (let count = 0; count < 600; count += 1) {
-      const file = join(folder, idOf(count));
-      fs.writeFileSync(file, "");
-      fs.utimesSync(file, count % 2 ? later : 1000, count % 2 ? later : 1000);
-    }
-    const ended = new EndedSessions(folder);
-    const calls = Array.from({ length: 450 }, (_, count) =>
-      countCalls(() => ended.add(idOf(10_000 + count), later)),
-    );
-    t.ok(Math.max(...calls) <= 12, `at most ${Math.max(...calls)} calls of the file system`);
-    const notes = readdirSync(folder);
-    t.equal(notes.length, 300 + 450);
-    t.ok(notes.every((name) => fs.statSync(join(folder, name)).mtimeMs > Date.now()));
-  },
-);
-
-t.test("no id becomes a path", async (t) => {
-  const folder = t.testdir({});
-  const ended = new EndedSessions(folder);
-  for (const bad of ["../x", "", "a", id("A"), `${id("a")}/..`]) {
-    t.throws(() => ended.add(bad, 1), TypeError);
-    t.throws(() => ended.has(bad), TypeError);
-  }
-  t.notOk(existsSync(join(folder, "../x")));
 });

@@ -52,6 +52,7 @@ const table = {
 
   // Handlers (engine)
   MODTS_NO_HANDLER: [500, "error", "no content handler for this location; add Use TsHandler file.ts"],
+  MODTS_NOTHING_DECIDES: [500, "error", "no handler here decides about access; Require mod_ts asks Use TsAuthzHandler, the other guards need another line, such as Require valid-user"],
   MODTS_BAD_REFERENCE: [500, "error", 'invalid handler reference "{reference}": {reason}; expected file.ts, file.ts::name or mod_ts/name'],
   MODTS_OUTSIDE_ROOTS: [500, "error", "handler {file} is outside the handler directories {roots}"],
   MODTS_HANDLER_NOT_FOUND: [500, "error", "handler file {file} not found in {roots}"],

@@ -211,7 +211,7 @@ class Run {
     let passed = false;
     const decided = async (): Promise<Ending> => {
       // Type and fixup handlers grant no access: without a deciding handler there was no OK.
-      if (!this.#decides) throw new ModTsError("MODTS_NO_HANDLER");
+      if (!this.#decides) throw new ModTsError("MODTS_NOTHING_DECIDES");
       passed = true;
       return { outcome: OK };
     };

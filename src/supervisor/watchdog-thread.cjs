@@ -66,7 +66,7 @@ function tick() {
   const allowance = Atomics.load(vitals, builds) > 0 ? buildMs : 0;
   if (state === "running" && blocked >= noticeMs + allowance) {
     state = "noticed";
-    void notice(blocked);
+    notice(blocked);
   }
   if (limitMs === 0) return;
   if (state === "noticed" && blocked >= limitMs + allowance - leadMs) {
@@ -146,48 +146,40 @@ function recover() {
   state = "running";
 }
 
-async function notice(/** @type {number} */ blocked) {
-  const stack = await readStack(blocked);
-  report({ type: "blocked", ms: Math.round(blocked), stack });
-}
-
 /**
- * The stack of the main thread, or undefined while it runs native code. The main thread makes the
- * text itself, as it has the source maps.
- * @param {number} since
- * @returns {Promise<string | undefined>}
+ * Reports the stack of the main thread, or undefined while it runs native code. The main thread
+ * makes the text itself, as it has the source maps. Reports in the same turn as `giveUp` is called:
+ * a `blocked` after `recovered` would keep connections from this worker for good.
+ * @param {number} blocked
  */
-function readStack(since) {
+function notice(blocked) {
   const { Session } = require("node:inspector");
   const session = new Session();
-  return new Promise((resolve) => {
-    const finish = (/** @type {string | undefined} */ stack) => {
-      reading = undefined;
-      resolve(stack);
-      // Disconnecting resumes the main thread.
-      session.disconnect();
-    };
-    session.connectToMainThread();
-    session.once("Debugger.paused", ({ params }) => {
-      const [frame] = params.callFrames;
-      const own = params.callFrames.map(describeFrame).join("\n");
-      // Paused, so it is not in native code: the text comes, or the frames without source maps.
-      reading = { since: Infinity, ticks: 0, giveUp: () => finish(own) };
-      if (!frame) return finish(undefined);
-      const expression =
-        "globalThis.Error.stackTraceLimit=50,new globalThis.Error('blocked').stack";
-      const where = { callFrameId: frame.callFrameId, expression: wrap(expression), silent: true };
-      session.post("Debugger.evaluateOnCallFrame", where, (error, answer) => {
-        const { result } = /** @type {{ result?: { value?: unknown } }} */ (answer ?? {});
-        const value = error ? undefined : result?.value;
-        finish(typeof value === "string" ? tidy(value) : own);
-      });
+  const finish = (/** @type {string | undefined} */ stack) => {
+    reading = undefined;
+    report({ type: "blocked", ms: Math.round(blocked), stack });
+    // Disconnecting resumes the main thread.
+    session.disconnect();
+  };
+  session.connectToMainThread();
+  session.once("Debugger.paused", ({ params }) => {
+    const [frame] = params.callFrames;
+    const own = params.callFrames.map(describeFrame).join("\n");
+    // Paused, so it is not in native code: the text comes, or the frames without source maps.
+    reading = { since: Infinity, ticks: 0, giveUp: () => finish(own) };
+    if (!frame) return finish(undefined);
+    const expression = "globalThis.Error.stackTraceLimit=50,new globalThis.Error('blocked').stack";
+    const where = { callFrameId: frame.callFrameId, expression: wrap(expression), silent: true };
+    session.post("Debugger.evaluateOnCallFrame", where, (error, answer) => {
+      const { result } = /** @type {{ result?: { value?: unknown } }} */ (answer ?? {});
+      const value = error ? undefined : result?.value;
+      finish(typeof value === "string" ? tidy(value) : own);
     });
-    session.post("Debugger.enable");
-    session.post("Debugger.pause");
-    // A later pause resumes at once: the session is closed.
-    reading = { since, ticks: 0, giveUp: () => finish(undefined) };
   });
+  session.post("Debugger.enable");
+  session.post("Debugger.pause");
+  // A later pause resumes at once: the session is closed.
+  reading = { since: blocked, ticks: 0, giveUp: () => finish(undefined) };
 }
 
 /** Leaves the limit of the application as it is. */

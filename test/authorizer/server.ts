@@ -80,7 +80,7 @@ t.test("type and fixup handlers alone give no permission", async (t) => {
     client.send(question(1, false, withPolicy(`${phase} mod_ts/judge::accessHandler`)));
     t.match(await client.closed, /Status: 500 /, phase);
   }
-  t.match(log, [{ code: "MODTS_NO_HANDLER" }, { code: "MODTS_NO_HANDLER" }]);
+  t.match(log, [{ code: "MODTS_NOTHING_DECIDES" }, { code: "MODTS_NOTHING_DECIDES" }]);
 });
 
 t.test("answers, ends the request, closes", async (t) => {

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import t, { type Test } from "tap";
 import { logChannel } from "../../src/base/channels.ts";
 import { formatLogRecord, type LogRecord } from "../../src/base/log.ts";
@@ -13,6 +14,8 @@ import {
   type SupervisorOptions,
   type WorkerLimits,
 } from "../../src/supervisor/supervisor.ts";
+import type { WatchdogSettings } from "../../src/supervisor/watchdog.ts";
+import { vitals } from "../../src/base/vitals.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -119,6 +122,44 @@ t.test("a block below the limit is logged only", async (t) => {
   await until(logText, "MODTS_WORKER_BLOCKED");
   t.same(supervisor.pids("main"), pids);
   t.notMatch(logText(), "MODTS_WORKER_DIED");
+});
+
+/** Adds a beat three times a second, as a main thread does that has left its native code. */
+const beats = `
+  const { vitals } = require("node:worker_threads").workerData;
+  setInterval(() => Atomics.add(vitals, 0, 1), 300);
+`;
+
+t.test("a block that ends while its stack is read is reported before its end", async (t) => {
+  const file = join(t.testdir(), "reports");
+  const descriptor = openSync(file, "a");
+  const settings = {
+    descriptor,
+    vitals: new Int32Array(new SharedArrayBuffer(vitals.byteLength)),
+    supervisor: process.ppid,
+    intervalMs: 20,
+    noticeMs: 60,
+    leadMs: 60,
+    limitMs: 0,
+    buildMs: 0,
+  } satisfies WatchdogSettings;
+  const thread = new URL("../../src/supervisor/watchdog-thread.cjs", import.meta.url);
+  const threads = [
+    new Worker(thread, { workerData: settings }),
+    new Worker(beats, { workerData: settings, eval: true }),
+  ];
+  await Promise.all(threads.map((thread) => once(thread, "online")));
+  let text = "";
+  while (!text.includes("recovered")) {
+    // Native code: this thread cannot show its stack meanwhile.
+    execFileSync("sleep", ["1"]);
+    await sleep(50);
+    text = readFileSync(file, "utf8");
+  }
+  await Promise.all(threads.map((thread) => thread.terminate()));
+  closeSync(descriptor);
+  const types = text.match(/blocked|recovered/g) ?? [];
+  t.same(types.slice(0, 2), ["blocked", "recovered"]);
 });
 
 t.test("modules that are built have longer", async (t) => {

@@ -1,5 +1,5 @@
 /** The real compiler over handlers and pages: every mistake at its place in the file that the author wrote. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { Finding } from "../../../src/httpd/finding.ts";
@@ -27,6 +27,17 @@ t.test("what is right is one line", async (t) => {
     { level: "ok", what: /\b5\b/, where: folder },
   ]);
   t.notOk(readdirSync(folder).includes(".mod-ts"), "and nothing is written");
+});
+
+t.test("JSX in a directory of mod-ts init", async (t) => {
+  const template = new URL("../../../templates/init/tsconfig.json", import.meta.url);
+  const folder = t.testdir({
+    "tsconfig.json": readFileSync(template, "utf8"),
+    "element.tsx":
+      "/** @jsxImportSource hono/jsx */\nexport default () => new Response(String(<b />));\n",
+  });
+  symlinkSync(new URL("../../../node_modules", import.meta.url), join(folder, "node_modules"));
+  t.match(await checkTypes([folder]), [{ level: "ok" }], "as it runs");
 });
 
 t.test("exports that are not what their phase calls", async (t) => {

@@ -143,9 +143,9 @@ t.test("a block that ends while its stack is read is reported before its end", a
     limitMs: 0,
     buildMs: 0,
   } satisfies WatchdogSettings;
-  const thread = new URL("../../src/supervisor/watchdog-thread.cjs", import.meta.url);
+  const watchdog = new URL("../../src/supervisor/watchdog-thread.cjs", import.meta.url);
   const threads = [
-    new Worker(thread, { workerData: settings }),
+    new Worker(watchdog, { workerData: settings }),
     new Worker(beats, { workerData: settings, eval: true }),
   ];
   await Promise.all(threads.map((thread) => once(thread, "online")));

@@ -5,9 +5,13 @@ import { readFileSync } from "node:fs";
 import { requireHttpd } from "../fixtures/httpd.ts";
 
 t.test("mod_ts.conf asks for the same modules", async (t) => {
-  const asked = [...readFileSync(confFile, "utf8").matchAll(/^<IfModule !(mod_\w+)\.c>/gm)];
+  const asked = [
+    ...readFileSync(confFile, "utf8").matchAll(
+      /^(?:<IfModule !|Use TsNeedsModule mod_ts )(?:mod_)?(\w+)/gm,
+    ),
+  ];
   const required = neededModules.filter((module) => module.required).map(({ name }) => name);
-  t.strictSame(asked.map((match) => match[1]).toSorted(), required.toSorted());
+  t.strictSame(asked.map((match) => `mod_${match[1]}`).toSorted(), required.toSorted());
 });
 
 t.test("a module of a setting is not required by every installation", async (t) => {

@@ -82,7 +82,7 @@ export interface Parts {
   close(): Promise<void>;
 }
 
-/** `versions` are those of a sidecar: a test or `mod-ts run` must not serve them, nor add to them. */
+/** @param versions of a sidecar; a test and `mod-ts run` neither serve them nor add to them */
 export async function createParts(
   { config, pool, generation }: Omit<InitMessage<ResolvedConfig>, "type" | "slot">,
   versions?: VersionStore,
@@ -358,7 +358,7 @@ function hasBackground({ background: { modules, schedule } }: ResolvedConfig): b
   return modules.length > 0 || Object.keys(schedule).length > 0;
 }
 
-/** One worker follows the log; the next one goes on where it stopped. */
+/** One worker follows the log; its successor continues where it stopped. */
 function followAccessLog(
   { config, pool, slot }: InitMessage<ResolvedConfig>,
   { engine }: Parts,

@@ -87,7 +87,7 @@ export class Tail {
     const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size - start));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
     const end = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
-    // A longer line is none of httpd's, whose lines have 8,190 bytes for each field at most.
+    // httpd writes no longer line: its fields have at most 8,190 bytes each.
     const used = end === 0 && bytesRead === chunkBytes ? bytesRead : end;
     if (used === 0) return undefined;
     this.#position = { device, inode, offset: start + used };

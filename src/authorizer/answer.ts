@@ -1,10 +1,10 @@
 /**
  * The answer of an authorizer, in the form that mod_authnz_fcgi understands.
  *
- * What it does with an answer is not what its documentation says (tried on 2.4.71), and it is dealt with here so that no
- * handler has to know: on 200 every header goes to the client, `Connection` included; on any other status the body is
- * taken for an ErrorDocument: one that starts with `/` becomes an internal redirect, one that starts with a URL a 302 to
- * it, one that starts with `"` loses it; its type is forced to HTML; beyond 8 KB it is lost.
+ * mod_authnz_fcgi does not treat answers as documented (tried on 2.4.71). With 200, all headers are
+ * sent to the client, `Connection` included. With any other status, the body is taken for an
+ * ErrorDocument: one that begins with `/` becomes an internal redirect, with a URL a 302, and a
+ * first `"` is dropped; its type becomes HTML; beyond 8 KB it is lost.
  */
 import type { Readable } from "node:stream";
 import { createSeal } from "../base/crypto.ts";
@@ -89,8 +89,8 @@ export class DenyExchange implements Exchange {
   }
 
   /**
-   * What Apache cannot send where `Require mod_ts` has asked, or undefined: there it knows 403, without a body.
-   * A 401 becomes a 403, too: the password has been accepted.
+   * The refusal, if Apache cannot send it: with `Require mod_ts` it knows only 403 and 500, and no
+   * body. A 401 becomes a 403, too: the password has been accepted.
    */
   get refusal(): Refusal | undefined {
     const status = this.#status < 300 ? 403 : this.#status;
@@ -114,8 +114,8 @@ export class DenyExchange implements Exchange {
 }
 
 function withoutCommand(body: Buffer): Buffer {
-  // White space in front changes nothing for HTML, JSON and plain text, and Apache no longer takes it for an address.
-  // `403: no` is an address to it, too: anything of these characters up to a colon (`ap_is_url`).
+  // Leading white space means nothing in HTML, JSON and plain text, and Apache no longer takes the
+  // body for an address. `403: no` is one to Apache: such characters and a colon (`ap_is_url`).
   const isCommand = /^(?:["/]|[a-z0-9+.-]+:)/i.test(body.toString("latin1"));
   return isCommand ? Buffer.concat([Buffer.from("\n"), body]) : body;
 }
@@ -128,7 +128,7 @@ function keepLocation(status: number, headers: readonly string[]): readonly stri
   });
 }
 
-/** What Apache is told of a request that may pass, beside what handlers found out. */
+/** What a permission tells Apache, beside the variables and headers of handlers. */
 export interface Permission {
   /** Whether Apache takes the user from this answer. */
   readonly setsUser: boolean;
@@ -161,8 +161,8 @@ export function allow(req: ApacheRequest, { setsUser, passed, proof, proofs }: P
 }
 
 /**
- * Attack: a shared cache keeps the resource for everybody. It avoids requests with `Authorization`, but it knows nothing
- * of cookies, tokens in other places, addresses and rules of a handler.
+ * Attack: a shared cache stores the resource for all users. It avoids `Authorization`, but not
+ * cookies, other tokens and allowed addresses.
  */
 export function keepPrivate(req: ApacheRequest): void {
   if (req.headersIn.has("Authorization") || req.headersOut.has("Cache-Control")) return;
@@ -180,7 +180,7 @@ export function answerRefusal(token: string): Buffer {
   );
 }
 
-/** An answer that is a status and nothing else: that of `TsStatus`, or a fault of ours or of the peer. */
+/** An answer of a status only: for `TsStatus`, or after a failure. */
 export function answerStatus(status: number, proofs: readonly string[] = []): Buffer {
   return answerOf(status, proofs);
 }
@@ -213,7 +213,7 @@ export class Proofs {
     return [inRequest, this.#forEach("passed ", file, ` ${seal} ${judged}`)].join(",");
   }
 
-  /** The value of `Mod-Ts-Declined`: that the decision is left to other Require lines. */
+  /** The value of `Mod-Ts-Declined`: other Require lines decide. */
   declined({ seal, file }: Asked, lines: readonly string[]): string {
     return lines.map((line) => this.#forEach(`declined ${seal} `, file, ` ${line}`)).join(",");
   }

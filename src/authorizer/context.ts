@@ -21,7 +21,7 @@ export function createContext(
 ): RequestContext {
   const { params, uri, pathInfo, requestLine } = question;
   const get = (name: string): string => params.get(name) ?? "";
-  // With `AuthType Basic`, the name is the client's claim: nobody has checked it yet.
+  // With `AuthType Basic`, the name is only the client's claim so far.
   const isUnchecked = params.has("REMOTE_PASSWD");
   const user = get("REMOTE_USER");
   return {
@@ -40,7 +40,7 @@ export function createContext(
     documentRoot: get("DOCUMENT_ROOT"),
     contextPrefix: get("CONTEXT_PREFIX"),
     contextDocumentRoot: get("CONTEXT_DOCUMENT_ROOT"),
-    // "-" is what Apache calls nobody, see `DefaultUser` in `mod_ts.conf`.
+    // "-" stands for no user, see `DefaultUser` in `mod_ts.conf`.
     user: isUnchecked || user === "-" ? "" : user,
     authType: isUnchecked ? "Basic" : get("AUTH_TYPE"),
     serverName: get("SERVER_NAME"),
@@ -131,7 +131,10 @@ export function pageStatus(params: Params): number {
   return Number(/^[45]\d\d$/.exec(params.get("MOD_TS_STATUS") ?? "")?.[0] ?? 200);
 }
 
-/** Without those that Apache itself sets: `Connection: close`, and the time of the request, see "Trust" in `mod_ts.conf`. */
+/**
+ * Without those that Apache itself sets: `Connection: close`, and the time of the request, see
+ * "Trust" in `mod_ts.conf`.
+ */
 function readHeaders(params: Params): string[] {
   const raw = headersFrom(params);
   const headers = raw.filter((_, index) => !ofApache.test(raw[index & ~1] as string));
@@ -145,7 +148,7 @@ function readHeaders(params: Params): string[] {
 const ofApache = /^(?:Connection|Mod-Ts-Context)$/;
 
 /**
- * What is left: the environment that Apache would give a CGI script, without passwords and our own
+ * The environment that Apache would give a CGI script, without headers, passwords and our own
  * variables.
  *
  * Attack: with `AuthType Basic`, a client's `Authorization` puts any name into `REMOTE_USER` before
@@ -171,12 +174,12 @@ function escapePath(path: string): string {
 }
 
 /**
- * The same question about the second path of COPY and MOVE; undefined: there is none. Null: nobody
- * knows where it is.
+ * The same question about the second path of COPY and MOVE: undefined for other methods, null if
+ * the path cannot be mapped.
  *
  * Attack: a policy by path lets a user write into their own collection, and `Destination` names that
- * of somebody else. mod_dav looks it up by a sub-request, of which Apache asks nobody where it lies
- * in the same section. So the policy judges both paths.
+ * of another user. mod_dav looks it up by a sub-request, which Apache does not check if it lies in
+ * the same section. So the policy judges both paths.
  */
 export function destinationOf(
   question: AccessQuestion,

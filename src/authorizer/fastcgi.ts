@@ -238,8 +238,8 @@ function joined(parts: readonly Buffer[]): Buffer {
 }
 
 /**
- * Content that outlives the bytes it came with. In a flood of large questions a copy of each costs more than anything
- * else. Attack: a small part keeps a large buffer alive, which nobody has counted.
+ * Content that outlives the bytes it came with. A copy of each large question would be most of its
+ * cost. Attack: a small part keeps a large buffer alive, which no limit counts.
  */
 function detached(content: Buffer): Buffer {
   return content.length * 2 > content.buffer.byteLength ? content : Buffer.from(content);

@@ -1,9 +1,9 @@
 /**
  * A request that remembers what its handlers looked at.
  *
- * Attack: a ticket repeats an OK for the whole section, but the handler said it about one request: it looked at the path, and would
- * refuse another one. A handler that read none of this has decided about the visitor alone: with the same visitor it would do the
- * same again.
+ * Attack: a ticket repeats an OK for the whole section, but the handler gave it to one request: it
+ * looked at the path, and would refuse another one. A handler that read none of these fields has
+ * decided about the visitor only, and would decide the same again.
  */
 import { HeaderTable } from "../request/headers.ts";
 import type { Exchange, RequestContext } from "../request/exchange.ts";

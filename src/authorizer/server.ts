@@ -70,7 +70,7 @@ export interface AuthorizerOptions {
   tickets?: { run: string; handlerFiles: () => Iterable<string> };
 }
 
-/** Bytes that all peers together may make this process hold before one has proven that it is Apache. */
+/** Bytes held for all peers that have not proven yet that they are Apache. */
 const maxUnprovenBytes = 16 * 1024 ** 2;
 
 type RequestEvent = Extract<ConnectionEvent, { type: "request" }>;
@@ -252,7 +252,7 @@ export class Authorizer {
   }
 }
 
-/** Where the engine has not decided; undefined for an answer that nobody waits for. */
+/** Why the engine has not decided; undefined for an answer that Apache ignores. */
 function reasonOf(error: unknown): RefusalReason | undefined {
   const code = isModTsError(error) ? error.code : undefined;
   if (code === "MODTS_AUTHORIZER_TIMEOUT") return "timeout";

@@ -1,7 +1,8 @@
 /**
  * Files that decisions with tickets depend on: handlers with their imports, password files, keys.
  *
- * Events of the file system come first; the signatures of the files, compared every second, are the truth.
+ * Events of the file system are fast, but can be lost. So the signatures of all files are also
+ * compared every second.
  */
 import { type FSWatcher, statSync, watch } from "node:fs";
 import { dirname } from "node:path";
@@ -21,8 +22,8 @@ export class TicketWatch {
   }
 
   /**
-   * Watches files, which need not exist. False if one of them has changed since a time in milliseconds:
-   * then nobody knows which version a decision has seen.
+   * Watches files, which need not exist. False if one of them has changed since a time in
+   * milliseconds: a decision may have seen either version.
    */
   add(paths: Iterable<string>, since: number): boolean {
     let isQuiet = true;
@@ -60,7 +61,7 @@ export class TicketWatch {
     this.#watchers.set(directory, undefined);
     try {
       const watcher = watch(directory, { persistent: false }, () => this.check());
-      // Out of watches, or the directory has gone: the timer remains.
+      // Out of watches, or the directory was removed: the timer remains.
       watcher.on("error", () => {});
       this.#watchers.set(directory, watcher);
     } catch {

@@ -1,5 +1,6 @@
 /**
- * Tickets: what lets Apache repeat a decision by itself, see `TsTicket` in `apache-conf/mod_ts.conf`.
+ * Tickets: files by which Apache itself repeats a decision, see `TsTicket` in
+ * `apache-conf/mod_ts.conf`.
  *
  * ```
  * question ─> begin ─> handlers, observed ─> finish: file, cookie ─> answer
@@ -76,7 +77,7 @@ export class Tickets {
   begin(question: AccessQuestion): TicketDraft | undefined {
     const { policy, params, grant, sealedPolicy } = question;
     if (!sealedPolicy || grant || isAuthorization(params)) return undefined;
-    // HEAD: the handler may let it pass where GET is refused. Content of ours needs the user in its context.
+    // A handler may grant HEAD and refuse GET. Our own content needs the user in its context.
     const isRepeatable =
       params.get("REQUEST_METHOD") === "GET" &&
       !params.get("MOD_TS_STATUS") &&

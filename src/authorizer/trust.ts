@@ -2,15 +2,15 @@
  * May this peer ask for a decision, and by which policy is it made?
  *
  * Attacks:
- * 1. Somebody reaches the port without Apache, to guess passwords or to learn what a policy says, or
+ * 1. An attacker reaches the port without Apache, to guess passwords or to learn a policy, or
  *    asks with a policy or a file of their own. Apache seals all of it with the secret, which it
- *    sends nowhere.
+ *    never sends.
  * 2. A sub-request (directory index, listing, server-side include) brings the variables of its main
  *    request: Apache sets them for the main request only. The seal holds for one file. Any other one
  *    is judged by the grant that the decision about the main request left in `MOD_TS_PASSED`;
  *    `TsBind` in `mod_ts.conf` sees to it that Apache takes the answer only where the section of that
  *    file has no other policy.
- * 3. A parameter that comes twice: which one counts would be a matter of luck.
+ * 3. A repeated parameter, of which two readers use different values.
  */
 import { createHash } from "node:crypto";
 import { createSealCheck, isRecent, TokenSealer } from "../base/crypto.ts";
@@ -94,7 +94,7 @@ export function createTrustCheck(
           ...(before && { grant: before }),
         };
       }
-      // Apache looks up the path info of a request that it is just asking about. Nobody waits for that answer.
+      // Apache looks up the path info of the request in question, and ignores the answer.
       if (!passed) throw new ModTsError("MODTS_SUBREQUEST_UNDECIDED");
     }
     if (!passed) throw new ModTsError("MODTS_CONTEXT_MISSING", "MOD_TS_POLICY is empty");
@@ -177,7 +177,7 @@ const lifetime = 600_000;
 /** Bytes. Apache reads a header line of 8 KB. */
 const maxLength = 8_000;
 
-/** What Apache is told of a request that may pass. */
+/** Variables that a passed request gets in Apache. */
 export interface Passed {
   /** The value of `MOD_TS_PASSED`, for our own next question. */
   readonly grant: string;
@@ -196,7 +196,7 @@ export class Grants {
     this.#tickets = new TokenSealer(secret, "ticket");
   }
 
-  /** After `judged` lines have passed for this user; empty: nobody. */
+  /** After `judged` lines have passed for this user; empty: without a user. */
   write(question: AccessQuestion, judged: readonly string[], user: string): Passed {
     const { params, grant, policy, uri, requestLine, seal } = question;
     const users = spellings(user).map((name) =>

@@ -1,9 +1,8 @@
 /**
  * Counts of this process: calls of handlers, responses, events.
  *
- * The hot path adds numbers; whatever costs more, such as labels and percentiles, is left to
- * whoever reads. A reader takes what was counted since the last time, so that the counts of a
- * worker that ends are not lost with it.
+ * The hot path only adds numbers; readers compute labels and percentiles. A reader takes the counts
+ * since the last time, so that those of a worker that ends are not lost.
  */
 import { getOrCreate } from "./cache.ts";
 

@@ -242,7 +242,7 @@ export class ModTsError extends Error {
 /** Logs an error of the registry. */
 export function report(
   { level, message, code }: ModTsError,
-  details: Pick<LogRecord, "client" | "error"> = {},
+  details: Omit<LogRecord, "level" | "message" | "code"> = {},
 ): void {
   log(level, message, { code, ...details });
 }

@@ -17,7 +17,7 @@ export function escapeControlsInJson(json: string): string {
  * The text with each byte of a control character as `\x9b`.
  *
  * Attack: a client chooses parts of log lines, for example the URL. A line break fakes a line, an
- * escape sequence runs in the terminal of whoever reads the log, and a bidi mark hides text.
+ * escape sequence runs in the terminal of a reader, and a bidi mark hides text.
  */
 export function escapeControls(text: string): string {
   return text.replace(controls, (character) =>

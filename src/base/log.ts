@@ -42,7 +42,7 @@ export interface LogRecord {
   fields?: Readonly<Record<string, string | number>>;
 }
 
-/** Publishes a record; costs nothing while nobody subscribes. */
+/** Publishes a record; costs nothing without subscribers. */
 export function log(
   level: LogLevel,
   message: string,
@@ -100,7 +100,7 @@ const shownElsewhere = new Set(["name", "message", "stack", "cause", "errors", "
  * `detail` of a database, and the errors of an `AggregateError`. Bounded.
  */
 export function errorDetails(error: unknown): string[] {
-  // The message of ours has all of it.
+  // Our own message has all of it.
   if (!(error instanceof Error) || error.name === "ModTsError") return [];
   const message = textOf(error);
   const properties = Object.entries(error)

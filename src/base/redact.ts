@@ -1,7 +1,7 @@
 /**
  * Removal of secrets from log lines.
  *
- * Attack: whoever reads a log (a log server, a colleague, a backup) uses a password that an error
+ * Attack: a reader of a log (a log server, a colleague, a backup) uses a password that an error
  * message quotes. Known secrets are hidden by value, others by where they usually stand.
  */
 
@@ -23,8 +23,8 @@ const rules: readonly (readonly [RegExp, string])[] = [
   [/\b(Basic|Bearer) (?!realm)[\w.~+/-]{8,}=*/gi, `$1 ${hidden}`],
   // The password of a URL (RFC 3986, section 3.2.1).
   [/\b([a-z][a-z0-9+.-]*:\/\/[^/?#@\s:]*):[^/?#@\s]+@/gi, `$1:${hidden}@`],
-  // `password=…` of a query or a DSN, `"password": "…"` of JSON or an inspected object. A
-  // segment of a path is none.
+  // `password=…` of a query or a DSN, `"password": "…"` of JSON or an inspected object. Not
+  // a segment of a path.
   [
     /(?<![\w/])(pass(?:word|wd|phrase)?|pwd|secret|client_secret|(?:access_|refresh_|id_)?token|api_?key)(["']?\s*=\s*|["']?:\s*(?=["']))("[^"\n]*"|'[^'\n]*'|[^\s&;,"']+)/gi,
     `$1$2${hidden}`,

@@ -65,7 +65,7 @@ export function prepareTickets(run: string, group: number | undefined): void {
 /** Removes all tickets, and the directory. */
 export function removeTickets(run: string): void {
   const directory = directoryOf(run);
-  // Gone at once for Apache, however many there are.
+  // For Apache they are removed at once, however many there are.
   renameAndRemove(directory, `${directory}.${randomBytes(6).toString("hex")}`);
 }
 
@@ -218,7 +218,7 @@ function directoryOf(run: string): string {
   return join(run, "tickets");
 }
 
-/** Renamed first: it is gone at once, and no other process writes into it while it is removed. */
+/** Renamed first: no process finds it any more, or writes into it while it is removed. */
 function renameAndRemove(path: string, aside: string): void {
   ignoring("ENOENT", () => renameSync(path, aside));
   rmSync(aside, { recursive: true, force: true });

@@ -8,7 +8,7 @@
 const fields = {
   /** Turns of the heartbeat timer: it stands still while the event loop is blocked. */
   beats: 0,
-  /** Builds of user modules that are running: their top-level code has a time limit of its own. */
+  /** Builds of user modules that are running: their top-level code has a separate time limit. */
   builds: 1,
   /** Requests since the start. */
   requests: 2,

@@ -47,13 +47,13 @@ export function authorizers(
 ): ConfigListener[] {
   if (!authorizer) return [];
   const address = { host: authorizer.host ?? "127.0.0.1", port: authorizer.port };
-  // mod_authnz_fcgi answers 500 where nobody listens: mod_ts.conf tests this file, and answers 503.
+  // mod_authnz_fcgi responds 500 to a closed port: mod_ts.conf tests this file, and responds 503.
   const marker = join(run, "authorizer.listening");
   // One connection per request, so workers accept themselves; in development, outdated ones do not.
   return [{ pool, transport: "authorizer", address, shared: !development, marker }];
 }
 
-/** Apache is sent on over a Unix socket only. */
+/** The decider listens on a Unix socket only. */
 export function deciders(
   listen: Address | undefined,
   run: string,

@@ -10,7 +10,7 @@ import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
 import { counter } from "../base/counts.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import {
   closeConnection,
@@ -88,7 +88,7 @@ export class Connections {
   async drain(linger: number): Promise<void> {
     this.#ending.abort();
     const close = (): void => {
-      // Those whose handshake goes on are none of the running.
+      // A connection counts as running after its handshake.
       const accepted = [...this.#ports.values()].flatMap(({ sockets }) => [...sockets]);
       for (const socket of new Set([...this.#running.keys(), ...accepted])) {
         socket.destroySoon();
@@ -160,8 +160,7 @@ function refuse(port: Port, socket: Socket): void {
   if (port.isFull) return;
   port.isFull = true;
   const { name, limit } = port;
-  const { code, level, message } = new ModTsError("MODTS_CONNECTIONS_FULL", { name, limit });
-  log(level, message, { code });
+  report(new ModTsError("MODTS_CONNECTIONS_FULL", { name, limit }));
 }
 
 function reportFailure({ run }: Port, { name, remoteAddr }: Connection, error: unknown): void {
@@ -170,6 +169,5 @@ function reportFailure({ run }: Port, { name, remoteAddr }: Connection, error: u
     log(error.level, `${name}: ${error.message}`, { code: error.code, client });
     return;
   }
-  const failure = new ModTsError("MODTS_CONNECTION_FAILED", { name, handler: run });
-  log(failure.level, failure.message, { code: failure.code, client, error });
+  report(new ModTsError("MODTS_CONNECTION_FAILED", { name, handler: run }), { client, error });
 }

@@ -93,7 +93,7 @@ function readNetstring(whole: Buffer): ScgiEvent {
   for (let index = 0; index < texts.length; index += 2) {
     params.set(texts[index] as string, texts[index + 1] as string);
   }
-  // Which one counts would be a matter of luck.
+  // Another reader could use the other value.
   if (params.size * 2 !== texts.length) return malformed("a variable comes twice");
   if (texts[0] !== "CONTENT_LENGTH" || params.get("SCGI") !== "1")
     return malformed("it is not SCGI");

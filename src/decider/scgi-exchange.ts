@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { ModTsError } from "../base/errors.ts";
+import { whenDrained } from "../engine/connection.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { formatCgiHead } from "../request/headers.ts";
 
@@ -58,14 +59,8 @@ export class ScgiExchange implements Exchange {
   }
   drain(): Promise<void> {
     const socket = this.#socket;
-    if (!socket.writableNeedDrain || socket.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      socket.on("drain", done).on("close", done);
-    });
+    const isFull = socket.writableNeedDrain && !socket.destroyed;
+    return isFull ? whenDrained(socket) : Promise.resolve();
   }
   end(chunk?: Uint8Array | string, encoding: "utf8" | "latin1" = "utf8"): void {
     if (this.#ended) return;

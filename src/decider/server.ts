@@ -1,13 +1,12 @@
 /**
  * Server of the decider: SCGI from mod_proxy_scgi, which asks what Apache does with a request for
- * something of its own. The answer sends Apache on (`ProxySCGIInternalRedirect`), or is the response.
+ * something of its own: an internal redirect (`ProxySCGIInternalRedirect`), or the response.
  *
  * Everything that goes wrong here is an error response: nothing is served undecided.
  */
 import type { Socket } from "node:net";
 import { errorPage } from "../base/html.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
 import { changesOf, digest } from "../engine/changes.ts";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
@@ -137,7 +136,7 @@ export class Decider {
     return { lines, directives, subject, depth, judged, carried, before, isSubRequest };
   }
 
-  /** The answer after which Apache goes on by itself. */
+  /** The answer after which Apache itself continues. */
   #goOn(req: ApacheRequest, plan: Plan): string {
     const { lines, subject, depth, judged, carried, before, isSubRequest } = plan;
     const translation = translationOf(req);
@@ -243,7 +242,6 @@ function refuse(
 }
 
 function refuseProtocol(socket: Socket, reason: string): void {
-  const { code, level, message } = new ModTsError("MODTS_SCGI_PROTOCOL", { reason });
-  log(level, message, { code });
+  report(new ModTsError("MODTS_SCGI_PROTOCOL", { reason }));
   socket.destroy();
 }

@@ -4,8 +4,8 @@
  * Attacks:
  * 1. A client sends our headers. Apache removes them first and sets its own. All other variables are
  *    the client's headers under `HTTP_`, or Apache's.
- * 2. A script of the group of httpd opens the socket, and asks with a request of its own making, or
- *    learns what the handlers of a section say. The context is sealed with the secret.
+ * 2. A script of the group of httpd opens the socket, to ask about a made-up request, or to learn the
+ *    decisions of a section. The context is sealed with the secret.
  */
 import { createSealCheck } from "../base/crypto.ts";
 import {

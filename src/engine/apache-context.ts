@@ -136,7 +136,7 @@ export class ApacheContext implements RequestContext {
   /** After an internal redirect the previous user is kept unless the new section authenticates. */
   get user(): string {
     const user = this.#decoded("user");
-    // What Apache calls nobody, see `DefaultUser` in `mod_ts.conf`.
+    // "-" stands for no user, see `DefaultUser` in `mod_ts.conf`.
     return (user === "-" ? "" : user) || this.callback?.previous?.user || "";
   }
   get authType(): string {

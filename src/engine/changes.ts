@@ -1,7 +1,6 @@
 /** What the handlers of a request have changed, as fields of a decision or of a callback. */
 import { hash } from "node:crypto";
-import { ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { HeaderTable, spellings } from "../request/headers.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -38,7 +37,7 @@ export function changesOf(
   for (const name of fields.keys()) {
     if (!/^(?:env|in)\./.test(name) || accepted.has(name.toLowerCase())) continue;
     fields.delete(name);
-    if (!sendsHeaders || name.startsWith("env.")) report(name);
+    if (!sendsHeaders || name.startsWith("env.")) reportOnce(name);
   }
   return fields;
 }
@@ -92,16 +91,12 @@ function* changedHeaders(req: ApacheRequest): Iterable<[string, string]> {
   }
 }
 
-function report(field: string): void {
+function reportOnce(field: string): void {
   if (reported.has(field)) return;
   reported.add(field);
-  const [kind, name] = field.split(/\.(.*)/s);
+  const [kind, name = ""] = field.split(/\.(.*)/s);
   const macro = kind === "env" ? "TsAcceptEnv" : "TsAcceptHeader";
-  const { code, level, message } = new ModTsError("MODTS_NOT_ACCEPTED", {
-    name: name ?? "",
-    macro,
-  });
-  log(level, message, { code });
+  report(new ModTsError("MODTS_NOT_ACCEPTED", { name, macro }));
 }
 
 function bad(name: string, value: string): ModTsError {

@@ -6,6 +6,7 @@
  * looked at once.
  */
 import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { ModTsError } from "../base/errors.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
@@ -26,6 +27,17 @@ export async function closeConnection(socket: Socket): Promise<void> {
   socket.end(() => destroyLate(socket));
   socket.resume();
   await closed;
+}
+
+/** Resolves when a full stream has room again, or has closed. */
+export function whenDrained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off("drain", done).off("close", done);
+      resolve();
+    };
+    stream.on("drain", done).on("close", done);
+  });
 }
 
 /** Attack: a client that never closes its side, or reads nothing. */
@@ -115,13 +127,7 @@ export class Connection {
     const { socket } = this;
     if (!socket.writable) throw new ModTsError("MODTS_CONNECTION_CLOSED");
     if (socket.write(data)) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      socket.on("drain", done).on("close", done);
-    });
+    await whenDrained(socket);
     // The last bytes have no event of their own.
     if (socket.destroyed && !socket.writableFinished)
       throw new ModTsError("MODTS_CONNECTION_CLOSED");

@@ -169,7 +169,7 @@ export function parseDirectives(lines: readonly string[], sidecar: string = ""):
 /** Lines whose handlers Apache asks for in a callback, unless they have run. */
 const decidedPhases = /^(?:trans|init|headerparser|type|fixup|module)$/;
 
-/** Phases in which nothing is refused: a line of another sidecar is left to that one. */
+/** Phases that refuse nothing: a line of another sidecar is skipped. */
 const replaceable: ReadonlySet<string> = new Set(["handler", "log", "cleanup"]);
 
 /**
@@ -265,7 +265,7 @@ function mergeList(outer: HandlerList, text: string): HandlerList {
 
 /**
  * Filters of inner sections come after those of outer ones. Attack: an inner section adds a filter,
- * and that of the outer one, which hides something, is gone.
+ * and so drops that of the outer one, which hides something.
  */
 function mergeFilters(
   lists: Iterable<readonly ["output" | "input", string]>,

@@ -33,7 +33,7 @@ export async function openFilters(
 }
 
 /**
- * Resolves when filters have sent all, or with an error of theirs. If nothing was sent, the request
+ * Resolves when filters have sent all, or with their error. If nothing was sent, the request
  * has a new response for the error; otherwise the old one is cut off.
  */
 export async function settleFilters(req: ApacheRequest): Promise<{ error: unknown } | undefined> {

@@ -45,7 +45,7 @@ export type WebSocketHandler = (socket: WebSocket, req: ApacheRequest) => void |
 /** The `upgradeHandler` export of a built-in: takes over the raw connection, handshake included. */
 export type UpgradeHandler = (req: ApacheRequest, socket: Socket, head: Buffer) => Promise<void>;
 
-/** What a scheduled job is told. */
+/** Argument of a scheduled job. */
 export interface JobContext {
   /** Its name in the configuration. */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** Whether a request comes from this machine: pages about the server are shown to nobody else. */
+/** Whether a request comes from this machine: pages about the server are shown only there. */
 import { isIP } from "node:net";
 import type { ApacheRequest } from "../request/request.ts";
 

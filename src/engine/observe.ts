@@ -1,6 +1,6 @@
 /** Observation of requests: slow log, access log, and the header `Server-Timing`. */
 import type { CountedCall } from "../base/counts.ts";
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { RequestPhase } from "../request/internals.ts";
 import { internals } from "../request/internals.ts";
@@ -30,13 +30,8 @@ export function logSlowCall(
   milliseconds: number,
 ): void {
   const ms = Math.round(milliseconds);
-  const { level, message, code } = new ModTsError("MODTS_HANDLER_SLOW", {
-    handler,
-    phase,
-    ms,
-    limit,
-  });
-  log(level, message, { code, ...peerOf(req), fields: { handler, phase, ms } });
+  const error = new ModTsError("MODTS_HANDLER_SLOW", { handler, phase, ms, limit });
+  report(error, { ...peerOf(req), fields: { handler, phase, ms } });
 }
 
 /**

@@ -79,7 +79,7 @@ export interface Engine {
    * further one. False if the response was sent. Never rejects.
    */
   decide(req: ApacheRequest, directives: Directives): Promise<boolean>;
-  /** Runs the log phase of a request that Apache has served by itself. Never rejects. */
+  /** Runs the log phase of a request that Apache itself has served. Never rejects. */
   log(req: ApacheRequest, directives: Directives): Promise<void>;
 }
 
@@ -296,7 +296,7 @@ class Run {
     this.#phases.use(this.#directives);
   }
 
-  /** Waits for the filters; an error of theirs replaces the response if none was sent. */
+  /** Waits for the filters; their error replaces the response if none was sent. */
   async #settle(): Promise<void> {
     const failure = await settleFilters(this.#req);
     if (failure) await this.#send(endingOf(failure.error));

@@ -1,10 +1,10 @@
 /**
- * Refusals that Apache cannot send by itself: `Require mod_ts` knows 401, 403 and 500, and no body.
+ * Refusals that Apache itself cannot send: `Require mod_ts` knows 401, 403 and 500, and no body.
  * The authorizer hands them to the handler of the ErrorDocument through Apache, see `TsRefusals` in
  * `apache-conf/mod_ts.conf`.
  *
- * Attack: a CGI program sets such a header, or somebody reads one. So a refusal is sealed, and holds
- * for one request line and client, for a minute.
+ * Attack: a CGI program sets such a header, or reads one. So a refusal is sealed, and is valid for
+ * one request line and client, for a minute.
  */
 import { TokenSealer } from "../base/crypto.ts";
 import { internals } from "../request/internals.ts";

@@ -1,6 +1,5 @@
 /** Errors that belong to no request. */
-import { type ErrorCode, ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { type ErrorCode, ModTsError, report } from "../base/errors.ts";
 import { adviseOnListen } from "./advice.ts";
 
 /**
@@ -8,15 +7,14 @@ import { adviseOnListen } from "./advice.ts";
  * the worker exits and is replaced.
  */
 export function reportStrays(): void {
-  process.on("unhandledRejection", (reason) => report("MODTS_UNHANDLED_REJECTION", reason));
+  process.on("unhandledRejection", (reason) => reportStray("MODTS_UNHANDLED_REJECTION", reason));
   process.on("uncaughtException", (error) => {
-    report("MODTS_UNCAUGHT_EXCEPTION", error);
+    reportStray("MODTS_UNCAUGHT_EXCEPTION", error);
     process.exit(1);
   });
 }
 
-function report(code: ErrorCode, error: unknown): void {
+function reportStray(code: ErrorCode, error: unknown): void {
   adviseOnListen(error);
-  const { level, message } = new ModTsError(code);
-  log(level, message, { code, error });
+  report(new ModTsError(code), { error });
 }

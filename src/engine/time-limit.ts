@@ -1,9 +1,8 @@
 /**
- * Time limit of a handler. One that goes on after the 504 of its request cannot be stopped, so it is
- * counted and named in the log.
+ * Time limit of a handler. After the 504 of its request it cannot be stopped, so it is counted and
+ * named in the log.
  */
-import { ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { addToVital } from "../base/vitals.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -68,10 +67,5 @@ function nameOnce(phase: string, handler: string): void {
   if (named.has(key)) return;
   named.add(key);
   const seconds = graceMs / 1000;
-  const { level, message, code } = new ModTsError("MODTS_HANDLER_OVERDUE", {
-    handler,
-    phase,
-    seconds,
-  });
-  log(level, message, { code });
+  report(new ModTsError("MODTS_HANDLER_OVERDUE", { handler, phase, seconds }));
 }

@@ -32,7 +32,7 @@ export function translationOf(req: ApacheRequest): Translation | undefined {
   return { path, args };
 }
 
-/** Responds with the new address where Apache was not asked to go on by itself: a method with a body. */
+/** Responds with the new address by a callback: Apache itself would lose the body of a method. */
 export function followTranslation(req: ApacheRequest): Promise<Outcome> {
   const { path, args } = translationOf(req)!;
   const { method } = req;

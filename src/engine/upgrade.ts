@@ -19,7 +19,7 @@ export type SocketHandler =
 
 /** Serves an upgraded connection until it closes, then runs log and cleanup. Never rejects. */
 export type ServeSocket =
-  /** With the open WebSocket, or without one if the client has gone meanwhile. */
+  /** With the open WebSocket; undefined if the client has disconnected meanwhile. */
   | { webSocket(socket: WebSocket | undefined): Promise<void> }
   /** With the raw connection, to which no response was sent. */
   | { tunnel(socket: Socket, head: Buffer): Promise<void> };

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { ModTsError } from "../base/errors.ts";
+import { whenDrained } from "../engine/connection.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { RequestBody } from "./request-body.ts";
 
@@ -97,13 +98,7 @@ export class HttpExchange implements Exchange {
     if (!reply.writableNeedDrain || reply.destroyed) return Promise.resolve();
     if (reply.writableLength < maxQueuedBytes) return Promise.resolve();
     this.#giveUpBody();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        reply.off("drain", done).off("close", done);
-        resolve();
-      };
-      reply.on("drain", done).on("close", done);
-    });
+    return whenDrained(reply);
   }
 
   end(chunk?: Uint8Array | string, encoding: "utf8" | "latin1" = "utf8"): void {

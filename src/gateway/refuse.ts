@@ -2,9 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { errorPage } from "../base/html.ts";
-import { isModTsError, ModTsError } from "../base/errors.ts";
+import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import { reasonPhrase } from "../base/http-status.ts";
-import { log } from "../base/log.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { logFailure } from "../engine/respond.ts";
 
@@ -58,8 +57,9 @@ export function refuseBroken(error: ParserError, socket: Socket, req?: ApacheReq
     return void socket.destroy();
   }
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const { level, message, code, status } = nameParserError(error);
-  log(level, message, { code });
+  const failure = nameParserError(error);
+  report(failure);
+  const { status } = failure;
   const page = errorPage(status, "");
   const head = [
     `HTTP/1.1 ${status} ${reasonPhrase(status)}`,

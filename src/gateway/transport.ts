@@ -179,7 +179,7 @@ export class Gateway {
     const place = this.#running.add(reply);
     const { req, directives, hasBody } = admitted;
     // Attack: for a body that is malformed in the same packet, there would be two responses, and
-    // Apache could take the second one for that of its next request. So the parser goes on first.
+    // Apache could take the second one for that of its next request. So the parser continues first.
     const run = (): Promise<void> | void => this.#options.engine.run(req, directives);
     const running = hasBody ? Promise.resolve().then(run) : run();
     if (running) return running.then(() => void this.#running.delete(place));
@@ -288,7 +288,7 @@ export class Gateway {
     if (!field) return undefined;
     const callback = this.#tokens.read(decodeBase64(field));
     if (callback.kind === "redirect") return callback;
-    // Apache was asked for what it has without us: `SetHandler` with a pool written out, say, leads back here forever.
+    // A callback runs no handler: a `SetHandler` that names a pool would lead back here forever.
     const reason = "it is a callback, and a SetHandler other than that of our macros led here";
     throw new ModTsError("MODTS_ORIGIN_LOOP", { reason });
   }

@@ -2,8 +2,9 @@
  * A configuration file of httpd as it is written, comments and all. For files that this httpd does
  * not accept, because they need modules that it does not have; else `config-tree.ts` knows more.
  */
-import { globSync, readFileSync, statSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
+import { isDirectory } from "../base/files.ts";
 import { type Directive, isNamed, readLine, splitWords } from "./config-tree.ts";
 
 /** A directive, a section, or with an empty name a comment or an empty line. */
@@ -102,10 +103,6 @@ function matching(pattern: string): string[] {
   return globSync(pattern)
     .toSorted()
     .flatMap((path) => (isDirectory(path) ? matching(join(path, "*")) : [path]));
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /**

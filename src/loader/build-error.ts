@@ -115,6 +115,12 @@ function codeFrame(source: string, line: number, column: number): string {
   return frame.join("\n");
 }
 
+/** A compilation, or its error thrown. */
+export function orThrow<T>(result: T | BuildError): T {
+  if (result instanceof BuildError) throw result;
+  return result;
+}
+
 /** What a failed build of an entry is for its requests; `limit` is the time that it had. */
 export function toModTsError(error: unknown, file: string, limit: number): ModTsError {
   if (isModTsError(error)) return error;

@@ -14,8 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { ModTsError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { openPrivateDirectory } from "../base/private-directory.ts";
 import type { CompiledCode } from "./compile.ts";
 
@@ -64,8 +63,7 @@ function openCache(
     return new DiskCache(directory, fingerprint(), limits);
   } catch (error) {
     const reason = (error as Error).message;
-    const { code, level, message } = new ModTsError("MODTS_PAGE_CACHE", { directory, reason });
-    log(level, message, { code });
+    report(new ModTsError("MODTS_PAGE_CACHE", { directory, reason }));
     return undefined;
   }
 }

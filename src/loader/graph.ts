@@ -2,10 +2,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname } from "node:path";
 import { getOrCreate } from "../base/cache.ts";
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import { compileAside, largeFile, type LanguageModule, UncompiledFile } from "./aside.ts";
-import { asBuildError, BuildError, formatPosition, type SourcePosition } from "./build-error.ts";
+import {
+  asBuildError,
+  BuildError,
+  formatPosition,
+  orThrow,
+  type SourcePosition,
+} from "./build-error.ts";
 import type { CompileCache } from "./compile-cache.ts";
 import { compile, type CompiledCode, type Languages } from "./compile.ts";
 import { Disk } from "./disk.ts";
@@ -273,18 +279,10 @@ async function call(record: ModuleRecord, limit: number): Promise<void> {
 
 /** A save that adds a timer each time makes all of them work. */
 function reportTimers({ file, timers }: ModuleRecord): void {
-  const report = (timer: string, place: SourcePosition): void => {
-    const values = { file, timer, place: formatPosition(place) };
-    const { code, level, message } = new ModTsError("MODTS_TIMER_LEFT", values);
-    log(level, message, { code });
-  };
-  for (const place of timers?.runningIntervals(file) ?? []) report("an interval", place);
-  timers?.watchRenewals(file, (place) => report("a timer that renews itself", place));
-}
-
-function orThrow(result: CompiledCode | BuildError): CompiledCode {
-  if (result instanceof BuildError) throw result;
-  return result;
+  const name = (timer: string, place: SourcePosition): void =>
+    report(new ModTsError("MODTS_TIMER_LEFT", { file, timer, place: formatPosition(place) }));
+  for (const place of timers?.runningIntervals(file) ?? []) name("an interval", place);
+  timers?.watchRenewals(file, (place) => name("a timer that renews itself", place));
 }
 
 function ignore(): void {

@@ -1,8 +1,9 @@
 /** Preloaded by threads of handlers (`threads.ts`): imports of TypeScript as in handlers. */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { registerHooks, setSourceMapsSupport } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { attempt } from "../base/attempt.ts";
+import { isFile } from "../base/files.ts";
 import { compile, withInlineMap } from "./compile.ts";
 import { isOwnSource } from "./packages.ts";
 import { isLocal, resolveLocal } from "./resolve.ts";
@@ -28,8 +29,4 @@ registerHooks({
 
 function toPath(url: string | undefined): string | undefined {
   return url?.startsWith("file:") ? attempt(() => fileURLToPath(url), undefined) : undefined;
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -158,7 +158,7 @@ export interface Exchange {
   abort(): void;
   /** Whether Apache responds to a bare status itself: ErrorDocument, and a challenge on 401. */
   readonly hasErrorDocuments?: boolean;
-  /** Whether Apache goes on after the phases, with another path if handlers have set one. */
+  /** Whether Apache continues after the phases, with another path if handlers have set one. */
   readonly goesOn?: boolean;
   /** Whether filters change the response; the engine waits for them. */
   readonly isFiltered?: boolean;

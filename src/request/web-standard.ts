@@ -70,7 +70,7 @@ export function adoptHead(
   sink: ResponseBuffer,
   { status, statusText, headers }: ForeignHead,
 ): void {
-  // 200 is what an application says that has no status of its own: an ErrorDocument keeps that of the error.
+  // 200 is the default of `Response`: in an ErrorDocument, the status of the error stays.
   if (status !== 200 || sink.status !== sink.errorStatus) {
     sink.status = status;
     if (statusText) sink.statusLine = `${status} ${statusText}`;

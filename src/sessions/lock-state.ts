@@ -81,7 +81,7 @@ function format(state: LockState): string {
   return JSON.stringify(state);
 }
 
-/** Invalid text locks nobody out. */
+/** Invalid text counts as unlocked. */
 function parse(text: string): LockState {
   const free: LockState = { shared: false, holders: [] };
   if (text === "") return free;

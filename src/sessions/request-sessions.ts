@@ -1,6 +1,6 @@
 /** Sessions opened by one request; opened again, a session is the same object. */
-import { badArgument, ModTsError } from "../base/errors.ts";
-import { log, textOf } from "../base/log.ts";
+import { badArgument, ModTsError, report } from "../base/errors.ts";
+import { textOf } from "../base/log.ts";
 import { internals, type RequestFinalizer } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { LiveSession, type Opened, type SessionParts } from "./live-session.ts";
@@ -73,7 +73,7 @@ export class RequestSessions implements RequestFinalizer {
     this.#checkOrder(settings);
     const session = await this.#start(this.#req, settings, known?.storedId);
     this.#sessions.set(settings.name, session);
-    // Nobody else would release its lock.
+    // Otherwise its lock would not be released.
     if (this.#isOver) await session.finish(false);
     return session;
   }
@@ -149,8 +149,7 @@ function revive(parts: SessionParts, opened: Opened, store: string): LiveSession
     return new LiveSession(parts, opened);
   } catch (error) {
     const reason = (error as Error).message;
-    const { level, message, code } = new ModTsError("MODTS_SESSION_CORRUPT", { store, reason });
-    log(level, message, { code });
+    report(new ModTsError("MODTS_SESSION_CORRUPT", { store, reason }));
     return undefined;
   }
 }

@@ -94,7 +94,7 @@ export async function askStatus(run: string): Promise<SidecarStatus> {
   return (await ask(run, { command: "status" }, statusTimeoutMs)) as SidecarStatus;
 }
 
-/** A supervisor answers at once: it waits for nobody. */
+/** A supervisor answers at once. */
 const statusTimeoutMs = 5000;
 
 async function ask(run: string, request: ControlRequest, timeoutMs = 0): Promise<unknown> {

@@ -82,7 +82,7 @@ export class Observations {
       this.#addErrors(errors);
       this.#builds = [...this.#builds, ...builds].slice(-maxNotes);
     } catch {
-      // Not a report of ours.
+      // Not one of our reports.
     }
   }
 

@@ -160,7 +160,7 @@ export class WorkerProcess {
       options.onLate?.();
       void this.kill(`not ready within ${readyTimeout} ms`);
     };
-    // Nobody knows how long a debugger takes.
+    // A debugger may stop the worker for any time.
     if (!inspect?.waits) this.#timer = setTimeout(late, readyTimeout);
     this.#send({ type: "init", config, pool, slot, generation, inspect, verifies });
   }

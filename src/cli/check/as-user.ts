@@ -15,7 +15,7 @@ export interface Attempt {
   path: string;
 }
 
-/** Drops the rights of root in a process of its own, then tries. */
+/** Run in a child process, which drops the rights of root, then tries. */
 const script = `
 const [identity, attempts] = JSON.parse(process.argv[1]);
 const { accessSync, constants } = require("node:fs");

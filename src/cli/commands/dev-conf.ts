@@ -63,7 +63,7 @@ ${includeOf(own) ?? welcome}</VirtualHost>
 
 /**
  * Attack: DNS rebinding. A website lets its name point to this machine; to the browser, the pages
- * here are its own then. A browser sends that name in `Host`, and an address is nobody's name.
+ * here are its own then. A browser sends that name in `Host`; an address has no owner.
  */
 function hostCheck(hosts: readonly string[]): string {
   const names = [".localhost", ...hosts].map((name) => {

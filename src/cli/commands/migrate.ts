@@ -1,9 +1,10 @@
 /** `mod-ts migrate`: a configuration of mod_python as one of mod_ts, with skeletons of its handlers. */
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { ModTsError } from "../../base/errors.ts";
 import { escapeControls } from "../../base/escape-controls.ts";
+import { isFile } from "../../base/files.ts";
 import { isBelow } from "../../httpd/config-model.ts";
 import type { Note } from "../migrate/edits.ts";
 import { type MigratedFile, migrate, type Migration } from "../migrate/migration.ts";
@@ -39,8 +40,7 @@ export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseCommand(options, argv);
   const [file] = positionals.map((path) => resolve(path));
   if (file === undefined) throw new UsageError("expected the path of a configuration file");
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
-    throw new UsageError(`no such file: ${file}`);
+  if (!isFile(file)) throw new UsageError(`no such file: ${file}`);
   const migration = migrate(file, values.root && resolve(values.root));
   const directory = resolve(values.output ?? outputOf(file));
   const served = migration.served.find((each) => isBelow(directory, each));

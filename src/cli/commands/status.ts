@@ -34,7 +34,7 @@ export async function run(argv: string[]): Promise<number> {
   return exitCodes[status.state];
 }
 
-/** The status, or why there is none. */
+/** The status, or the reason for its absence. */
 async function ask(directory: string): Promise<SidecarStatus | string> {
   try {
     const status = await askStatus(directory);

@@ -1,6 +1,6 @@
 /** A configuration of mod_python, directive by directive, as one of mod_ts. */
-import { statSync } from "node:fs";
 import { getOrCreate } from "../../base/cache.ts";
+import { isDirectory } from "../../base/files.ts";
 import { fileOf, type Host, type Section } from "../../httpd/config-model.ts";
 import { flatten, type SourceDirective, type SourceFile } from "../../httpd/config-source.ts";
 import { isNamed } from "../../httpd/config-tree.ts";
@@ -337,5 +337,5 @@ const directoryWithoutSlash = ["DirectorySlash Off", "DirectoryCheckHandler On"]
 function isDirectoryToo(section: Section | undefined, host: Host): boolean {
   if (section?.kind !== "location" || typeof section.pattern !== "string") return false;
   const file = section.pattern === "/" ? undefined : fileOf(host, section.pattern);
-  return file !== undefined && (statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false);
+  return file !== undefined && isDirectory(file);
 }

@@ -84,7 +84,7 @@ function directoryOf(file: string): SourceDirective {
   return { ...section, place: { file, line: 0 }, children };
 }
 
-/** Attack: the author of the file ends its section, and goes on with lines for the whole server. */
+/** Attack: the author of the file closes its section, and adds lines for the whole server. */
 function confine(directive: SourceDirective): SourceDirective {
   if (!directive.name.startsWith("</")) {
     return directive.isSection

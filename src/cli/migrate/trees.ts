@@ -1,6 +1,7 @@
 /** Files in Python that are found by their place, and the names of those that take it. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { isDirectory } from "../../base/files.ts";
 import { toRegExp } from "../../httpd/config-model.ts";
 import type { Directive } from "../../httpd/config-tree.ts";
 
@@ -48,7 +49,7 @@ export function oldFiles(trees: readonly MigratedTree[]): OldFile[] {
 
 /** Without those behind symbolic links, and of packages. */
 export function filesBelow(directory: string, isWanted: (name: string) => boolean): string[] {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return [];
+  if (!isDirectory(directory)) return [];
   return readdirSync(directory, { withFileTypes: true })
     .toSorted((one, other) => one.name.localeCompare(other.name))
     .flatMap((entry) => {
@@ -106,7 +107,7 @@ function globSource(glob: string): string {
   return `^${source}$`;
 }
 
-/** Attack: a name ends the argument of a directive, or its line, and goes on as another directive. */
+/** Attack: a name ends the argument of a directive, or its line, and begins another directive. */
 export function escapeRegExp(text: string): string {
   return text
     .replaceAll(/[\\^$.*+?()[\]{}|#]/g, "\\$&")

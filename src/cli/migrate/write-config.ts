@@ -99,7 +99,7 @@ class Writer {
     return renamedFiles(node, trees, this.#files);
   }
 
-  /** In place of the line: whoever includes a whole directory must not read both versions. */
+  /** In place of the line: an include of a whole directory must not read both versions. */
   #included(files: readonly SourceFile[], isTop: boolean): string[] {
     return files.flatMap((each) =>
       this.#isAffected(each)

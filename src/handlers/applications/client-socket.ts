@@ -79,7 +79,7 @@ export class ClientSocket extends Duplex {
     });
   }
 
-  /** Node writes a head in one piece. Interim responses are left to Apache. */
+  /** Node writes a head in one piece. Interim responses are sent by Apache. */
   #takeHead(bytes: Buffer): Buffer {
     let rest = bytes;
     while (!this.#hasHead && rest.length > 0) {

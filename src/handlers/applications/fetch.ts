@@ -83,7 +83,7 @@ function requestOf(req: ApacheRequest, path: string): Request {
   return toWebRequest(req, path);
 }
 
-/** The status of a handshake, 101, is none of a `Response`. */
+/** A `Response` cannot have 101, the status of a handshake. */
 function upgradeWebSocket(req: ApacheRequest, open: (socket: WebSocket) => unknown): Response {
   if (req.headersIn.get("upgrade")?.toLowerCase() !== "websocket") {
     return new Response("This URL is for WebSockets.\n", {

@@ -10,7 +10,7 @@ type Destroy = IncomingMessage["_destroy"];
 
 /**
  * Feeds one message. The body is opened by the first read: `Expect: 100-continue` is answered only
- * then, and an unread body is left to later handlers.
+ * then, and later handlers can read an unread body.
  */
 export class MessageBody {
   readonly #message: IncomingMessage;

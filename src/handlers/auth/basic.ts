@@ -12,7 +12,7 @@ import type { ApacheRequest } from "../../request/request.ts";
 import type { Stores } from "./credentials/stores.ts";
 import type { PasswordGuard } from "./credentials/password-guard.ts";
 
-/** An authen handler for the store that `find` returns. Without the store, nobody passes. */
+/** An authen handler for the store that `find` returns. It fails closed without the store. */
 export function createBasicAuthen(
   find: (req: ApacheRequest) => PasswordGuard,
 ): (req: ApacheRequest) => Promise<Outcome> {

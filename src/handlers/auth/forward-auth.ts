@@ -75,7 +75,7 @@ interface Settings {
   readonly timeout: number;
   readonly convention: Convention;
   readonly login: URL | undefined;
-  /** What the service is told in place of Apache's scheme and the client's host. */
+  /** Configured values in place of Apache's scheme and the client's host. */
   readonly target: Partial<RequestedUrl>;
   readonly groups: readonly string[];
 }

@@ -131,7 +131,7 @@ async function nextOrFlush(
   req: ApacheRequest,
   hasBody: boolean,
 ): Promise<Buffer | undefined> {
-  // If the client has gone, the next write rejects and the signal ends the script.
+  // If the client has disconnected, the next write rejects, and the signal ends the script.
   const timer = hasBody
     ? setTimeout(() => void req.flush().catch(() => {}), flushDelayMs)
     : undefined;

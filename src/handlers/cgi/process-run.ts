@@ -19,7 +19,7 @@ export interface ScriptEnd {
   readonly reason: string;
   /** `failed`: its exit code says so; `broken`: its output is most likely incomplete. */
   readonly kind: "done" | "failed" | "broken";
-  /** The error that the script threw, or an error of ours that says why the script was ended. */
+  /** The error that the script threw, or the reason why we ended it. */
   readonly error?: unknown;
 }
 

@@ -83,7 +83,7 @@ export class ScriptHost {
     const signal = AbortSignal.any([req.signal, over.signal]);
     const leave = await this.#limiter.enter(signal);
     let spool: BodySpool | undefined;
-    // A script that goes on after its response keeps its place until it has ended.
+    // A script that continues after its response keeps its place until it has ended.
     let whenGone = Promise.resolve();
     try {
       // Before the script is started: a body that is too large must not start one.

@@ -11,11 +11,12 @@ import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { setBounded } from "../../base/cache.ts";
 import { attempt } from "../../base/attempt.ts";
+import { isFile } from "../../base/files.ts";
 import { ModTsError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { BrokenModule, VersionStore } from "../../base/version-store.ts";
 import { compileAside, largeFile, UncompiledFile } from "../../loader/aside.ts";
-import { asBuildError, BuildError, locateImport } from "../../loader/build-error.ts";
+import { asBuildError, BuildError, locateImport, orThrow } from "../../loader/build-error.ts";
 import { type CompiledCode, compileForNode, withInlineMap } from "../../loader/compile.ts";
 import { fitsCommonJs, staticImports } from "../../loader/own-exports.ts";
 import { isLocal, resolveLocal } from "../../loader/resolve.ts";
@@ -217,10 +218,6 @@ function findSource(
   return file === undefined ? undefined : pathToFileURL(file).href;
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
 /** Repeats the work after each large file that it comes upon; threads compile them. */
 async function whenCompiled<T>(work: (compileFile: Compile) => T): Promise<T> {
   // The cache is bounded: a script with many files could push its large ones out again and again.
@@ -267,11 +264,6 @@ const compileOnce: Compile = (file, text) => {
 function keep(file: string, compilation: Compilation): Compilation {
   setBounded(compiled, file, compilation, keptFiles);
   return compilation;
-}
-
-function orThrow(result: CompiledScript | BuildError): CompiledScript {
-  if (result instanceof BuildError) throw result;
-  return result;
 }
 
 function toScript(file: string, compilation: CompiledCode): CompiledScript {

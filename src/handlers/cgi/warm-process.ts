@@ -53,7 +53,7 @@ export class WarmProcess {
     this.#child = child as Child;
     this.#run = followProcess(this.#child, program);
     this.#channel = child.stdio[3] as Socket;
-    // The end of the process says it all.
+    // The end of the process is reported in any case.
     this.#channel.on("error", () => {});
     this.#listen().catch(() => {});
     // A process that waits for work must not keep its parent alive.

@@ -123,7 +123,7 @@ export class Proxy {
     const { target, servername, unverified } = peer;
     const to = { ...target, method, path, headers };
     if (!keep && target.protocol === "http:") {
-      // Without an agent of its own, a fifth less work for Node.
+      // Without an agent, Node works a fifth less.
       return http.request({ ...to, createConnection: () => openSocket(target) });
     }
     const { request } = target.protocol === "https:" ? https : http;
@@ -165,7 +165,7 @@ export class Proxy {
   }
 }
 
-/** On a connection of its own, without a body. */
+/** On a new connection, without a body. */
 function sendAlone(peer: Peer, request: UpstreamRequest, signal: AbortSignal): Promise<Upstream> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) throw new ModTsError("MODTS_CLIENT_GONE");

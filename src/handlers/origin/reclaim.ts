@@ -6,7 +6,7 @@
 import type { Upstream } from "./proxy.ts";
 
 /**
- * Releases bytes that nobody reads any more; they are empty then. Small parts of a block stay: the
+ * Releases bytes that are not read any more; they are empty then. Small parts of a block stay: the
  * rest may belong to others, as in the pool of `Buffer`, which gives away less than half of itself.
  */
 export function reclaim({ buffer, byteLength, byteOffset }: Uint8Array): void {

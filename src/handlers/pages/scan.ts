@@ -94,7 +94,7 @@ export function scanCode(source: PageSource, from: CodeStart): ScannedCode {
     at += token.value.length;
     const close = closeIn(token, text[at]);
     if (close >= 0) return { end: start + begin, tagEnd: start + begin + close + 2, tokens };
-    // A tag of HTML, as in `<%= name</b>`: nobody compares with a regular expression.
+    // An HTML tag, as in `<%= name</b>`: a comparison with a regular expression makes no sense.
     if (token.type === "RegularExpressionLiteral" && text[begin - 1] === "<") break;
     if ("closed" in token && !token.closed) refuseOpenLiteral(source, token, start + begin);
     if (skipped.has(token.type)) continue;

@@ -150,7 +150,7 @@ class Translator {
     this.#script.add(")), $out += $t");
   }
 
-  /** A function of its own: module code may follow, and lines must not move. */
+  /** A separate function: module code may follow, and lines must not move. */
   #layout(directive: Directive): void {
     if (this.#begun) {
       const reason = "layout must stand above all that is sent or run; move it to the top";

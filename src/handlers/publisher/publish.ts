@@ -184,7 +184,7 @@ function fromIterator(
         stream?.destroy?.();
         Promise.resolve(iterator.return?.()).catch(() => {});
       } catch {
-        // The client has gone: errors of the author's clean-up reach nobody.
+        // The client has disconnected: errors of the author's clean-up are dropped.
       }
     },
   };

@@ -91,7 +91,7 @@ export function published<Parameters>(
   schema: ParametersSchema,
   call: (parameters: Parameters, req: ApacheRequest) => unknown,
 ): PublishedFunction<Parameters> {
-  // A function of its own: the given one may be somebody else's, or be published twice.
+  // A new function: the given one may belong to another module, or be published twice.
   const publish = (parameters: Parameters, req: ApacheRequest): unknown => call(parameters, req);
   return Object.assign(publish, { parameters: schema });
 }

@@ -35,7 +35,7 @@ function serve(req: ApacheRequest, places: Places, isRepeated = false): Publishe
   if (!place) return decline(req);
   const { file, names } = place;
   if (isPrivateFile(file, () => req.uri)) throw refuse(req, 403, `${file} is private`);
-  // The loader serves the last version of a deleted file, but deleted pages must be gone.
+  // The loader serves the last version of a deleted file; the publisher does not.
   const again = (): PublisherResult => {
     places.forget(file);
     if (isRepeated) throw refuse(req, 404, `${file} is not there`);

@@ -189,7 +189,7 @@ async function buildOf(name: string, find: Find): Promise<string> {
   }
 }
 
-/** Changes with each version, or each new reason why there is none. */
+/** Changes with each version, and with each new error. */
 function describe({ generation, failure }: HandlerModule): string {
   return `${generation} ${failure?.message ?? ""}`;
 }

@@ -1,4 +1,4 @@
-/** Changes of files that Apache serves by itself, for pages that are open in a browser. */
+/** Changes of files that Apache itself serves, for pages that are open in a browser. */
 import { basename } from "node:path";
 import { log } from "../../base/log.ts";
 

@@ -63,7 +63,7 @@ export class Upload implements UploadHead {
    */
   async saveAs(path: string, { overwrite = false }: { overwrite?: boolean } = {}): Promise<void> {
     const from = this.#place("saveAs");
-    // Temporary files are private to their owner; nobody sees the change there.
+    // The directory is private: other users cannot open the file there.
     await chmod(from, 0o666 & ~process.umask());
     try {
       await place(from, path, overwrite);

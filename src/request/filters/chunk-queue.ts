@@ -19,7 +19,7 @@ export class ChunkQueue implements AsyncIterable<Uint8Array> {
     return this.#bytes < mostBytes;
   }
 
-  /** Resolves when there is room, or nobody reads any more. */
+  /** Resolves when there is room, or the consumer has ended. */
   drained(): Promise<void> {
     if (this.#isClosed || this.#bytes < mostBytes) return Promise.resolve();
     return new Promise((resolve) => this.#taken.push(resolve));

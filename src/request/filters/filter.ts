@@ -105,7 +105,7 @@ export function streamFilter(
   });
 }
 
-/** The filter of an export; undefined if it is none. */
+/** The filter of an export; undefined for any other value. */
 export function toFilter(value: unknown): Filter | undefined {
   if (typeof value === "object" && value !== null && stageOf in value) return value as Filter;
   if (typeof value !== "function") return undefined;

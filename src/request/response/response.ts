@@ -125,7 +125,7 @@ export class ResponseBuffer {
     this.#isTypeless = true;
   }
 
-  /** If nothing was written, the file is the whole body, whose length is told. False for HEAD. */
+  /** If nothing was written, announces the length of a file as the body. False for HEAD. */
   announceFile(length: number): boolean {
     if (this.written) return true;
     this.headersOut.setDefault("Content-Length", length);
@@ -276,7 +276,7 @@ export class ResponseBuffer {
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const declared = this.headOnly ? undefined : this.#declaredLength;
     const isPromised = this.#headersOut?.get("Content-Length") === this.#promised;
-    // Attack: half a body with a length of its own looks complete.
+    // Attack: half a body that announces its own length looks complete.
     if (declared !== undefined && isPromised && declared !== length) {
       throw mismatch(declared, length);
     }
@@ -370,7 +370,7 @@ export class ResponseBuffer {
     this.#bytes = undefined;
     this.#text = "";
     if (bytes) return bytes.join();
-    // Node.js would encode it into memory of its own.
+    // Otherwise Node.js encodes it into a new buffer.
     if (text.length > maxBufferedBytes) return new OutputBytes(text).join();
     // Node.js sends headers and a first string together, in the charset of the string.
     const hasLatin1 = this.#headersOut?.hasLatin1 || this.#errHeadersOut?.hasLatin1;

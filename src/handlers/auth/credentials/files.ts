@@ -20,7 +20,7 @@ export class FreshFile<T> {
     this.#parse = parse;
   }
 
-  /** Throws `MODTS_USERS_UNREADABLE` for a missing file: its older version must let nobody in. */
+  /** Throws `MODTS_USERS_UNREADABLE` for a missing file: its older version is not used. */
   get(): T {
     try {
       const signature = signatureOf(this.path);

@@ -33,7 +33,7 @@ export class LoginRealm {
   readonly ended: EndedSessions;
   /** Cookies for TLS even if Apache is reached without it, behind a proxy that terminates TLS. */
   readonly alwaysSecure: boolean;
-  /** Decisions that Apache repeats by itself; a logout ends them. */
+  /** Tickets, by which Apache itself repeats a decision; a logout ends them. */
   readonly tickets: TicketStore;
   readonly #key: KeyFile;
   readonly #life: { idle: number; total: number };

@@ -124,7 +124,7 @@ export class Verifier {
 
 /**
  * Attack: the status reveals which names exist if the package for their hashes, or for the dummy
- * hash, is missing. Nobody passes then, whatever the name.
+ * hash, is missing. So every login fails then, whatever the name.
  */
 async function compare(hash: string, password: string): Promise<boolean> {
   try {

@@ -70,15 +70,10 @@ export const guardExports: readonly string[] = [
   defaultNames.authz,
 ];
 
-const socketExport = "webSocketHandler";
+const socketExports = ["webSocketHandler", "connectionHandler"];
 const filterExports = { output: "outputFilter", input: "inputFilter" } as const;
 const contentExports = [defaultNames.handler, "default"];
-const knownExports = [
-  ...Object.values(defaultNames),
-  socketExport,
-  "upgradeHandler",
-  "connectionHandler",
-];
+const knownExports = [...Object.values(defaultNames), ...socketExports, "upgradeHandler"];
 const exportNames = [...knownExports, "default", ...Object.values(filterExports)];
 const anyExport = exportNames.join("|");
 
@@ -128,7 +123,7 @@ function expand(
 function hasPhase(exports: Exports, phase: PhaseName, kind: keyof typeof expansions): boolean {
   const own = (name: string): boolean => Object.hasOwn(exports, name);
   if (phase !== "handler") return own(defaultNames[phase]);
-  return contentExports.some(own) || (kind === "upgrade" && own(socketExport));
+  return contentExports.some(own) || (kind === "upgrade" && socketExports.some(own));
 }
 
 function append(list: HandlerList | undefined, added: readonly HandlerReference[]): HandlerList {

@@ -85,6 +85,11 @@ const conf = `
     SetHandler cgi-script
     Use TsInputFilter filters.ts
   </Location>
+  <Location /parts>
+    Options +ExecCGI
+    SetHandler cgi-script
+    Use TsInputFilter filters.ts::refuseParts
+  </Location>
   <Location /deflate>
     SetOutputFilter DEFLATE
     Use TsOutputFilter filters.ts
@@ -260,5 +265,10 @@ t.test("request bodies", async (t) => {
   t.equal((await send("/upper", "abc")).body, "ABC", "in parts");
   t.equal((await send("/post/cat", '{"name":"Ann"}')).body, 'POST {"name":"Ann"}', "of a script");
   t.match(await send("/post/cat", "{}"), { status: 422, body: "name is missing" });
+  t.match(
+    await send("/parts/cat", "no"),
+    { status: 413, body: "too much" },
+    "of a script, in parts",
+  );
   t.equal((await apache.request("/input")).body, "room 101", "without a body nothing is asked");
 });

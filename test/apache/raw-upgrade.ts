@@ -1,11 +1,24 @@
 /** Protocols other than HTTP and WebSockets, upgraded through a stock mod_proxy_http. */
 import t from "tap";
+import { startOrigin, startRawServer } from "../fixtures/origin.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
-import { startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
 import { until } from "../fixtures/until.ts";
 
-const apache = await startApache(t, {
+/** Agrees to a protocol, then sends everything back. */
+const other = await startRawServer(t, (connection) => {
+  const { socket, text } = connection;
+  const [head = "", rest] = text.split("\r\n\r\n");
+  if (rest === undefined) return;
+  const upgrade = /^upgrade: (.+)$/im.exec(head)?.[1];
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`,
+  );
+  socket.removeAllListeners("data").write(`${head.split(" ")[1]} ${upgrade}\n${rest}`);
+  socket.setEncoding().pipe(socket);
+});
+
+const apache = await startOrigin(t, {
   before: "Define MOD_TS_UPGRADE ANY",
   conf: `
     <Location /line>
@@ -18,6 +31,15 @@ const apache = await startApache(t, {
     <Location /plain>
       Use TsHandler raw-upgrade.ts
     </Location>
+    <Location /module>
+      Use TsModule raw-upgrade-module.ts
+      Use TsOption mod_ts.upgrade line
+    </Location>
+    <Location /origin>
+      Use TsHandler mod_ts/origin
+      Use TsOption mod_ts.origin.url http://127.0.0.1:${other.port}
+      Use TsOption mod_ts.upgrade line
+    </Location>
     <Location /node>
       Use TsHandler mod_ts/node
       Use TsOption mod_ts.node.application raw-upgrade-node.ts
@@ -26,6 +48,8 @@ const apache = await startApache(t, {
   handlers: {
     "raw-upgrade.ts": handlerFile("raw-upgrade.ts"),
     "raw-upgrade-node.ts": handlerFile("raw-upgrade-node.ts"),
+    "raw-upgrade-module.ts": `export { connectionHandler, handler } from "./raw-upgrade.ts";
+      export const accessHandler = (req) => (req.args === "no" ? 403 : 0);`,
   },
 });
 
@@ -81,5 +105,22 @@ t.test("what the location does not name is ignored", async (t) => {
 t.test("an application of mod_ts/node", async () => {
   const client = ask("/node/path?a", "line").send("echo\n");
   await client.until(/^HTTP\/1\.1 101 [^]*\r\n\r\n\/node\/path\?a\necho\n$/);
+  client.leave();
+});
+
+t.test("TsModule, after its phases", async (t) => {
+  const client = ask("/module");
+  await client.until(/^HTTP\/1\.1 101 [^]*\r\n\r\nline 127\.0\.0\.1 \/module\r\n$/);
+  client.send("quit\n");
+  await client.closed;
+  t.match(await answerOf(ask("/module?no"), /Forbidden/), /^HTTP\/1\.1 403 /);
+  t.match(await answerOf(ask("/module", "h2c"), /this speaks lines/), /^HTTP\/1\.1 426 /);
+});
+
+t.test("another server behind mod_ts/origin", async () => {
+  const client = ask("/origin/path?a", "line").send("early\n");
+  await client.until(/^HTTP\/1\.1 101 [^]*\r\n\r\n\/origin\/path\?a line\nearly\n$/);
+  client.send("later\n");
+  await client.until(/later\n$/);
   client.leave();
 });

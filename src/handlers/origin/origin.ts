@@ -114,18 +114,17 @@ export class Origin implements OriginAccess {
     return toResponse(upstream);
   }
 
-  /** Connects a WebSocket with another server. */
+  /** Connects a client with another server: WebSockets, and protocols of `mod_ts.upgrade`. */
   async tunnel(req: ApacheRequest, socket: Socket, head: Buffer): Promise<void> {
-    if (req.headersIn.get("upgrade")?.toLowerCase() !== "websocket") {
-      const reason = "tunnels WebSockets only";
-      throw new ModTsError("MODTS_NO_WEBSOCKET", { handler: "mod_ts/origin", reason });
-    }
     const { foreign, timeout } = originOptions(req.getOptions());
     if (!foreign) {
-      const reason = "WebSockets need another server as origin; Apache itself serves none";
+      const reason = "upgrades need another server as origin; Apache itself serves none";
       throw new ModTsError("MODTS_BAD_OPTION", { name: "mod_ts.origin.url", reason });
     }
-    await this.#proxy.tunnel(peerOf(foreign, timeout), forForeign(req, foreign), socket, head);
+    const { path, headers } = forForeign(req, foreign);
+    const upgrade = req[internals].rawUpgrade?.protocol ?? "websocket";
+    const request = { path, headers, upgrade };
+    await this.#proxy.tunnel(peerOf(foreign, timeout), request, socket, head);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /**
  * Connections to origins: callbacks without a body on a connection of their own
- * (`callback-response.ts`), other content through `node:http`, and WebSockets through `http-proxy`
- * (httpxy), which pipes the real upgrade.
+ * (`callback-response.ts`), other content through `node:http`, and upgrades through `http-proxy` (httpxy),
+ * which pipes the real ones.
  *
  * A request with a body is always framed by its headers, see `outgoing.ts`. Attack: without
  * `Content-Length` and `Transfer-Encoding`, the body of a GET is read as the next request.
@@ -12,6 +12,7 @@ import { connect, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { createProxyServer } from "http-proxy";
 import { ModTsError } from "../../base/errors.ts";
+import { isHttpError } from "../../base/http-error.ts";
 import { type CallbackRequest, CallbackResponse, writeRequest } from "./callback-response.ts";
 import type { OutgoingHeaders } from "./outgoing.ts";
 import type { Target } from "./origin-options.ts";
@@ -136,23 +137,29 @@ export class Proxy {
   }
 
   /**
-   * Connects a WebSocket client with an origin, handshake included. Resolves when both sides are
+   * Connects a client with an origin, handshake included. Resolves when both sides are
    * closed; either closes the other. Rejects with `MODTS_ORIGIN_DOWN` when the handshake got no
    * response; then nothing was sent to the client.
    */
   tunnel(
     peer: Peer,
-    { path: url, headers }: Pick<UpstreamRequest, "path" | "headers">,
+    {
+      path: url,
+      headers,
+      upgrade,
+    }: Pick<UpstreamRequest, "path" | "headers"> & { readonly upgrade: string },
     socket: Socket,
     head: Buffer,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const upgrade = { connection: "Upgrade", upgrade: "websocket" };
+      // All that the library accepts.
+      const webSocket = { connection: "Upgrade", upgrade: "websocket" };
       const message = Object.assign(new http.IncomingMessage(socket), { method: "GET", url });
-      message.headers = { ...headers, ...upgrade } as http.IncomingHttpHeaders;
+      message.headers = { ...headers, ...webSocket } as http.IncomingHttpHeaders;
       const server = createProxyServer({ upgradeTimeout: peer.timeout });
       socket.once("close", () => resolve());
       server.on("proxyReqWs", (request) => {
+        request.setHeader("Upgrade", upgrade);
         socket.once("close", () => request.destroy());
         request.once("upgrade", (_response, upstream: Socket) => {
           socket.once("close", () => upstream.destroy());
@@ -230,7 +237,8 @@ function isFinalResponse({ statusCode = 0, statusMessage = "" }: http.IncomingMe
 }
 
 function explain(error: unknown, { name, timeout }: Peer): unknown {
-  if (error instanceof ModTsError) return error;
+  // The second one refuses the request body.
+  if (error instanceof ModTsError || isHttpError(error)) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ERR_UPSTREAM_UPGRADE_TIMEOUT") {
     return new ModTsError("MODTS_ORIGIN_TIMEOUT", { origin: name, limit: timeout });

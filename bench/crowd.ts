@@ -24,7 +24,9 @@ interface Reply {
 const options = await withMechanisms({
   pages: { [page]: line.repeat(33) + last },
   requestWorkers: threads,
-  conf: `ServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers ${threads}\nMaxSpareThreads ${threads}`,
+  // By default a connection whose first data comes late, from a client without a processor, waits for
+  // retransmissions of the kernel, of up to a minute: `SYN-RECV` in ss(8).
+  conf: `AcceptFilter http none\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers ${threads}\nMaxSpareThreads ${threads}`,
 });
 
 await onStage(options, async (stage) => {

@@ -166,6 +166,8 @@ export interface Exchange {
   bypass?(): void;
   /** Whether filters give the body another length than the client announced. */
   readonly changesBody?: boolean;
+  /** The length after filters, if all of it is there. */
+  readonly changedLength?: number | undefined;
   /** Bytes received from the peer; grows while a request body arrives. Undefined: never grows. */
   readonly received?: number;
   readonly begun: boolean;

@@ -322,8 +322,8 @@ t.test("WebSockets", async (t) => {
     passed.terminate();
   }
   t.match(
-    await until(apache.sidecarLog, /mod_ts\.origin\.url: WebSockets need another server as origin/),
-    /mod_ts\.origin\.url: WebSockets need another server as origin/,
+    await until(apache.sidecarLog, /mod_ts\.origin\.url: upgrades need another server as origin/),
+    /mod_ts\.origin\.url: upgrades need another server as origin/,
   );
 
   const last = new WebSocket(`${address}/app/last`);

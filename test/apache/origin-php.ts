@@ -7,6 +7,7 @@ import { defaultModules } from "../../src/httpd/server-root.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { requireHttpd } from "../fixtures/httpd.ts";
 import { startOrigin } from "../fixtures/origin.ts";
+import { noPhpFpm, startPhpFpm } from "../fixtures/php-fpm.ts";
 
 const httpd = await requireHttpd();
 const folder = dirname(modulePath(httpd, "mod_alias"));
@@ -84,4 +85,42 @@ t.test("PHP within TsAroundHandler", { skip }, async (t) => {
       }
     }
   });
+});
+
+t.test("PHP-FPM gets the bodies that input filters send", { skip: noPhpFpm }, async (t) => {
+  const apache = await startOrigin(t, {
+    modules: ["mod_proxy_fcgi"],
+    files: { "htdocs/echo.php": "<?php echo file_get_contents('php://input');" },
+    handlers: {
+      "upper.ts": `
+        export const inputFilter = (text: string) => text.toUpperCase();
+        export async function* parts(source: AsyncIterable<Uint8Array>) {
+          yield "[";
+          for await (const part of source) {
+            // So that Apache sees that more is to come.
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            yield part;
+          }
+          yield "]";
+        }`,
+    },
+    conf: `
+      <FilesMatch "\\.php$">
+        SetHandler "proxy:unix:\${FOLDER}/php.sock|fcgi://localhost"
+      </FilesMatch>
+      ${["upper.ts", "upper.ts::parts"]
+        .map(
+          (filter, at) => `
+      Alias /${at} "\${FOLDER}/htdocs"
+      <Location /${at}>
+        Use TsInputFilter ${filter}
+      </Location>`,
+        )
+        .join("")}`,
+  });
+  await startPhpFpm(t, apache.folder);
+  const send = async (path: string) =>
+    (await apache.request(`${path}/echo.php`, { method: "POST", body: "sent" })).body;
+  t.equal(await send("/0"), "SENT", "over the whole text");
+  t.equal(await send("/1"), "[sent]", "in parts");
 });

@@ -94,8 +94,10 @@ function isConditional(name: string): boolean {
 
 /** Length of the body as the transport has it, else chunks: handlers may change `headersIn`. */
 export function framing(req: ApacheRequest): OutgoingHeaders {
-  if (req[internals].exchange.changesBody) return { "transfer-encoding": "chunked" };
-  const length = HeaderTable.fromRaw(req[internals].context.rawHeaders).get("content-length");
+  const { exchange, context } = req[internals];
+  const length = exchange.changesBody
+    ? exchange.changedLength?.toString()
+    : HeaderTable.fromRaw(context.rawHeaders).get("content-length");
   return length === undefined ? { "transfer-encoding": "chunked" } : { "content-length": length };
 }
 

@@ -44,6 +44,7 @@ export class FilteredExchange implements Exchange {
   #failure: { error: unknown } | undefined;
   #work: Promise<void> | undefined;
   #body: Readable | undefined;
+  #changedLength: number | undefined;
 
   constructor(
     inner: Exchange,
@@ -90,6 +91,7 @@ export class FilteredExchange implements Exchange {
     if (!this.#input.every(({ filter }) => filter.isWhole)) return;
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.#filterBody()) chunks.push(chunk);
+    this.#changedLength = chunks.reduce((sum, { length }) => sum + length, 0);
     this.#body = Readable.from(chunks, { objectMode: false });
   }
 
@@ -107,6 +109,9 @@ export class FilteredExchange implements Exchange {
   /** Whether the body has another length than the client announced. */
   get changesBody(): boolean {
     return this.#input.length > 0;
+  }
+  get changedLength(): number | undefined {
+    return this.#changedLength;
   }
   get signal(): AbortSignal {
     return this.#inner.signal;

@@ -194,7 +194,7 @@ export interface Limits {
   readyTimeout: number;
   /**
    * Milliseconds for which a worker may block its event loop, such as by a loop without `await`;
-   * then it is replaced. 0: never, it is only logged. @default 2_000, 0 in development
+   * then it is replaced. 0: never, it is only logged. @default 2_000, 10_000 in development
    */
   blockedTimeout: number;
   /**
@@ -340,8 +340,8 @@ export function resolveConfig(input: Config, file: string): ResolvedConfig {
     origin: input.origin && { ...defaults.origin, ...defined(input.origin), url: input.origin.url },
     limits: {
       ...defaults.limits,
-      // Developers stop at breakpoints of a debugger, and measure.
-      ...(input.development && { blockedTimeout: 0 }),
+      // Developers measure. Under `mod-ts dev --inspect`, workers have no limit.
+      ...(input.development && { blockedTimeout: 10_000 }),
       ...defined(input.limits),
     },
     reload: {

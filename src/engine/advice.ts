@@ -13,6 +13,7 @@ const insteadOf: Readonly<Record<string, string>> = {
   send: "use req.write(text), or return new Response(text)",
   set: "use req.headersOut.set(name, value)",
   setHeader: "use req.headersOut.set(name, value)",
+  status: "set req.status",
 };
 
 /** Asynchronous methods whose results have methods themselves. */
@@ -21,10 +22,23 @@ const asynchronous = "form|json|session|text|read|readLine|readLines";
 /** Adds advice to the error of a call of something that is no function. */
 export function adviseOnCalls(error: unknown): void {
   if (!(error instanceof TypeError)) return;
+  adviseOnResponse(error);
   const [, name, method] = /^([\w$]+)\.(\w+) is not a function$/.exec(error.message) ?? [];
   if (name === undefined || method === undefined) return;
   const advice = adviceOn(name, method, userPosition(error)?.source ?? "");
   if (advice !== undefined) rephrase(error, `${error.message}; ${advice}`);
+}
+
+/** Handlers of other frameworks get a response as a second argument. */
+function adviseOnResponse(error: TypeError): void {
+  const [, method = ""] =
+    /^Cannot read properties of undefined \(reading '(\w+)'\)$/.exec(error.message) ?? [];
+  const { source = "", line = 0 } = userPosition(error) ?? {};
+  const [, name] =
+    new RegExp(`\\b(res|response)\\.${method}\\b`).exec(source.split("\n")[line - 1] ?? "") ?? [];
+  const advice = name === undefined || method === "" ? undefined : adviceOn(name, method, "");
+  if (advice === undefined) return;
+  rephrase(error, `${error.message}; a handler has one argument, the request: ${advice}`);
 }
 
 /** Adds advice to the error of a server whose port is taken: by an earlier version, or a worker. */

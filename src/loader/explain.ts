@@ -7,6 +7,7 @@ import {
   type SourcePosition,
 } from "./build-error.ts";
 import { DeadlineError } from "../base/attempt.ts";
+import { suggestion } from "../base/did-you-mean.ts";
 import type { ModuleRecord } from "./module-record.ts";
 import { userPosition } from "./stack.ts";
 
@@ -93,7 +94,10 @@ function findImporter(error: unknown, reached: readonly ModuleRecord[]): Culprit
   for (const record of reached) {
     if (!record.requests.some((request) => request.specifier === specifier)) continue;
     const place = locate(record.text, statement);
-    if (place.line > 0) return { record, ...place };
+    if (place.line === 0) continue;
+    const exported = [...(record.edges.get(specifier)?.target?.ownExports ?? [])];
+    rephrase(error, `${error.message}${suggestion(name, exported)}`);
+    return { record, ...place };
   }
   return undefined;
 }

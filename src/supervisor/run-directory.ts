@@ -66,6 +66,16 @@ export function findSupervisor(directory: string): number | undefined {
 }
 
 /**
+ * The run directory of the sidecar to talk to: the configured one, or that of a running
+ * `mod-ts dev` if nothing runs for the configured one.
+ */
+export function findRunDirectory(config: { directory: string; run: string }): string {
+  if (findSupervisor(config.run) !== undefined) return config.run;
+  const own = join(config.directory, ".mod-ts", "run");
+  return findSupervisor(own) === undefined ? config.run : own;
+}
+
+/**
  * Empties what workers share in the directory. Attack: tickets and versions of an earlier run, whose
  * handlers may have been stricter since.
  */

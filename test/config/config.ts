@@ -36,7 +36,7 @@ t.test("defaults", async (t) => {
   });
   t.equal(config.pools["main"]!.workers, availableParallelism());
   t.equal(resolve({ development: true }).pools["main"]!.workers, 1);
-  t.equal(resolve({ development: true }).limits.blockedTimeout, 0, "developers use breakpoints");
+  t.equal(resolve({ development: true }).limits.blockedTimeout, 10_000, "developers measure");
   t.same(config.listeners, [
     {
       pool: "main",

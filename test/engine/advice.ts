@@ -21,6 +21,24 @@ t.test("methods of other frameworks", (t) => {
   t.end();
 });
 
+t.test("a second argument, as handlers of other frameworks have", async (t) => {
+  const project = await makeProject(t);
+  const failing = async (line: string): Promise<string> => {
+    await project.save("a.ts", `export function handler(req?: any, res?: any) {\n  ${line}\n}`);
+    const error = await project.request("a.ts").catch((reason: unknown) => reason);
+    adviseOnCalls(error);
+    return (error as Error).message;
+  };
+  const argument = "; a handler has one argument, the request: ";
+  t.match(
+    await failing("res.send('x');"),
+    `${argument}use req.write(text), or return new Response`,
+  );
+  t.match(await failing("return res.status(200);"), `${argument}set req.status`);
+  t.equal(await failing("res.foo();"), "Cannot read properties of undefined (reading 'foo')");
+  t.equal(await failing("req.send();"), "Cannot read properties of undefined (reading 'send')");
+});
+
 t.test("a forgotten await, by the line that has it", async (t) => {
   const project = await makeProject(t);
   const failing = async (line: string): Promise<string> => {

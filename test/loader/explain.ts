@@ -4,7 +4,14 @@ import { adviseOnModules, explain } from "../../src/loader/explain.ts";
 import type { ModuleRecord } from "../../src/loader/module-record.ts";
 
 const record = (file: string, text: string, ...specifiers: string[]): ModuleRecord =>
-  ({ file, text, requests: specifiers.map((specifier) => ({ specifier })) }) as never;
+  ({
+    file,
+    text,
+    requests: specifiers.map((specifier) => ({ specifier })),
+    edges: new Map(
+      specifiers.map((specifier) => [specifier, { target: { ownExports: new Set(["losts"]) } }]),
+    ),
+  }) as never;
 
 const lacking = (specifier: string, name: string): SyntaxError =>
   new SyntaxError(`The requested module '${specifier}' does not provide an export named '${name}'`);
@@ -15,6 +22,10 @@ t.test("an import that lacks a name is found in the importer", async (t) => {
   t.match(await explain(lacking("./h", "z"), a, [a, b]), { file: "/a.ts", line: 2, column: 13 });
   t.match(await explain(lacking("./h", "default"), a, [a]), { file: "/a.ts", line: 2 });
   t.match(await explain(lacking("./h", "lost"), a, [a, b]), { file: "/b.ts", line: 2, column: 3 });
+  const guess = await explain(lacking("./h", "lost"), a, [a, b]);
+  t.match(guess.message, "named 'lost'; did you mean losts?");
+  const none = await explain(lacking("./h", "z"), a, [a, b]);
+  t.notMatch(none.message, "did you mean");
   t.match(await explain(lacking("./i", "z"), a, [a, b]), { file: "/a.ts", line: 0 });
 });
 

@@ -11,7 +11,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { claimRunDirectory, findSupervisor } from "../../src/supervisor/run-directory.ts";
+import {
+  claimRunDirectory,
+  findRunDirectory,
+  findSupervisor,
+} from "../../src/supervisor/run-directory.ts";
 
 const base = mkdtempSync(join(tmpdir(), "mod-ts-"));
 t.teardown(() => rmSync(base, { recursive: true }));
@@ -43,6 +47,17 @@ t.test("one at a time", async (t) => {
     code: "MODTS_ALREADY_RUNNING",
     message: new RegExp(String(other.pid)),
   });
+});
+
+t.test("commands talk to mod-ts dev of their directory if no other sidecar runs", async (t) => {
+  const config = { directory: join(base, "site"), run: join(base, "shared") };
+  const own = join(config.directory, ".mod-ts", "run");
+  t.equal(findRunDirectory(config), config.run, "nothing runs");
+  for (const run of [own, config.run]) {
+    claimRunDirectory(run).release();
+    writeFileSync(join(run, "mod-ts.pid"), `${other.pid}\n${started}\n`);
+    t.equal(findRunDirectory(config), run, "the configured one comes first");
+  }
 });
 
 t.test("what a dead supervisor left is taken over", async (t) => {

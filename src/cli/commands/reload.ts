@@ -1,6 +1,7 @@
 /** `mod-ts reload`: new code and configuration for a running sidecar. */
 import { loadConfig } from "../../config/config-file.ts";
 import { askReload } from "../../supervisor/control.ts";
+import { findRunDirectory } from "../../supervisor/run-directory.ts";
 import { parseCommand } from "./command.ts";
 
 export const usage = "reload [directory] [--wait-drained]";
@@ -25,7 +26,11 @@ export const options = {
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseCommand(options, argv);
   const config = await loadConfig(positionals[0] ?? ".");
-  const outcome = await askReload(config.run, config.directory, values["wait-drained"]);
+  const outcome = await askReload(
+    findRunDirectory(config),
+    config.directory,
+    values["wait-drained"],
+  );
   if (!outcome.ok) {
     process.stderr.write(`mod-ts: ${outcome.code}: ${outcome.message}\n`);
     return 1;

@@ -4,6 +4,7 @@ import { isModTsError } from "../../base/errors.ts";
 import { loadConfig } from "../../config/config-file.ts";
 import { askStatus } from "../../supervisor/control.ts";
 import type { PoolStatus, SidecarState, SidecarStatus } from "../../supervisor/status.ts";
+import { findRunDirectory } from "../../supervisor/run-directory.ts";
 import { parseCommand } from "./command.ts";
 import { probeListeners } from "./probe-listeners.ts";
 
@@ -24,7 +25,7 @@ const exitCodes: Readonly<Record<SidecarState, number>> = { ready: 0, degraded: 
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseCommand(options, argv);
   const config = await loadConfig(positionals[0] ?? ".");
-  const status = await ask(config.run);
+  const status = await ask(findRunDirectory(config));
   if (typeof status === "string") {
     const down = { state: "down", reasons: [status] };
     process.stdout.write(values.json ? `${JSON.stringify(down)}\n` : `down: ${status}\n`);

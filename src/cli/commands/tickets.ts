@@ -1,6 +1,7 @@
 /** `mod-ts tickets`: what `TsTicket` has given out. */
 import { TicketStore } from "../../base/ticket-store.ts";
 import { loadConfig } from "../../config/config-file.ts";
+import { findRunDirectory } from "../../supervisor/run-directory.ts";
 import { type CommandOption, parseCommand, UsageError } from "./command.ts";
 
 export const usage = "tickets [count | revoke] [directory]";
@@ -30,7 +31,7 @@ export async function run(argv: string[]): Promise<number> {
     throw new UsageError("--user and --all are for revoke");
   }
   const config = await loadConfig(directory);
-  const store = new TicketStore(config.run);
+  const store = new TicketStore(findRunDirectory(config));
   if (action === "count") process.stdout.write(`${store.count()}\n`);
   else if (user === undefined) store.revokeAll();
   // Without a directory there are no tickets.

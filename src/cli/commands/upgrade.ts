@@ -1,6 +1,7 @@
 /** `mod-ts upgrade`: a new process in place of a running sidecar. */
 import { loadConfig } from "../../config/config-file.ts";
 import { askUpgrade } from "../../supervisor/control.ts";
+import { findRunDirectory } from "../../supervisor/run-directory.ts";
 import { parseCommand } from "./command.ts";
 
 export const usage = "upgrade [directory]";
@@ -18,7 +19,7 @@ export const options = {} as const;
 export async function run(argv: string[]): Promise<number> {
   const { positionals } = parseCommand(options, argv);
   const config = await loadConfig(positionals[0] ?? ".");
-  const outcome = await askUpgrade(config.run, config.directory);
+  const outcome = await askUpgrade(findRunDirectory(config), config.directory);
   if (!outcome.ok) {
     process.stderr.write(`mod-ts: ${outcome.code}: ${outcome.message}\n`);
     return 1;

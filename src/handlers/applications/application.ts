@@ -6,6 +6,7 @@
  * application as written, or vice versa. So URLs with such segments, or changed by `RewriteRule`,
  * are passed in the form that Apache understood.
  */
+import { Server } from "node:net";
 import { DECLINED, type Outcome } from "../../base/outcome.ts";
 import { type HeldModule, internals } from "../../request/internals.ts";
 import type { ApacheRequest } from "../../request/request.ts";
@@ -81,6 +82,9 @@ export function notAnApplication(module: HeldModule, value: unknown, expected: s
 function knownKind(value: unknown): { type: string; cure?: string } | undefined {
   if (isConnect(value)) {
     return { type: "an Express or Connect application", cure: "its handler is mod_ts/node" };
+  }
+  if (value instanceof Server) {
+    return { type: "a server of node:http", cure: "its handler is mod_ts/node" };
   }
   if (isFastify(value)) {
     const cure = "its server is for mod_ts/node: await app.ready(); export default app.server";

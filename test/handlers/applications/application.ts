@@ -1,3 +1,4 @@
+import { createServer } from "node:http";
 import t from "tap";
 import connect from "express";
 import { fastify } from "fastify";
@@ -106,6 +107,10 @@ t.test("the error says what it is instead", async (t) => {
   t.equal(
     text(fastify()),
     "/srv/a.ts exports a Fastify instance; expected a fish; its server is for mod_ts/node: await app.ready(); export default app.server",
+  );
+  t.equal(
+    text(createServer()),
+    "/srv/a.ts exports a server of node:http; expected a fish; its handler is mod_ts/node",
   );
   t.ok(isConnect(connect()));
   t.notOk(isConnect(() => {}));

@@ -42,7 +42,7 @@ import { createLoader } from "./loader/loader.ts";
 import { NodeFiles } from "./loader/node-files.ts";
 import { Pasts } from "./loader/past.ts";
 import { type LogOutput, openLog } from "./base/log-output.ts";
-import { ignoreStreamErrors } from "./base/log-sink.ts";
+import { protectStreams } from "./base/log-sink.ts";
 import { hideInLog } from "./base/redact.ts";
 import { createEngine, type Engine } from "./engine/phases.ts";
 import { Refusals } from "./engine/refusals.ts";
@@ -246,7 +246,7 @@ function apacheOf(config: ResolvedConfig): ApacheSettings | undefined {
 function serveSupervisor(): void {
   installLightResponse();
   reportStrays();
-  ignoreStreamErrors();
+  protectStreams();
   let output: LogOutput | undefined;
   let parts: Parts | undefined;
   let accessLog: AccessLog | undefined;

@@ -47,9 +47,19 @@ export function openLogFile(file: string): LogSink {
   );
 }
 
-/** Attack: `console.log` of a handler into a closed pipe or a full disk is an uncaught exception. */
-export function ignoreStreamErrors(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+/**
+ * Attack: `console.log` of a handler into a closed pipe or a full disk is an uncaught exception; and
+ * the end of a socket, such as that of journald, is its end for every process of the service.
+ */
+export function protectStreams(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => {});
+    const end = (last?: unknown): NodeJS.WriteStream => {
+      if (typeof last === "string" || last instanceof Uint8Array) stream.write(last);
+      return stream;
+    };
+    Object.assign(stream, { end, destroy: () => stream });
+  }
 }
 
 /** Counts what was lost. */

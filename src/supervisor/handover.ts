@@ -10,13 +10,18 @@
  * Both accept for a moment, so that no connection is refused.
  */
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { attempt } from "../base/attempt.ts";
-import type { Listener, ListenerOptions } from "./listener.ts";
+import {
+  formatAddress,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+} from "./listener.ts";
 
-/** A listening socket of the predecessor. */
+/** A listening socket of the predecessor. Other versions of mod_ts write and read it, too. */
 export interface PassedSocket {
-  /** What it was opened for; it serves only the same. */
+  /** What it was opened for. */
   options: ListenerOptions;
   descriptor: number;
   /** Whether the file of a Unix socket is to be removed in the end: not that of systemd. */
@@ -82,33 +87,42 @@ function ownPlace(): ProcessPlace {
   return { pid: process.pid, ppid: process.ppid, init, environment: process.env };
 }
 
-/** Takes the socket that serves the same out of the list; undefined if there is none. */
+/**
+ * Takes the socket with this address out of the list; undefined if there is none. Whatever it was
+ * opened for: only one process can open an address.
+ */
 export function takeSocket(
   sockets: PassedSocket[],
-  options: ListenerOptions,
+  address: ListenAddress,
 ): PassedSocket | undefined {
-  const key = JSON.stringify(keyOf(options));
-  const index = sockets.findIndex((socket) => JSON.stringify(keyOf(socket.options)) === key);
+  const wanted = formatAddress(address);
+  const index = sockets.findIndex(({ options }) => formatAddress(options.address) === wanted);
   return index < 0 ? undefined : sockets.splice(index, 1)[0];
 }
 
-/** The order of members must not matter. */
-function keyOf({ pool, transport, address, shared = false }: ListenerOptions): unknown[] {
-  const where = "path" in address ? [address.path] : [address.host, address.port];
-  return [pool, transport, ...where, shared];
+/** Makes the markers, and removes the files of sockets that the predecessor has and no successor. */
+export function takeFiles(own: readonly Listener[], left: readonly PassedSocket[]): void {
+  for (const listener of own) listener.mark();
+  const markers = new Set(own.map(({ marker }) => marker));
+  for (const { options, isOwned } of left) {
+    if (!isOwned) continue;
+    const { address, marker } = options;
+    if ("path" in address) rmSync(address.path, { force: true });
+    if (marker !== undefined && !markers.has(marker)) rmSync(marker, { force: true });
+  }
 }
 
 /** Starts this program again, with the sockets; it says `serving` when it has taken over. */
 export function spawnSuccessor(listeners: readonly Listener[]): ChildProcess {
   const stdio: StdioOptions = ["ignore", "inherit", "inherit"];
-  const passed = listeners.map(({ descriptor, isOwned, ...options }, index): PassedSocket => {
-    const { pool, transport, address, shared = false } = options;
+  const sockets = listeners.map(({ descriptor, isOwned, ...listener }, index): PassedSocket => {
+    const { pool, transport, address, shared = false, marker = "" } = listener;
     stdio.push(descriptor);
-    const served = { pool, transport, address, shared };
-    return { options: served, descriptor: firstDescriptor + index, isOwned };
+    const options = { pool, transport, address, shared, ...(marker && { marker }) };
+    return { options, descriptor: firstDescriptor + index, isOwned };
   });
   stdio.push("ipc");
-  const predecessor: Predecessor = { pid: process.pid, sockets: passed };
+  const predecessor: Predecessor = { pid: process.pid, sockets };
   const env: NodeJS.ProcessEnv = { ...process.env, [variable]: JSON.stringify(predecessor) };
   // They name this process.
   for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"]) {

@@ -58,6 +58,10 @@ export interface Listener extends ListenerOptions {
   readonly descriptor: number;
   /** Whether the file of a Unix socket is removed in the end. */
   readonly isOwned: boolean;
+  /** Opened by another process. */
+  readonly isGiven: boolean;
+  /** Makes the marker. */
+  mark(): void;
   /** Stops accepting at once and removes the file of a Unix socket, unless a successor serves it. */
   close(options?: { keepFile: boolean }): void;
 }
@@ -66,41 +70,26 @@ export interface Listener extends ListenerOptions {
  * Opens a listening socket; `group` is the id of the group that may open a Unix socket.
  * Throws `MODTS_LISTEN_FAILED`.
  */
-export async function openListener(
+export function openListener(
   options: ListenerOptions,
   group: number | undefined,
   onConnection: (socket: Socket) => void,
   given: GivenSocket | undefined = givenBySystemd(options),
 ): Promise<Listener> {
-  const { marker } = options;
-  removeMarker(options, given);
-  const listener = options.shared
-    ? await openShared(options, group, given)
-    : await openOwn(options, group, onConnection, given);
-  return marker === undefined ? listener : markOpen(listener, marker);
+  return options.shared
+    ? openShared(options, group, given)
+    : openOwn(options, group, onConnection, given);
 }
 
-/** For sockets that open later: nobody listens until then, whatever a crash has left. */
-export function postpone(listeners: readonly ListenerOptions[]): readonly ListenerOptions[] {
-  for (const options of listeners) removeMarker(options, givenBySystemd(options));
-  return [];
-}
-
-/** Left over from a crash. A socket that was given may have been listening all the time. */
-function removeMarker({ marker }: ListenerOptions, given: GivenSocket | undefined): void {
-  if (marker !== undefined && !given) rmSync(marker, { force: true });
-}
-
-function markOpen(listener: Listener, marker: string): Listener {
-  // A unit of systemd may have made it, as root.
-  if (!existsSync(marker)) writeFileSync(marker, "");
-  return {
-    ...listener,
-    close(options = { keepFile: false }) {
-      if (listener.isOwned && !options.keepFile) rmSync(marker, { force: true });
-      listener.close(options);
-    },
-  };
+/**
+ * Nobody listens yet, whatever a crash has left: servers must not connect. A socket that was given
+ * may have been listening all the time.
+ */
+export function clearMarkers(listeners: readonly ListenerOptions[]): void {
+  for (const options of listeners) {
+    const { marker } = options;
+    if (marker !== undefined && !givenBySystemd(options)) rmSync(marker, { force: true });
+  }
 }
 
 async function openOwn(
@@ -131,19 +120,29 @@ async function openOwn(
   };
 }
 
-/** The file of a Unix socket is removed with it, unless it was given, or a successor serves it. */
+/**
+ * The file of a Unix socket is removed with it, unless it was given, or a successor serves it. The
+ * marker may be that of another process, until this one has made it.
+ */
 function ownership(
-  { address }: ListenerOptions,
+  { address, marker }: ListenerOptions,
   given: GivenSocket | undefined,
   stop: () => void,
-): Pick<Listener, "isOwned" | "close"> {
+): Pick<Listener, "isOwned" | "isGiven" | "mark" | "close"> {
   const isOwned = given?.isOwned ?? true;
-  const removeFile = "path" in address ? removerOf(address.path) : undefined;
+  const removers = "path" in address ? [removerOf(address.path)] : [];
   return {
     isOwned,
+    isGiven: given !== undefined,
+    mark() {
+      if (marker === undefined) return;
+      // A unit of systemd may have made it, as root.
+      if (!existsSync(marker)) writeFileSync(marker, "");
+      removers.push(() => rmSync(marker, { force: true }));
+    },
     close({ keepFile } = { keepFile: false }) {
       stop();
-      if (isOwned && !keepFile) removeFile?.();
+      if (isOwned && !keepFile) for (const remove of removers) remove();
     },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Parent process: owns the listening sockets, spawns and replaces workers, handles signals.
  *
- * It loads no fastify, no compiler and no user code, so that only a bug in this directory can end
- * it. When a worker crashes or is replaced, new connections wait in the queue of the pool.
+ * It loads no fastify, no compiler and no user code: only a bug in this directory can end it. While
+ * a worker is replaced, new connections wait in the queue of the pool.
  */
 import type { Socket } from "node:net";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
@@ -18,6 +18,7 @@ import {
   reportServing,
   reportStarting,
   spawnSuccessor,
+  takeFiles,
   takeSocket,
   untilServing,
   whyIrreplaceable,
@@ -32,9 +33,9 @@ import {
 } from "./supervisor-options.ts";
 import { extendStart, monotonicTime, notifySystemd, startSystemdWatchdog } from "./notify.ts";
 import {
+  clearMarkers,
   formatAddress,
   openListener,
-  postpone,
   requireTrust,
   type Listener,
   type ListenerOptions,
@@ -119,24 +120,23 @@ class SupervisorProcess implements Supervisor {
 
   async start(): Promise<void> {
     requireTrust(this.#settings.secured ?? false, this.#options.listeners);
-    const predecessor = this.#predecessor;
-    this.#runDirectory = claimRunDirectory(this.#options.run, predecessor?.pid);
+    this.#runDirectory = claimRunDirectory(this.#options.run, this.#predecessor?.pid);
     try {
-      if (!predecessor) prepareStores(this.#options.run, this.#options.group);
+      if (!this.#predecessor) prepareStores(this.#options.run, this.#options.group);
       await this.#openAll(this.#firstListeners());
-      if (!predecessor) await this.#openControl();
+      if (!this.#predecessor) await this.#openControl();
     } catch (error) {
       this.#release();
       throw error;
     }
     if (this.#stopping) return;
-    if (predecessor) process.once("disconnect", () => this.#losePredecessor());
+    if (this.#predecessor) process.once("disconnect", () => this.#losePredecessor());
     for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
     this.#observations.watch();
     this.#stopWatchdog = startSystemdWatchdog();
-    if (!predecessor && this.#options.listenAt === "ready") await this.#openLate();
+    if (!this.#predecessor && this.#options.listenAt === "ready") await this.#openLate();
     void this.ready.then(() => this.#announce());
-    if (predecessor) await this.#succeed();
+    if (this.#predecessor) await this.#succeed();
   }
 
   /** Those that are open before the workers serve. */
@@ -144,7 +144,8 @@ class SupervisorProcess implements Supervisor {
     const { listeners, listenAt } = this.#options;
     // A successor accepts when its workers serve: until then its predecessor does.
     if (this.#predecessor) return listeners.filter(({ shared }) => shared);
-    return listenAt === "ready" ? postpone(listeners) : listeners;
+    clearMarkers(listeners);
+    return listenAt === "ready" ? [] : listeners;
   }
 
   async #openLate(): Promise<void> {
@@ -189,6 +190,7 @@ class SupervisorProcess implements Supervisor {
     if (this.#stopping) return;
     this.#runDirectory?.takeOver();
     this.#hasTakenOver = true;
+    takeFiles(this.#listeners, this.#predecessor?.sockets ?? []);
     revokeTickets(this.#options.run);
     await this.#openControl();
     await notifySystemd(`MAINPID=${process.pid}`, "READY=1");
@@ -266,7 +268,6 @@ class SupervisorProcess implements Supervisor {
     }
   }
 
-  /** After logrotate has renamed the file. */
   #reopenLogs(): void {
     this.#options.reopenLog?.();
     for (const pool of this.#pools.values()) pool.reopenLogs();
@@ -339,8 +340,8 @@ class SupervisorProcess implements Supervisor {
     const onDeath = (): void => revokeTickets(run);
     const onStart = this.#predecessor ? reportStarting : extendStart(readyTimeout);
     const own = { name, run, program, backlog, backoff, readyTimeout, starting: this.#starting };
-    const events = { observe, onDeath, onStart };
-    return new Pool({ ...own, ...events, shared, inspect: inspectOf(this.#options, name) });
+    const inspect = inspectOf(this.#options, name);
+    return new Pool({ ...own, observe, onDeath, onStart, shared, inspect });
   }
 
   async #openAll(listeners: readonly ListenerOptions[]): Promise<void> {
@@ -350,12 +351,13 @@ class SupervisorProcess implements Supervisor {
   async #open(options: ListenerOptions): Promise<void> {
     const pool = this.#pools.get(options.pool);
     if (!pool) throw new Error(`listener for unknown pool ${options.pool}`);
-    const passed = takeSocket(this.#predecessor?.sockets ?? [], options);
+    const passed = takeSocket(this.#predecessor?.sockets ?? [], options.address);
     const accept = (socket: Socket): void => pool.accept(options.transport, socket);
     const listener = await openListener(options, this.#options.group, accept, passed);
     // A signal may have arrived meanwhile.
     if (this.#stopping) return listener.close();
     this.#listeners.push(listener);
+    if (!this.#predecessor) listener.mark();
     pool.share(listener);
     log("notice", `${options.pool}: listening on ${formatAddress(listener.address)}`);
   }
@@ -371,18 +373,17 @@ class SupervisorProcess implements Supervisor {
         status: () => this.status(),
       },
     );
-    // A signal may have arrived meanwhile.
     if (this.#stopping) control?.close();
     else this.#control = control;
   }
 
   #release({ keepFile } = { keepFile: false }): void {
     this.#control?.close();
-    // The files of a successor that gives up are still those of its predecessor.
     const isOwner = this.#runDirectory && (!this.#predecessor || this.#hasTakenOver);
-    const keepsFile = keepFile || !isOwner;
-    for (const each of this.#listeners.splice(0)) each.close({ keepFile: keepsFile });
-    if (!keepsFile) removeStores(this.#options.run);
+    // Where a successor gives up, its predecessor goes on with what it passed.
+    for (const each of this.#listeners.splice(0))
+      each.close({ keepFile: keepFile || (!isOwner && each.isGiven) });
+    if (isOwner && !keepFile) removeStores(this.#options.run);
     this.#runDirectory?.release();
   }
 

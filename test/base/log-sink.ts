@@ -2,16 +2,43 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { openLogFile, openStandardError } from "../../src/base/log-sink.ts";
+import { until } from "../fixtures/until.ts";
 
 const folderOf = (t: Test): string => {
   const folder = mkdtempSync(join(tmpdir(), "mod-ts-log-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 };
+
+t.test("a handler cannot end the streams that all processes of a service share", async (t) => {
+  const path = join(folderOf(t), "journal");
+  let text = "";
+  const server = createServer((reader) => {
+    reader.setEncoding("utf8").on("data", (part: string) => (text += part));
+  }).listen(path);
+  t.teardown(() => server.close());
+  await once(server, "listening");
+  const socket = connect(path);
+  t.teardown(() => socket.destroy());
+  await once(socket, "connect");
+  const sink = new URL("../../src/base/log-sink.ts", import.meta.url).href;
+  const program = `
+    const { protectStreams } = await import(${JSON.stringify(sink)});
+    const { spawnSync } = await import("node:child_process");
+    protectStreams();
+    process.stderr.end("last, ");
+    process.stderr.destroy();
+    process.stdout.end();
+    process.stderr.write("own, ", () =>
+      spawnSync("/bin/sh", ["-c", "echo other >&2"], { stdio: "inherit" }));`;
+  spawn(process.execPath, ["--eval", program], { stdio: ["ignore", socket, socket] });
+  t.equal(await until(() => text, "other"), "last, own, other\n");
+});
 
 const isRoot = process.geteuid?.() === 0;
 

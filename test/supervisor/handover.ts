@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
@@ -24,7 +25,7 @@ function start(
   worker: string,
   more: readonly ListenerOptions[] = [],
   wrapper: readonly string[] = [],
-  settings: Partial<SupervisorOptions> = {},
+  settings: Partial<SupervisorOptions> & { optionsFile?: string } = {},
 ): { child: ChildProcess; log(): string } {
   const path = join(run, "main.sock");
   const options = {
@@ -223,6 +224,76 @@ t.test("a successor on a slow machine gives its workers more time, and gets it",
   rmSync(flag);
   t.match(await upgraded, { ok: true }, "three late workers are no reason to give up");
   t.notOk(before.includes((await get({ socketPath })).pid));
+});
+
+t.test("an upgrade to a configuration with other sockets", async (t) => {
+  const run = shortFolder(t);
+  const optionsFile = join(run, "options.json");
+  const host = "127.0.0.1";
+  const marker = join(run, "listening");
+  const checks = async (pool: string): Promise<ListenerOptions> => {
+    const address = { host, port: await freePort(host) };
+    return { pool, transport: "authorizer", address, shared: true, marker };
+  };
+  const at = (name: string): { path: string } => ({ path: join(run, `${name}.sock`) });
+  const socket = (pool: string, name: string, shared = false): ListenerOptions => ({
+    pool,
+    transport: shared ? "decider" : "gateway",
+    address: at(name),
+    shared,
+  });
+  const use = (...listeners: ListenerOptions[]): void => {
+    const pools = Object.fromEntries(listeners.map(({ pool }) => [pool, { workers: 1 }]));
+    writeFileSync(optionsFile, JSON.stringify({ pools, listeners }));
+  };
+  const upgrade = (): Promise<object> => askUpgrade(run, run);
+  const main = socket("main", "main");
+  const { log } = start(t, run, "good", [socket("main", "decide", true)], [], { optionsFile });
+  await until(log, "] ready");
+  const poolOf = async (where: object): Promise<string> => {
+    const { pid } = await get(where);
+    const { pools } = await askStatus(run);
+    return pools.find(({ workers }) => workers.some((worker) => worker.pid === pid))?.name ?? "";
+  };
+  // Workers of a predecessor accept until they drain.
+  const served = (where: object, pool: string): Promise<unknown> =>
+    until(() => poolOf(where), pool);
+  const decide = { socketPath: at("decide").path };
+  await served(decide, "main");
+
+  const first = await checks("guards");
+  use(main, first, socket("guards", "decide", true));
+  t.match(await upgrade(), { ok: true }, "a socket can change its pool");
+  await served(decide, "guards");
+  t.ok(existsSync(marker));
+
+  const second = await checks("guards");
+  const occupied = createServer().listen(at("extra").path);
+  await once(occupied, "listening");
+  use(
+    main,
+    second,
+    socket("guards", "decide", true),
+    socket("main", "late"),
+    socket("main", "extra"),
+  );
+  t.match(await upgrade(), { ok: false, code: "MODTS_UPGRADE_FAILED" });
+  t.ok(existsSync(marker), "that of the predecessor stays");
+  t.notOk(existsSync(at("late").path), "the files of the successor are removed");
+  await served(decide, "guards");
+  await served(first.address, "guards");
+  await new Promise((done) => occupied.close(done));
+
+  t.match(await upgrade(), { ok: true });
+  t.ok(existsSync(marker), "that of another port is the same file");
+  await served(second.address, "guards");
+
+  use(main);
+  t.match(await upgrade(), { ok: true });
+  t.notOk(existsSync(marker), "nobody listens any more");
+  t.notOk(existsSync(at("decide").path));
+  t.notOk(existsSync(at("extra").path));
+  await served({ socketPath: at("main").path }, "main");
 });
 
 t.test("a supervisor that is killed while its successor starts", async (t) => {

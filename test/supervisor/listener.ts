@@ -7,9 +7,11 @@ import { join } from "node:path";
 import t from "tap";
 import { freePort } from "../../src/httpd/private-server.ts";
 import {
+  clearMarkers,
   formatAddress,
   type ListenAddress,
   type Listener,
+  type ListenerOptions,
   openListener,
   requireTrust,
 } from "../../src/supervisor/listener.ts";
@@ -104,20 +106,30 @@ t.test("TCP", async (t) => {
   listener.close();
 });
 
-t.test("its marker exists while it listens, and while a successor does", async (t) => {
+t.test("a marker exists from mark to close, and while a successor serves", async (t) => {
   const marker = join(folder, "listening");
   const isMarked = (): boolean => existsSync(marker);
-  const open = (host: string, shared: boolean): Promise<Listener> =>
-    openListener({ ...at({ host, port: 0 }), shared, marker }, undefined, () => {});
+  const options = (shared: boolean): ListenerOptions => ({
+    ...at({ host: "127.0.0.1", port: 0 }),
+    shared,
+    marker,
+  });
   for (const shared of [false, true]) {
     writeFileSync(marker, "left over from a crash");
-    await t.rejects(open("999.0.0.1", shared));
+    clearMarkers([options(shared)]);
     t.notOk(isMarked(), "nobody listens");
-    const listener = await open("127.0.0.1", shared);
+    const open = (): Promise<Listener> => openListener(options(shared), undefined, () => {});
+    const listener = await open();
+    t.notOk(isMarked(), "a predecessor may not listen there");
+    listener.mark();
     t.ok(isMarked());
     listener.close({ keepFile: true });
     t.ok(isMarked(), "of a successor");
-    const other = await open("127.0.0.1", shared);
+    const idle = await open();
+    idle.close();
+    t.ok(isMarked(), "of a predecessor");
+    const other = await open();
+    other.mark();
     other.close();
     t.notOk(isMarked(), "closed");
   }

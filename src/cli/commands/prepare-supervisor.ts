@@ -4,7 +4,7 @@ import { loadConfig } from "../../config/config-file.ts";
 import type { Config, ResolvedConfig } from "../../config/config.ts";
 import { groupId } from "../../config/listeners.ts";
 import { type LogOutput, openLog } from "../../base/log-output.ts";
-import { ignoreStreamErrors } from "../../base/log-sink.ts";
+import { protectStreams } from "../../base/log-sink.ts";
 import { hideInLog } from "../../base/redact.ts";
 import { compareConfigs } from "./compare-configs.ts";
 import {
@@ -33,7 +33,7 @@ export async function prepareSupervisor(
 ): Promise<Prepared> {
   process.title = "mod-ts: supervisor";
   const config = await loadConfig(path, overrides, defaults);
-  ignoreStreamErrors();
+  protectStreams();
   let output = await openSupervisorLog(config);
   let accepted = config;
   let hadFile = existsSync(config.file);

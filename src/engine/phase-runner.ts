@@ -379,10 +379,15 @@ export function missingExport(
   module: Pick<HandlerModule, "file"> & { exports: object },
   name: string,
 ): ModTsError {
-  const names = Object.keys(module.exports);
-  const near = closest(name, names);
-  const hint = near ? `did you mean ${near}?` : `it exports ${names.join(", ") || "nothing"}`;
+  const hint = hintAt(module, name);
   return new ModTsError("MODTS_MISSING_EXPORT", { module: module.file, name, hint });
+}
+
+function hintAt({ file, exports }: { file: string; exports: object }, name: string): string {
+  if (file.endsWith(".tsp")) return "pages are served by Use TsHandler mod_ts/pages";
+  const names = Object.keys(exports);
+  const near = closest(name, names);
+  return near ? `did you mean ${near}?` : `it exports ${names.join(", ") || "nothing"}`;
 }
 
 const classes = new WeakMap<object, boolean>();

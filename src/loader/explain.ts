@@ -96,7 +96,8 @@ function findImporter(error: unknown, reached: readonly ModuleRecord[]): Culprit
     const place = locate(record.text, statement);
     if (place.line === 0) continue;
     const exported = [...(record.edges.get(specifier)?.target?.ownExports ?? [])];
-    rephrase(error, `${error.message}${suggestion(name, exported)}`);
+    const guess = suggestion(name, exported) || "; if it is a type, write import type";
+    rephrase(error, `${error.message}${guess}`);
     return { record, ...place };
   }
   return undefined;

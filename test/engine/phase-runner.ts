@@ -2,7 +2,13 @@
 import { emptyCalls } from "../../src/base/counts.ts";
 import { withinLimit } from "../../src/engine/time-limit.ts";
 import t from "tap";
-import { findHandler, isApplication, lookupOf, toOutcome } from "../../src/engine/phase-runner.ts";
+import {
+  findHandler,
+  isApplication,
+  lookupOf,
+  missingExport,
+  toOutcome,
+} from "../../src/engine/phase-runner.ts";
 import { parseReference } from "../../src/engine/handler-reference.ts";
 import { phaseNames } from "../../src/engine/handler.ts";
 import { internals } from "../../src/request/internals.ts";
@@ -147,6 +153,10 @@ t.test("a mistake comes with its cure", async (t) => {
     message: "/srv/m.ts has no export named handler; did you mean handlr?",
   });
   t.throws(() => call({}, "m.ts"), { message: /it exports nothing$/ });
+  t.match(
+    missingExport({ file: "/srv/a.tsp", exports: {} }, "handler").message,
+    /; pages are served by Use TsHandler mod_ts\/pages$/,
+  );
   const cures: [unknown, RegExp][] = [
     [{ a: 1 }, /a Response; to send it as JSON, return Response\.json\(value\)$/],
     ["text", /a Response; to send the text, return new Response\(text\)$/],

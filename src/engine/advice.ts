@@ -1,4 +1,5 @@
 /** Advice on mistakes of authors who are used to another framework, or have forgotten an `await`. */
+import { closest } from "../base/did-you-mean.ts";
 import { rephrase } from "../loader/explain.ts";
 import { userPosition } from "../loader/stack.ts";
 
@@ -39,6 +40,17 @@ function adviseOnResponse(error: TypeError): void {
   const advice = name === undefined || method === "" ? undefined : adviceOn(name, method, "");
   if (advice === undefined) return;
   rephrase(error, `${error.message}; a handler has one argument, the request: ${advice}`);
+}
+
+/** What to do about a missing export: a guess, or what there is. */
+export function adviceOnExport(
+  { file, exports }: { file: string; exports: object },
+  name: string,
+): string {
+  if (file.endsWith(".tsp")) return "pages are served by Use TsHandler mod_ts/pages";
+  const names = Object.keys(exports);
+  const near = closest(name, names);
+  return near ? `did you mean ${near}?` : `it exports ${names.join(", ") || "nothing"}`;
 }
 
 /** Adds advice to the error of a server whose port is taken: by an earlier version, or a worker. */

@@ -1,7 +1,6 @@
 /** The handlers of one phase: selection, calls, and combination of their results. */
 import { type Directives, phasesBeforeContent, selectHandlers } from "./directives.ts";
 import { type HandlerReference, parseReference } from "./handler-reference.ts";
-import { closest } from "../base/did-you-mean.ts";
 import { describe, ModTsError } from "../base/errors.ts";
 import {
   defaultNames,
@@ -17,7 +16,7 @@ import { type CallLabel, logSlowCall, type Timing } from "./observe.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
-import { adviseOnCalls } from "./advice.ts";
+import { adviceOnExport, adviseOnCalls } from "./advice.ts";
 import { withinLimit } from "./time-limit.ts";
 import { internals, type ModuleSource, type Toolkit } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -379,15 +378,8 @@ export function missingExport(
   module: Pick<HandlerModule, "file"> & { exports: object },
   name: string,
 ): ModTsError {
-  const hint = hintAt(module, name);
+  const hint = adviceOnExport(module, name);
   return new ModTsError("MODTS_MISSING_EXPORT", { module: module.file, name, hint });
-}
-
-function hintAt({ file, exports }: { file: string; exports: object }, name: string): string {
-  if (file.endsWith(".tsp")) return "pages are served by Use TsHandler mod_ts/pages";
-  const names = Object.keys(exports);
-  const near = closest(name, names);
-  return near ? `did you mean ${near}?` : `it exports ${names.join(", ") || "nothing"}`;
 }
 
 const classes = new WeakMap<object, boolean>();

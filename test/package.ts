@@ -46,8 +46,8 @@ interface Report {
 
 t.test("what is in it", async (t) => {
   const top = new Set(files.map((path) => path.split("/")[0] ?? ""));
-  const wanted = ["CHANGELOG.md", "LICENSE", "README.md", "apache-conf", "dist", "docs"];
-  t.same([...top].toSorted(), [...wanted, "examples", "package.json", "templates"]);
+  const wanted = "CHANGELOG.md LICENSE README.md SECURITY.md apache-conf deploy dist docs";
+  t.same([...top].toSorted(), [...wanted.split(" "), "examples", "package.json", "templates"]);
   for (const path of files) {
     t.notMatch(path, /(^|\/)(test|bench|node_modules|\.mod-ts|secrets)\/|\.(map|tgz|log)$/, path);
     if (path.startsWith("dist/")) t.match(path, /(\.c?js|\.d\.c?ts)$/, path);
@@ -57,6 +57,22 @@ t.test("what is in it", async (t) => {
   const built = files.filter((path) => /^dist\/.*\.c?js$/.test(path));
   t.same(built.toSorted(), expected.toSorted(), "each source has its built file, and no other");
   t.ok(tarball.size < 1_000_000, `${tarball.size} bytes`);
+});
+
+t.test("its documentation links to what is in it", (t) => {
+  for (const page of files.filter((path) => path.endsWith(".md"))) {
+    const text = readFileSync(join(project, page), "utf8");
+    for (const [, link = ""] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)) {
+      const path = join(dirname(page), link).replace(/\/$/, "");
+      // For readers of the sources.
+      if (/^(?:test\/|CONTRIBUTING\.md)/.test(path)) continue;
+      t.ok(
+        files.some((file) => file === path || file.startsWith(`${path}/`)),
+        `${page}: ${link}`,
+      );
+    }
+  }
+  t.end();
 });
 
 t.test("it is installed into an empty folder, and works there", async (t) => {

@@ -29,6 +29,12 @@ export default defineConfig({
   head: [["link", { rel: "icon", href: "data:," }]],
   markdown: {
     languageAlias: { tsp: "html" },
+    // By default a line has half a second, and what a busy machine has not colored by then looks like the line before.
+    shikiSetup: (highlighter) => {
+      const { codeToHtml } = highlighter;
+      highlighter.codeToHtml = (code, options) =>
+        codeToHtml(code, { ...options, tokenizeTimeLimit: 0 });
+    },
     anchor: { slugify: anchorOf },
     config: (md) => {
       md.core.ruler.push("links", ({ tokens, env }) => {

@@ -15,6 +15,7 @@ import { counter } from "../base/counts.ts";
 import { log } from "../base/log.ts";
 import { type Dictionary, oncePerSection, SectionOptions } from "../base/options.ts";
 import { longestTicket, type TicketPlace, TicketStore } from "../base/ticket-store.ts";
+import { HeaderTable } from "../request/headers.ts";
 import { type DecisionTerms, internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 import { isAuthorization } from "./context.ts";
@@ -218,10 +219,9 @@ function whyNot(req: ApacheRequest): string | undefined {
     const isRepeated = variables.some((variable) => variable === name);
     if (!isRepeated || control.test(value)) return `the handlers set the variable ${name}`;
   }
-  const raw = req[internals].response.rawHeaders();
-  for (let at = 0; at < raw.length; at += 2) {
-    const isPrivate = /^cache-control$/i.test(raw[at] as string) && raw[at + 1] === "private";
-    if (!isPrivate) return `the handlers set the header ${raw[at]}`;
+  for (const [name, value] of HeaderTable.fromRaw(req[internals].response.rawHeaders())) {
+    const isPrivate = /^cache-control$/i.test(name) && value === "private";
+    if (!isPrivate) return `the handlers set the header ${name}`;
   }
   return control.test(req.user ?? "") ? "the user name has control characters" : undefined;
 }

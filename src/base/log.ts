@@ -114,7 +114,8 @@ export function errorDetails(error: unknown): string[] {
 }
 
 /** A library may have put anything into `stack`, even a getter that throws. */
-function stackOf(error: Error): string {
+/** Of anything that was thrown, whatever its getters do. */
+export function stackOf(error: Error): string {
   return attempt(() => String(error.stack ?? error), undefined) ?? textOf(error);
 }
 

@@ -13,7 +13,7 @@ import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import type { Engine } from "../engine/phases.ts";
 import { logFailure } from "../engine/respond.ts";
 import { formatAddress, requireLocal, translationOf } from "../engine/translation.ts";
-import { decodeBytes, formatCgiHead, type Params } from "../request/headers.ts";
+import { decodeBytes, formatCgiHead, HeaderTable, type Params } from "../request/headers.ts";
 import { internals } from "../request/internals.ts";
 import { ApacheRequest } from "../request/request.ts";
 import { type Decision, Decisions, type Subject } from "./decision.ts";
@@ -205,8 +205,7 @@ function unsent(
 ): { raw: string[]; digests: string } {
   const sent = new Set(fields?.get("sent")?.split(","));
   const raw: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    const [name = "", value = ""] = headers.slice(index, index + 2);
+  for (const [name, value] of HeaderTable.fromRaw(headers)) {
     const key = digest(`${name}: ${value}`).slice(0, 16);
     if (!sent.has(key)) raw.push(name, value);
     sent.add(key);

@@ -17,7 +17,7 @@ import type {
   RequestContext,
 } from "../request/exchange.ts";
 
-/** Fields of `Mod-Ts-Context` in the order in which the macro `TsTellGateway` writes them. */
+/** Fields of `Mod-Ts-Context` in the order in which the macro `TsWriteContext` writes them. */
 const fieldNames = [
   "seal",
   "version",

@@ -1,10 +1,9 @@
 /** The debug page for a failed handler (`Use TsDebug On`): HTML for browsers, JSON for programs. */
-import { attempt } from "../base/attempt.ts";
 import { isModTsError } from "../base/errors.ts";
 import type { HandlerModule } from "./handler.ts";
 import { escapeHtml, htmlPage, htmlTable } from "../base/html.ts";
 import { type SourceFrame, sourceFrame } from "../loader/stack.ts";
-import { errorDetails, textOf } from "../base/log.ts";
+import { errorDetails, stackOf, textOf } from "../base/log.ts";
 import { internals } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
@@ -72,7 +71,7 @@ function describe(error: unknown, req: ApacheRequest, held: readonly HandlerModu
     message: textOf(error),
     causes: chain.slice(1).map(textOf),
     details: chain.flatMap(errorDetails),
-    stack: stackOf(deepest).split("\n"),
+    stack: (deepest instanceof Error ? stackOf(deepest) : textOf(deepest)).split("\n"),
     phase: entry?.phase ?? "none",
     handler: entry?.handler ?? "none",
     generations: held.map(({ file, generation }) => `${file} #${generation}`),
@@ -89,11 +88,6 @@ function causeChain(error: unknown): unknown[] {
     chain.push(last.cause);
   }
   return chain;
-}
-
-function stackOf(thrown: unknown): string {
-  const text = textOf(thrown);
-  return thrown instanceof Error ? attempt(() => String(thrown.stack ?? thrown), text) : text;
 }
 
 function formatFrame({ file, line, column, text }: SourceFrame): string {

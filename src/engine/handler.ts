@@ -1,5 +1,5 @@
 /**
- * The contract between mod_ts and a handler module: read this page, then `phases.ts`.
+ * The contract between mod_ts and a handler module. Read this file first, then `phases.ts`.
  *
  * A handler module exports one function per phase. The Apache configuration names the module.
  *

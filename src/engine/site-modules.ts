@@ -7,10 +7,14 @@ import { closest } from "../base/did-you-mean.ts";
 import { ModTsError } from "../base/errors.ts";
 import { internals, type ModuleSource } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import type { Directives, FilterLists, HandlerList } from "./directives.ts";
-import { type HandlerModule, type PhaseName, phaseNames } from "./handler.ts";
+import {
+  type Directives,
+  type FilterLists,
+  type HandlerList,
+  phasesBeforeContent,
+} from "./directives.ts";
+import { defaultNames, type HandlerModule, type PhaseName, phaseNames } from "./handler.ts";
 import { type HandlerReference, parseReference } from "./handler-reference.ts";
-import { defaultNames } from "./handler.ts";
 
 type Exports = HandlerModule["exports"];
 
@@ -113,9 +117,7 @@ function expand(
     }
     if (added.length > 0) handlers.set(phase, append(handlers.get(phase), added));
   }
-  const beforeContent = phaseNames
-    .slice(0, phaseNames.indexOf("handler"))
-    .filter((phase) => handlers.has(phase));
+  const beforeContent = phasesBeforeContent.filter((phase) => handlers.has(phase));
   const filters = appendFilters(directives.filters, modules);
   return Object.freeze({ ...directives, handlers, beforeContent, filters });
 }

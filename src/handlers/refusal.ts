@@ -4,6 +4,7 @@
  */
 import { DONE, type Outcome } from "../base/outcome.ts";
 import type { Refusals } from "../engine/refusals.ts";
+import { HeaderTable } from "../request/headers.ts";
 import type { ApacheRequest } from "../request/request.ts";
 
 export function createRefusal(refusals: Refusals): { handler(req: ApacheRequest): Outcome } {
@@ -12,12 +13,10 @@ export function createRefusal(refusals: Refusals): { handler(req: ApacheRequest)
       // Apache has joined the lines of the header.
       const token = req.subprocessEnv.get("MOD_TS_REFUSAL")?.replaceAll(", ", "") ?? "";
       const refusal = refusals.read(req, token);
-      // The ErrorDocument of something else, or an address that somebody has typed.
+      // Another ErrorDocument, or a request of a client for this address.
       if (!refusal) return req.status >= 400 ? req.status : 404;
       const { status, headers, body } = refusal;
-      for (let index = 0; index < headers.length; index += 2) {
-        req.errHeadersOut.add(headers[index] as string, headers[index + 1] as string);
-      }
+      for (const [name, value] of HeaderTable.fromRaw(headers)) req.errHeadersOut.add(name, value);
       if (body === "") return status;
       req.status = status;
       req.write(Buffer.from(body, "base64"));

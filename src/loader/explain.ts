@@ -26,7 +26,7 @@ export async function explain(
   }
   const { record, ...place } =
     (error instanceof DeadlineError ? await findHanging(reached) : findImporter(error, reached)) ??
-    atFile(root);
+    ({ record: root, line: 0, column: 0 } satisfies Culprit);
   return new BuildError(
     describe(error),
     { file: record.file, ...place },
@@ -65,10 +65,6 @@ interface Culprit extends Omit<SourcePosition, "file"> {
 function describe(error: unknown): string {
   if (error instanceof DeadlineError) return error.message;
   return error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
-}
-
-function atFile(record: ModuleRecord): Culprit {
-  return { record, line: 0, column: 0 };
 }
 
 /**

@@ -3,7 +3,6 @@ import { compileFunction } from "node:vm";
 import {
   type ExportNamedDeclaration,
   type Identifier,
-  type ImportDeclaration,
   type Literal,
   parse,
   type Pattern,
@@ -22,7 +21,8 @@ export function ownExports(code: string): ReadonlySet<string> {
   const imported = new Set<string>();
   const own = new Map<string, string>();
   for (const node of body) {
-    if (node.type === "ImportDeclaration") for (const name of bindings(node)) imported.add(name);
+    if (node.type === "ImportDeclaration")
+      for (const { local } of node.specifiers) imported.add(local.name);
     else if (node.type === "ExportNamedDeclaration" && !node.source) collect(node, own);
   }
   const isOwn = (name: string, local: string): boolean =>
@@ -47,10 +47,6 @@ export function staticImports(code: string): string[] {
 export function fitsCommonJs(code: string): boolean {
   const body = code.replace(/^#!.*/, "");
   return attempt(() => compileFunction(body, ["exports", "require", "module"]), null) !== null;
-}
-
-function bindings({ specifiers }: ImportDeclaration): string[] {
-  return specifiers.map(({ local }) => local.name);
 }
 
 /** Adds the exports of one statement: exported name to local name. */

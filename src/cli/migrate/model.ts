@@ -68,9 +68,9 @@ export class Model {
   accessHandlersElsewhere(section: Section): boolean {
     const levels = [section.host.main?.plain ?? [], section.host.plain];
     const others = this.#chain(section).filter(({ section: each }) => each !== section);
-    return [...levels, ...others.map(({ section: { content } }) => content)].some((level) =>
-      level.some(isAccess),
-    );
+    return [...levels, ...others.map(({ section: { content } }) => content)]
+      .flat()
+      .some((directive) => phaseOf(directive)?.name === "accessHandler");
   }
 
   /** Whether users are those of another module: a password file, LDAP, a certificate. */
@@ -123,10 +123,6 @@ export class Model {
   some(condition: (directive: Directive) => boolean): boolean {
     return [...walk(this.tree)].some(condition);
   }
-}
-
-function isAccess(directive: Directive): boolean {
-  return phaseOf(directive)?.name === "accessHandler";
 }
 
 function placesIn(host: Host, base: Section | undefined): Place[] {

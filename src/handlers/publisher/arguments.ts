@@ -25,7 +25,7 @@ export function argumentsFor(
   const named = namesOf(parameters);
   const values = parameters.flatMap((parameter) => {
     if (parameter.kind === "one") return [take(parameter)];
-    if (parameter.kind === "rest") return remaining(fields, named);
+    if (parameter.kind === "rest") return [...fields].filter(([name]) => !named.has(name));
     return [toObject(parameter, take, () => recordOf(fields, named))];
   });
   if (missing.length > 0) throw badParameters(req, missing);
@@ -53,10 +53,6 @@ function namesOf(parameters: readonly Parameter[]): ReadonlySet<string> {
     if (parameter.kind === "object") for (const { name } of parameter.fields) names.add(name);
   }
   return names;
-}
-
-function remaining(fields: Fields, named: ReadonlySet<string>): (readonly [string, unknown])[] {
-  return [...fields].filter(([name]) => !named.has(name));
 }
 
 /** Part of a form that arguments are made of. */

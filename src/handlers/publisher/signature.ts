@@ -59,11 +59,7 @@ function refusalOf(text: string): string | undefined {
 
 /** Whether any parameter is filled from query and form. */
 export function takesFields(parameters: readonly Parameter[]): boolean {
-  return parameters.some(isField);
-}
-
-function isField(parameter: Parameter): boolean {
-  return parameter.kind !== "one" || parameter.name !== "req";
+  return parameters.some((parameter) => parameter.kind !== "one" || parameter.name !== "req");
 }
 
 /** Functions are expressions; methods need an object, or a class for `super` and private names. */

@@ -143,11 +143,11 @@ export class FilteredExchange implements Exchange {
     describeChange(head, chosen);
     const isBodiless = status === 204 || status === 304 || this.#req.method === "HEAD";
     this.#mode = isBodiless ? "bodiless" : "filtered";
-    if (isBodiless) return this.#inner.begin(status, reason, rawOf(head));
+    if (isBodiless) return this.#inner.begin(status, reason, [...head.raw()]);
     const message = new Message(this.#req, head, status);
     const begin = (): void => {
       const ownReason = message.status === status ? reason : undefined;
-      this.#inner.begin(message.status, ownReason, rawOf(message.headers));
+      this.#inner.begin(message.status, ownReason, [...message.headers.raw()]);
     };
     this.#whole = this.#wantsRange
       ? undefined
@@ -360,8 +360,4 @@ function matches({ types }: AppliedFilter, contentType: string): boolean {
   return types.some((each) =>
     each.endsWith("/*") ? type.startsWith(each.slice(0, -1)) : each === type,
   );
-}
-
-function rawOf(table: HeaderTable): string[] {
-  return [...table].flat();
 }

@@ -1,6 +1,8 @@
 /** All loaded user modules, and the queue of their builds. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname } from "node:path";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { getOrCreate } from "../base/cache.ts";
 import { ModTsError, report } from "../base/errors.ts";
 import { log } from "../base/log.ts";
@@ -41,6 +43,13 @@ export interface GraphOptions {
   guardMarks: GuardMarks | undefined;
 }
 
+/** Replaced modules after which the heap is collected: V8 itself would wait until it is full. */
+const collectedModules = 100;
+/** The pause grows with the heap; this one takes about 30 ms. */
+const maxCollectedBytes = 128 * 1024 ** 2;
+/** The request after a save does not wait for it. */
+const collectDelayMs = 500;
+
 export class Graph implements Workshop {
   readonly disk: Disk = new Disk();
   readonly externals: ExternalModules;
@@ -63,6 +72,8 @@ export class Graph implements Workshop {
   readonly #outside = AsyncLocalStorage.snapshot();
   #tail: Promise<unknown> = Promise.resolve();
   #active: Transaction | undefined;
+  /** Since the last collection. */
+  #replaced = 0;
 
   constructor(options: GraphOptions) {
     this.externals = new ExternalModules(options.builtins, options.renewsPackages);
@@ -249,7 +260,19 @@ export class Graph implements Workshop {
     await this.#outside(() => dispose(records, this.#options.disposeTimeout));
     if (!this.isClosing) for (const record of records) reportTimers(record);
     for (const { file } of records) if (!this.latest.has(file)) forgetSource(file);
+    this.#replaced += records.length;
+    if (this.#replaced < collectedModules) return;
+    this.#replaced = 0;
+    setTimeout(collectGarbage, collectDelayMs).unref();
   }
+}
+
+function collectGarbage(): void {
+  if (getHeapStatistics().used_heap_size > maxCollectedBytes) return;
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  setFlagsFromString("--no-expose-gc");
+  collect();
 }
 
 /**

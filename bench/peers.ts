@@ -376,7 +376,7 @@ http {
     version: packageVersion(nginx),
     url: `http://127.0.0.1:${port}`,
     paths: { hello: "" },
-    pids: () => [...descendants(child.pid ?? 0), bare.pid],
+    pids: () => [child.pid ?? 0, bare.pid].flatMap(descendants),
     stop: () => stopped(child),
   };
 }

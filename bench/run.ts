@@ -5,9 +5,10 @@
  *
  * All servers run at the same time and are asked in turns, so that the machine's moods affect all
  * alike; medians over the rounds. CPU is that of httpd and of all processes behind it, without the
- * load generator. Everybody has all cores: two workers here, the processes of a usual configuration
- * there. mod_ts and the bare `node:http` run behind an httpd with the event MPM and behind one with
- * prefork, as most modules inside httpd need prefork. Sessions are spread over 200 clients.
+ * load generator. Everybody has all cores: two workers here, two processes of the bare `node:http`,
+ * those of a usual configuration elsewhere. mod_ts and the bare `node:http` run behind an httpd with
+ * the event MPM and behind one with prefork, as most modules inside httpd need prefork. Sessions are
+ * spread over 200 clients.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
@@ -34,6 +35,8 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const clients = 200;
+/** Of mod_ts, and of the bare server: one process has fewer turns of its loop a request. */
+const workers = 2;
 
 interface Case {
   readonly subject: string;
@@ -78,7 +81,7 @@ try {
       "Node.js": process.versions.node,
       ...Object.fromEntries(peers.map((peer) => [peer.name, peer.version])),
     },
-    run: { rounds, seconds, connections: 16, workers: 2 },
+    run: { rounds, seconds, connections: 16, workers },
     cases,
     memory,
     aims,
@@ -119,7 +122,7 @@ interface Bare {
 
 function startBare(stage: Stage): Bare {
   const socket = join(stage.folder, "run/bare.sock");
-  const child = stage.start(join(import.meta.dirname, "bare.ts"), socket);
+  const child = stage.start(join(import.meta.dirname, "bare.ts"), socket, String(workers));
   return { socket, pid: child.pid ?? 0 };
 }
 
@@ -130,7 +133,7 @@ function ownCases(stage: Stage, mpm: Mpm, bare: Bare): Case[] {
     return { subject, who, mpm, url: stage.url + path, front, back };
   };
   const ofSidecar = (): number[] => descendants(sidecar.pid ?? 0);
-  const ofBare = (): number[] => [bare.pid];
+  const ofBare = (): number[] => descendants(bare.pid);
   const own = Object.entries(ownPaths).map(([name, path]) =>
     place(name, "mod_ts", path, ofSidecar),
   );
@@ -183,8 +186,8 @@ async function measure(cases: readonly Case[]): Promise<Measured[]> {
 }
 
 /** Seconds. Two workers need some 60,000 requests until V8 has compiled what is hot. */
-function warmUp({ who, subject }: Case): number {
-  return who === "mod_ts" && !subject.startsWith("1 MB") ? 5 : 1;
+function warmUp(one: Case): number {
+  return isNode(one) ? 5 : 1;
 }
 
 function isNode({ who }: Pick<Case, "who">): boolean {

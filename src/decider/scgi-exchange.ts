@@ -68,6 +68,8 @@ export class ScgiExchange implements Exchange {
     if (chunk === undefined) this.#socket.end();
     else if (typeof chunk === "string") this.#socket.end(chunk, encoding);
     else this.#socket.end(chunk);
+    // Apache sends no more; its own end would be one more turn of the event loop.
+    this.#socket.destroySoon();
   }
   abort(): void {
     this.#socket.destroy();

@@ -237,7 +237,7 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
  */
 export function requireContext(
   { fields, sealed }: SplitHeaders,
-  checkSeal: (sealed: string, seal: string | undefined) => unknown,
+  checkSeal: ((sealed: string, seal: string | undefined) => unknown) | undefined,
   count: number,
 ): void {
   if (fields.length === 0) {
@@ -248,7 +248,12 @@ export function requireContext(
   if (fields.length !== count) {
     throw invalidContext(`${fields.length} fields instead of ${count}`);
   }
-  checkSeal(sealed, fields[fieldIndex.seal]);
+  const seal = fields[fieldIndex.seal];
+  if (!checkSeal) {
+    if (seal !== "") throw new ModTsError("MODTS_SECRET_WRONG");
+    return;
+  }
+  checkSeal(sealed, seal);
   const time = fields[fieldIndex.time] ?? "";
   if (!isRecent(time)) throw invalidContext(`the time ${time} of Apache is not about now`);
 }

@@ -9,7 +9,8 @@
  * 3. A peer reaches the socket without Apache: another backend of the host, a script in the httpd
  *    group, a mistaken `ProxyPass`. A context is required, and with a secret a valid seal.
  * 4. Somebody reads or changes a context: a `RequestHeader` line in .htaccess names another user.
- *    The seal needs the secret, is valid for this context only, and for minutes.
+ *    The seal needs the secret, is valid for this context only, and for minutes. Without a secret
+ *    anybody could write one, so Apache sends none.
  */
 import { invalidContext, ModTsError } from "../base/errors.ts";
 import { createSealCheck } from "../base/crypto.ts";
@@ -27,7 +28,7 @@ export type TrustCheck = (headers: SplitHeaders) => void;
 
 /** @param secret shared with Apache; empty: the permissions of the Unix socket decide */
 export function createTrustCheck(secret: string): TrustCheck {
-  const checkSeal = createSealCheck(secret, "gateway");
+  const checkSeal = secret === "" ? undefined : createSealCheck(secret, "gateway");
   // The same for nearly all requests: "keep-alive" or nothing.
   let usual = "";
   return (headers) => {

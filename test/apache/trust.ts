@@ -1,5 +1,6 @@
 // A client can never set one of our headers, remove one that Apache set, or see the secret.
 import t from "tap";
+import { isRecent } from "../../src/base/crypto.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { startEcho } from "../fixtures/httpd.ts";
 
@@ -40,6 +41,7 @@ t.test("headers of the client", async (t) => {
     t.strictSame(seen.all("mod-ts-env"), []);
     t.equal(seen.all("mod-ts-context").length, 1);
     t.equal(seen.context[0], "2");
+    t.ok(isRecent(seen.context[1] ?? ""), "the time of the request");
     t.ok(seen.isSealedWith("s3cret"), "sealed by Apache");
   });
 

@@ -89,26 +89,31 @@ function callMetrics(pools: readonly PoolStatus[]): Metric[] {
   ];
 }
 
-const events: readonly (readonly [string, string, RegExp, string?])[] = [
+/** By name: there from the start, as the first increase of a counter that appears with it is lost on Prometheus. */
+const events: readonly (
+  | readonly [string, string, string]
+  | readonly [string, string, RegExp, label: string]
+)[] = [
   ["mod_ts_responses", "Responses by class of status", /^responses_(...)$/, "class"],
   ["mod_ts_access_decisions", "Decisions on access", /^access_(\w+)$/, "decision"],
   ["mod_ts_refusals", "Denied accesses by reason", /^refused_(\w+)$/, "reason"],
-  ["mod_ts_tickets_issued", "Tickets of access decisions", /^tickets_issued$/],
-  ["mod_ts_passwords_refused", "Refused passwords", /^passwords_refused$/],
+  ["mod_ts_tickets_issued", "Tickets of access decisions", "tickets_issued"],
+  ["mod_ts_passwords_refused", "Refused passwords", "passwords_refused"],
   ["mod_ts_sessions_opened", "Sessions opened by handlers", /^sessions_(\w+)$/, "kind"],
-  ["mod_ts_error_lines", "Log lines of level error or more severe", /^errors$/],
-  ["mod_ts_log_lines_lost", "Log lines that could not be written", /^log_lines_lost$/],
+  ["mod_ts_error_lines", "Log lines of level error or more severe", "errors"],
+  ["mod_ts_log_lines_lost", "Log lines that could not be written", "log_lines_lost"],
 ];
 
 function eventMetrics(pools: readonly PoolStatus[]): Metric[] {
-  return events.map(([name, help, pattern, label]) => {
-    const values = pools.flatMap(({ name: pool, counts }) =>
-      Object.entries(counts.events).flatMap(([event, value]) => {
-        const [whole, part] = pattern.exec(event) ?? [];
-        if (whole === undefined) return [];
-        return [{ value, labels: { pool, ...(label && part && { [label]: part }) } }];
-      }),
-    );
+  return events.map(([name, help, event, label = ""]) => {
+    const values = pools.flatMap(({ name: pool, counts }) => {
+      if (typeof event === "string")
+        return [{ value: counts.events[event] ?? 0, labels: { pool } }];
+      return Object.entries(counts.events).flatMap(([each, value]) => {
+        const part = event.exec(each)?.[1];
+        return part === undefined ? [] : [{ value, labels: { pool, [label]: part } }];
+      });
+    });
     return { name, help, type: "counter", values };
   });
 }

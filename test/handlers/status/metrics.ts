@@ -41,6 +41,9 @@ t.test("OpenMetrics, as Prometheus reads it", async (t) => {
     `mod_ts_socket_connections_accepted_total{pool="main",socket="<echo>"} 3`,
     `mod_ts_socket_connections_refused_total{pool="main",socket="<echo>"} 2`,
     `mod_ts_last_reload_successful 0`,
+    // Never happened yet: Prometheus would not see the first increase of a counter that appears with it.
+    `mod_ts_log_lines_lost_total{pool="main"} 0`,
+    `mod_ts_error_lines_total{pool="main"} 0`,
     "# EOF",
   ]) {
     t.ok(text.split("\n").includes(line), line);

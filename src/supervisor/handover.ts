@@ -10,7 +10,7 @@
  * Both accept for a moment, so that no connection is refused.
  */
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { closeSync, readFileSync, rmSync } from "node:fs";
 import { attempt } from "../base/attempt.ts";
 import {
   formatAddress,
@@ -100,11 +100,15 @@ export function takeSocket(
   return index < 0 ? undefined : sockets.splice(index, 1)[0];
 }
 
-/** Makes the markers, and removes the files of sockets that the predecessor has and no successor. */
+/**
+ * Makes the markers, and gives up the sockets of the predecessor that have no use: connections to
+ * them would wait for nobody, and a later configuration could not open their addresses.
+ */
 export function takeFiles(own: readonly Listener[], left: readonly PassedSocket[]): void {
   for (const listener of own) listener.mark();
   const markers = new Set(own.map(({ marker }) => marker));
-  for (const { options, isOwned } of left) {
+  for (const { options, descriptor, isOwned } of left) {
+    closeSync(descriptor);
     if (!isOwned) continue;
     const { address, marker } = options;
     if ("path" in address) rmSync(address.path, { force: true });

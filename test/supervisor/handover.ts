@@ -294,6 +294,10 @@ t.test("an upgrade to a configuration with other sockets", async (t) => {
   t.notOk(existsSync(at("decide").path));
   t.notOk(existsSync(at("extra").path));
   await served({ socketPath: at("main").path }, "main");
+
+  use(main, second, socket("guards", "decide", true));
+  t.match(await upgrade(), { ok: true }, "nobody holds the port any more");
+  await served(second.address, "guards");
 });
 
 t.test("a supervisor that is killed while its successor starts", async (t) => {

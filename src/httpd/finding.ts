@@ -61,6 +61,7 @@ export const rules = {
   "merge-slashes": "note",
   "debug-on": "note",
   // The sidecar
+  "secret-readable": "bad",
   "sidecar-down": "bad",
   "not-listening": "bad",
   "socket-closed": "bad",

@@ -1,5 +1,6 @@
-/** Rules on the running sidecar: whether it listens, and whether httpd may connect. */
-import { readFileSync } from "node:fs";
+/** Rules on the sidecar: who may read its secrets, whether it listens, and whether httpd may connect. */
+import { readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { attempt } from "../../base/attempt.ts";
 import { probeSocket } from "../../base/probe-socket.ts";
 import type { ConfigListener, ResolvedConfig } from "../../config/config.ts";
@@ -40,6 +41,23 @@ export async function checkSidecar(
   if (failed.length === 0) findings.push(finding("ok", "the sidecar is running", { where: run }));
   const open = results.filter(({ code }) => code === undefined).map(({ listener }) => listener);
   return [...findings, ...(merged ? await checkPermissions(open, merged) : [])];
+}
+
+/** Attack: another user of the machine reads the secret, and speaks to the sidecar as Apache. */
+export function checkSecretFiles({ secretFiles }: ResolvedConfig): Finding[] {
+  return secretFiles.filter(isWorldReadable).map((file) => {
+    const what = `every user of this machine may read the secret in ${file}`;
+    return problem("secret-readable", what, file, `chmod o-rwx ${file}`);
+  });
+}
+
+/** The file itself, and the way to it. */
+function isWorldReadable(file: string): boolean {
+  if ((statSync(file).mode & 0o004) === 0) return false;
+  for (let path = dirname(file); ; path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) return false;
+    if (path === dirname(path)) return true;
+  }
 }
 
 function nameOf({ pool, transport }: ConfigListener): string {

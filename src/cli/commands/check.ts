@@ -12,7 +12,7 @@ import { prove } from "../../httpd/prove.ts";
 import { exitOnSignals } from "../../base/scratch.ts";
 import { originGuard } from "../../base/crypto.ts";
 import { checkHandlers } from "../check/handlers.ts";
-import { checkSidecar, sidecarIdentity } from "../check/sidecar.ts";
+import { checkSecretFiles, checkSidecar, sidecarIdentity } from "../check/sidecar.ts";
 import { checkTypes } from "../type-check/check-types.ts";
 import { sidecarFacts } from "./apache-settings.ts";
 import { parseCommand, UsageError } from "./command.ts";
@@ -45,7 +45,7 @@ export async function run(argv: string[]): Promise<number> {
   exitOnSignals();
   const config = await loadConfig(positionals[0] ?? ".");
   const findings = [finding("ok", "configuration of the sidecar is valid", { where: config.file })];
-  findings.push(...(await checkTypes(config.handlers)));
+  findings.push(...checkSecretFiles(config), ...(await checkTypes(config.handlers)));
   const httpd = await findHttpd(values.httpd ?? process.env["MOD_TS_HTTPD"]);
   const merged = httpd && (await readMergedConfig(httpd, values.config));
   findings.push(...(await checkSidecar(config, merged)));

@@ -1,12 +1,12 @@
 /** A running sidecar, and what is wrong about it. */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
-import { checkSidecar, sidecarIdentity } from "../../../src/cli/check/sidecar.ts";
+import { checkSecretFiles, checkSidecar, sidecarIdentity } from "../../../src/cli/check/sidecar.ts";
 import { loadConfig } from "../../../src/config/config-file.ts";
-import type { Config } from "../../../src/config/config.ts";
+import { type Config, resolveConfig } from "../../../src/config/config.ts";
 import { readMergedConfig } from "../../../src/httpd/merged-config.ts";
 import { requireHttpd, startApache } from "../../fixtures/httpd.ts";
 
@@ -35,6 +35,24 @@ t.test("it runs", async (t) => {
 
 t.test("connections that send nothing leave no line in its log", (t) => {
   t.equal(apache.sidecarLog(), started);
+  t.end();
+});
+
+t.test("secrets that everybody may read", (t) => {
+  const path = join(folder, "private/secret");
+  mkdirSync(join(folder, "private"));
+  writeFileSync(path, "a-secret-of-the-sidecar");
+  const judge = (secret: Config, mode: number, directory: number): unknown[] => {
+    chmodSync(path, mode);
+    chmodSync(join(folder, "private"), directory);
+    const config = resolveConfig({ ...written, ...secret }, join(folder, "mod-ts.config.json"));
+    return checkSecretFiles(config).map(({ rule, where }) => `${rule} ${where}`);
+  };
+  const found = [`secret-readable ${path}`];
+  t.same(judge({ secretFile: path }, 0o644, 0o755), found);
+  t.same(judge({ secrets: { db: { file: path } } }, 0o604, 0o711), found);
+  t.same(judge({ secretFile: path }, 0o640, 0o755), [], "the file is closed");
+  t.same(judge({ secretFile: path }, 0o644, 0o750), [], "its directory is closed");
   t.end();
 });
 

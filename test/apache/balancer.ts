@@ -161,13 +161,18 @@ const ask = async (path: string, cookie = "") => {
 
 t.test("content comes from all of them, everything else from the local one", async (t) => {
   const local = basename(apache.folder);
-  const replies = await Promise.all(Array.from({ length: 9 }, () => ask("/members/?0")));
-  t.same(
-    replies.map((reply) => ({ ...reply, by: "", set: "" })),
-    replies.map(() => ({ status: 200, by: "", set: "", user: local })),
-    "the user is the one that the local sidecar named",
-  );
-  t.same([...new Set(replies.map(({ by }) => by))].toSorted(), names.toSorted());
+  const members = new Set<string>();
+  // A member whose health check came late on a busy machine is back after the next ones.
+  while (members.size < names.length) {
+    const reply = await ask("/members/?0");
+    const { by } = reply;
+    t.strictSame(
+      reply,
+      { status: 200, by, set: "", user: local },
+      "the local sidecar named the user",
+    );
+    members.add(by);
+  }
   const fixed = await apache.request("/fixed/a.txt");
   t.match(fixed, { status: 200, body: "a", headers: { "x-fixed-by": local } }, "its decider");
 });

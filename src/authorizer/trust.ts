@@ -141,10 +141,15 @@ function splitSeal(text: string): { policy: string; sealed: string; mac: string 
   return { policy, sealed, mac };
 }
 
-/** On these a decision may depend; the seal covers them as it covers the policy. */
+/**
+ * On these a decision may depend; the seal covers them as it covers the policy. Attack: the end of one
+ * is sent as the start of the next, such as the first line of the policy as part of the query.
+ */
 function decisiveParams(params: Params): string {
   const names = ["REQUEST_METHOD", "REQUEST_SCHEME", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT"];
-  return [...names, "QUERY_STRING"].map((name) => params.get(name) ?? "").join(" ");
+  const text = [...names, "QUERY_STRING"].map((name) => params.get(name) ?? "").join(" ");
+  if (/^(?:[^ \n]* ){5}[^\n]*$/.test(text)) return text;
+  throw invalidContext("a parameter contains a space or a line break");
 }
 
 function readSealed(sealed: string): Sealed {

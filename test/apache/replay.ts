@@ -133,6 +133,33 @@ t.test("a changed policy is refused", async (t) => {
   }
 });
 
+t.test("what stood in the policy is not taken for a parameter", async (t) => {
+  const policy = await capture();
+  const [, lines = "", seal = ""] = /^([^]*)(\nseal .*)$/.exec(policy) ?? [];
+  const before = asked.slice(0, 6).map(([, value]) => value);
+  const names = asked.slice(0, 6).map(([name]) => name);
+  // The sealed text is the same: only its parts are cut elsewhere.
+  const text = before.join(" ") + lines;
+  const shifts: string[][] = [];
+  for (const match of lines.matchAll(/\n/g)) {
+    const end = before.join(" ").length + match.index;
+    const words = text.slice(0, end).split(" ");
+    for (let extra = 0; extra + 6 <= words.length; extra += 1) {
+      const first = words.slice(0, extra + 1).join(" ");
+      const middle = words.slice(extra + 1, extra + 5);
+      shifts.push([first, ...middle, words.slice(extra + 5).join(" "), text.slice(end)]);
+    }
+  }
+  t.ok(shifts.length > 3);
+  for (const [index, shift] of shifts.entries()) {
+    const rest = shift.at(-1) ?? "";
+    const pairs: record.Pairs = names.map((name, at) => [name, shift[at] ?? ""]);
+    const more: record.Pairs = [...pairs, ...asked.slice(6), ["MOD_TS_POLICY", rest + seal]];
+    const status = ask([...more, ["REMOTE_PASSWD", "hunter2"]]);
+    t.equal(status, index === 0 ? "200" : "403", JSON.stringify(shift));
+  }
+});
+
 t.test("a policy is good for ten minutes, and never again", async (t) => {
   const lines = ["ask", "authen guard.ts", "option pass hunter2"];
   const pairs: record.Pairs = [...asked, ["REMOTE_PASSWD", "hunter2"]];

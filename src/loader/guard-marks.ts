@@ -10,7 +10,7 @@
  * records that version for new workers; or a restart forgets all versions. Then the section would be open.
  */
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { log } from "../base/log.ts";
 import { openPrivateDirectory } from "../base/private-directory.ts";
@@ -22,15 +22,21 @@ export class GuardMarks {
     this.#directory = directory;
   }
 
+  /** Attack: a mark that cannot be read, in a directory of another user for example, would be none. */
   has(module: string, exportName: string): boolean {
-    return existsSync(this.path(module, exportName));
+    try {
+      lstatSync(this.path(module, exportName));
+      return true;
+    } catch (error) {
+      return !/^(?:ENOENT|ENOTDIR)$/.test((error as NodeJS.ErrnoException).code ?? "");
+    }
   }
 
   /** Never throws: without a mark, the versions of the running sidecar still protect the section. */
   add(module: string, exportName: string): void {
     const path = this.path(module, exportName);
-    if (existsSync(path)) return;
     try {
+      if (lstatSync(path, { throwIfNoEntry: false })) return;
       openPrivateDirectory(this.#directory);
       writeFileSync(path, `${exportName} of ${module}\n`, { mode: 0o600 });
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Guards of `TsModule` that no save may lose: in other pools, and after a restart. */
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
@@ -106,6 +106,14 @@ t.test("a guard that its section requires leaves no mark", async (t) => {
   await save("a.ts", open);
   restart();
   t.equal(await ask(start("main"), "handler"), "handler");
+});
+
+t.test("marks that cannot be read are taken for set", async (t) => {
+  const { save, start, ask, state } = await makeSidecar(t);
+  // As root may read everything, no permission stands in the way, but a loop.
+  symlinkSync("guards", join(state, "guards"));
+  await save("a.ts", open);
+  t.equal(await ask(start("main"), asModule), "MODTS_BUILD_FAILED");
 });
 
 t.test("a directory that cannot be used is logged, and the module serves", async (t) => {

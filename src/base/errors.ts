@@ -81,6 +81,7 @@ const table = {
   MODTS_WRONG_INTERPRETER: [500, "error", "request for pool {asked} arrived at pool {actual}; check the order of Use TsInterpreter"],
   MODTS_UNHANDLED_REJECTION: [0, "error", "unhandled promise rejection"],
   MODTS_UNCAUGHT_EXCEPTION: [0, "crit", "uncaught exception outside of any request; the worker exits"],
+  MODTS_WORKER_ENDED: [500, "error", "a handler ended the worker before this request had its response"],
 
   // Request and response
   MODTS_HEADERS_SENT: [500, "error", "{name} can no longer be changed: headers were already sent"],

@@ -17,6 +17,7 @@ import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
 import { adviceOnExport, adviseOnCalls } from "./advice.ts";
+import { openRequests } from "./strays.ts";
 import { withinLimit } from "./time-limit.ts";
 import { internals, type ModuleSource, type Toolkit } from "../request/internals.ts";
 import type { ApacheRequest } from "../request/request.ts";
@@ -60,7 +61,7 @@ const rules: Readonly<Record<PhaseName, Rule>> = {
 export class PhaseRunner implements ModuleSource {
   /** Released at the end of the request. */
   readonly held: HandlerModule[] = [];
-  /** Modules requested, found or not, by their configured names; recorded if set. */
+  /** In development: modules requested, found or not, by their configured names. */
   asked: Map<string, HandlerModule | undefined> | undefined;
   /** Calls so far, for `Server-Timing`; recorded if the location wants it. */
   timings: Timing[] | undefined;
@@ -75,6 +76,11 @@ export class PhaseRunner implements ModuleSource {
     const state = req[internals];
     state.modules = this;
     state.toolkit = options.toolkit;
+  }
+
+  follow(): void {
+    this.asked = new Map();
+    openRequests.set(this.#req, this.held);
   }
 
   use(directives: Directives): void {
@@ -192,7 +198,10 @@ export class PhaseRunner implements ModuleSource {
   #judge(value: unknown, { phase, handler }: CallLabel): Outcome | Response {
     if (phase === "handler" && typeof value === "object" && isResponse(value)) return value;
     const outcome = toOutcome(value, phase, handler);
-    if (phase === "authen" && outcome === OK) requireUser(this.#req, handler);
+    // Attack: without a user, later phases and the log would see a permitted anonymous request.
+    if (phase === "authen" && outcome === OK && !this.#req.user) {
+      throw new ModTsError("MODTS_NO_USER", { handler });
+    }
     return outcome;
   }
 
@@ -238,14 +247,10 @@ export class PhaseRunner implements ModuleSource {
   release(): void {
     const state = this.#req[internals];
     state.isOver = true;
+    if (this.asked) openRequests.delete(this.#req);
     state.finalizer?.close();
     for (const module of this.held) module.release();
   }
-}
-
-/** Attack: without a user, later phases and the log would see a permitted anonymous request. */
-function requireUser(req: ApacheRequest, handler: string): void {
-  if (!req.user) throw new ModTsError("MODTS_NO_USER", { handler });
 }
 
 function refuseUnknownUser(): never {
@@ -386,10 +391,9 @@ const classes = new WeakMap<object, boolean>();
 
 export function isClass(value: unknown): value is new (req: ApacheRequest) => unknown {
   if (typeof value !== "function") return false;
-  let known = classes.get(value);
-  if (known === undefined) {
-    known = /^class\b/.test(Function.prototype.toString.call(value));
-    classes.set(value, known);
-  }
-  return known;
+  const known = classes.get(value);
+  if (known !== undefined) return known;
+  const found = /^class\b/.test(Function.prototype.toString.call(value));
+  classes.set(value, found);
+  return found;
 }

@@ -126,7 +126,7 @@ class Run {
     this.#req = req;
     this.#directives = directives;
     this.#phases = new PhaseRunner(options, req, directives);
-    if (options.pageTail) this.#phases.asked = new Map();
+    if (options.pageTail) this.#phases.follow();
   }
 
   complete(): Promise<void> | void {

@@ -11,7 +11,7 @@ import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { withinTime } from "../base/attempt.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import { Throttle, UnprovenConnections } from "../base/unproven-connections.ts";
 import type { Engine } from "../engine/phases.ts";
 import { Refusals } from "../engine/refusals.ts";
 import { internals } from "../request/internals.ts";
@@ -70,9 +70,6 @@ export interface AuthorizerOptions {
   tickets?: { run: string; handlerFiles: () => Iterable<string> };
 }
 
-/** Bytes held for all peers that have not proven yet that they are Apache. */
-const maxUnprovenBytes = 16 * 1024 ** 2;
-
 type RequestEvent = Extract<ConnectionEvent, { type: "request" }>;
 
 /** The server. It does not listen: the supervisor owns the sockets. */
@@ -97,8 +94,7 @@ export class Authorizer {
     this.#directives = new DirectivesCache(options.sidecar ?? "");
     this.#budget = options.budget ?? 5_000;
     const { connections = 1024, parameterBytes = 65_536 } = options;
-    const timeout = this.#budget;
-    this.#unproven = new UnprovenConnections({ connections, bytes: maxUnprovenBytes, timeout });
+    this.#unproven = new UnprovenConnections("authorizer", connections, this.#budget);
     this.#limits = { ...defaultLimits, parameterBytes };
     this.#grants = new Grants(options.secret);
     this.#refusals = new Refusals(options.secret);
@@ -263,95 +259,4 @@ function reasonOf(error: unknown): RefusalReason | undefined {
 
 function askedOf({ seal, params }: AccessQuestion): Asked {
   return { seal, file: params.get("SCRIPT_FILENAME") ?? "" };
-}
-
-interface UnprovenLimits {
-  /** Connections at a time; the oldest is closed for one more. */
-  readonly connections: number;
-  /** Bytes of all of them together; one that holds no less than the others is closed for more. */
-  readonly bytes: number;
-  /** Milliseconds for a question to arrive. */
-  readonly timeout: number;
-}
-
-interface Entry {
-  bytes: number;
-  readonly timer: NodeJS.Timeout;
-}
-
-/**
- * Connections whose peer has not proven yet that it is Apache.
- *
- * Attack: any local user can connect. A thousand connections that never complete a question, each
- * with as many parameters as it may hold, would take the memory and the places that Apache's
- * questions need. So what all of them hold is bounded, and those that have waited longest, or hold
- * most, make room: a question of Apache's is complete within milliseconds.
- */
-class UnprovenConnections {
-  readonly #limits: UnprovenLimits;
-  /** Oldest first. */
-  readonly #entries = new Map<Socket, Entry>();
-  readonly #reports = new Throttle();
-  #bytes = 0;
-
-  constructor(limits: UnprovenLimits) {
-    this.#limits = limits;
-  }
-
-  /** Takes a connection in, as the newest. */
-  add(socket: Socket): void {
-    const timer = setTimeout(() => socket.destroy(), this.#limits.timeout);
-    this.#entries.set(socket, { bytes: 0, timer });
-    if (this.#entries.size <= this.#limits.connections) return;
-    const [oldest] = this.#entries.keys();
-    this.#drop(oldest!);
-  }
-
-  hold(socket: Socket, bytes: number): void {
-    const entry = this.#entries.get(socket);
-    if (!entry) return;
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    while (this.#bytes > this.#limits.bytes) this.#drop(this.#heavy());
-  }
-
-  /** Forgets a connection: its peer is Apache, or it has ended. */
-  delete(socket: Socket): void {
-    const entry = this.#entries.get(socket);
-    if (!entry) return;
-    clearTimeout(entry.timer);
-    this.#bytes -= entry.bytes;
-    this.#entries.delete(socket);
-  }
-
-  /** The first that holds no less than the average; in a flood it is the oldest, found at once. */
-  #heavy(): Socket {
-    const average = this.#bytes / this.#entries.size;
-    for (const [socket, { bytes }] of this.#entries) if (bytes >= average) return socket;
-    throw new RangeError("the average is more than any");
-  }
-
-  #drop(socket: Socket): void {
-    this.delete(socket);
-    socket.destroy();
-    const { connections, bytes } = this.#limits;
-    this.#reports.run(() =>
-      log(
-        "warn",
-        `authorizer: connections without a question are closed: more than ${connections}, or more than ${bytes} bytes`,
-      ),
-    );
-  }
-}
-
-/** Runs at most one action a second: a flood of connections must not be a flood of lines. */
-class Throttle {
-  #next = 0;
-
-  run(action: () => void): void {
-    const now = performance.now();
-    if (now < this.#next) return;
-    this.#next = now + 1000;
-    action();
-  }
 }

@@ -34,6 +34,11 @@ export class ScgiReader {
     this.#limit = limit;
   }
 
+  /** Bytes that wait for the rest of the question. */
+  get held(): number {
+    return this.#isOver ? 0 : this.#bytes;
+  }
+
   /** @param bytes cut anywhere */
   push(bytes: Buffer): ScgiEvent {
     if (this.#isOver || bytes.length === 0) return wait;

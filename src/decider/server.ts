@@ -7,6 +7,7 @@
 import type { Socket } from "node:net";
 import { errorPage } from "../base/html.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
+import { UnprovenConnections } from "../base/unproven-connections.ts";
 import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
 import { changesOf, digest } from "../engine/changes.ts";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
@@ -31,6 +32,8 @@ export interface DeciderOptions {
   secret: string;
   /** Milliseconds for a decision, then 503; and for the question to arrive. @default 5_000 */
   budget?: number;
+  /** Connections at a time that no question of Apache's has come on. @default 1_024 */
+  connections?: number;
   /** Maximum size of the variables of a question, in bytes. @default 262_144 */
   parameterBytes?: number;
 }
@@ -46,6 +49,7 @@ export class Decider {
   readonly #decisions: Decisions;
   readonly #directives: DirectivesCache;
   readonly #sockets = new Set<Socket>();
+  readonly #unproven: UnprovenConnections;
   #drained: (() => void) | undefined;
 
   constructor(options: DeciderOptions) {
@@ -54,17 +58,20 @@ export class Decider {
     this.#budget = options.budget ?? 5_000;
     this.#trust = createTrustCheck(options.secret);
     this.#decisions = new Decisions(options.secret);
+    this.#unproven = new UnprovenConnections("decider", options.connections ?? 1024);
   }
 
   /** Serves a connection, which is one question. */
   accept(socket: Socket): void {
     this.#sockets.add(socket);
+    this.#unproven.add(socket);
     const reader = new ScgiReader(this.#options.parameterBytes ?? 262_144);
     // One timer for both: a question to arrive, and then its decision.
     let expire = (): void => void socket.destroy();
     const timer = setTimeout(() => expire(), this.#budget);
     socket.on("data", (bytes: Buffer) => {
       const event = reader.push(bytes);
+      this.#unproven.hold(socket, reader.held);
       if (event.type === "wait") return;
       timer.refresh();
       if (event.type === "malformed") return refuseProtocol(socket, event.reason);
@@ -75,6 +82,7 @@ export class Decider {
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
       clearTimeout(timer);
+      this.#unproven.delete(socket);
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#drained?.();
     });
@@ -97,6 +105,7 @@ export class Decider {
     let req: ApacheRequest | undefined;
     try {
       const question = this.#trust(params);
+      this.#unproven.delete(socket);
       const plan = this.#plan(question);
       const context = new ApacheContext(params.get("REQUEST_METHOD") ?? "", question.headers, {
         directives: plan.directives,

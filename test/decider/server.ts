@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { Decisions } from "../../src/decider/decision.ts";
@@ -11,6 +11,7 @@ import { fetchHandler } from "../../src/handlers/applications/fetch.ts";
 import type { ApacheRequest } from "../../src/request/request.ts";
 import { type QuestionOptions, questionPairs, scgiRequest } from "../fixtures/scgi.ts";
 import { shortFolder } from "../fixtures/short-folder.ts";
+import { until } from "../fixtures/until.ts";
 
 const secret = "0123456789abcdef";
 const calls: string[] = [];
@@ -132,4 +133,32 @@ t.test("a drain waits for answers", async (t) => {
   const asked = ask({ lines: ["fixup mod_ts/h::slow"] });
   t.match(await asked, /^Status: 503 /);
   await decider.drain();
+});
+
+t.test("a flood of unfinished questions holds bounded memory, and stops no question", async (t) => {
+  const decider = new Decider({ engine, interpreter: "main", secret, budget: 60_000 });
+  const path = join(shortFolder(t), "decide.sock");
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    decider.accept(socket);
+  }).listen(path);
+  await once(server, "listening");
+  const flood: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of flood) socket.destroy();
+    server.close();
+  });
+  const unfinished = `250000:CONTENT_LENGTH\0${"0".repeat(200_000)}`;
+  for (let count = 1; count <= 200; count += 1) {
+    const socket = connect(path).on("error", () => {});
+    flood.push(socket);
+    socket.write(unfinished);
+    if (count % 20 === 0) await until(() => String(sockets.size), String(count));
+  }
+  const asked = connect(path);
+  asked.end(scgiRequest(questionPairs({ lines: ["fixup mod_ts/h"], secret })));
+  t.match(String(await once(asked, "data")), /^Status: 200 /, "a question finds a place");
+  const isOpen = (socket: Socket): boolean => !socket.destroyed;
+  await until(() => String([...sockets].filter(isOpen).length < 100), "true");
 });

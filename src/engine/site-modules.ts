@@ -74,7 +74,7 @@ export const guardExports: readonly string[] = [
   defaultNames.authz,
 ];
 
-const socketExports = ["webSocketHandler", "connectionHandler"];
+export const socketExports = ["webSocketHandler", "connectionHandler"];
 const filterExports = { output: "outputFilter", input: "inputFilter" } as const;
 const contentExports = [defaultNames.handler, "default"];
 const knownExports = [...Object.values(defaultNames), ...socketExports, "upgradeHandler"];
@@ -84,8 +84,9 @@ const anyExport = exportNames.join("|");
 /**
  * Attack: a misspelt `acessHandler` would be a site without access control; so would an unfinished
  * module.
+ * @throws ModTsError `MODTS_MISSING_EXPORT`, `MODTS_UNKNOWN_PHASE`
  */
-function requireKnown({ file, exports }: { file: string; exports: Exports }): void {
+export function requireKnown({ file, exports }: { file: string; exports: Exports }): void {
   const names = Object.keys(exports);
   const wrong = names.find(
     (name) => /(?:handler|filter)$/i.test(name) && !exportNames.includes(name),

@@ -53,6 +53,8 @@ export const rules = {
   "module-bypassed": "bad",
   "handler-behind-proxy": "bad",
   "handler-missing": "bad",
+  "handler-broken": "bad",
+  "export-missing": "bad",
   "handler-unreadable": "bad",
   "option-unknown": "bad",
   "handler-denied": "note",

@@ -31,6 +31,21 @@ export function ownExports(code: string): ReadonlySet<string> {
   return new Set(names.map(([name]) => name));
 }
 
+/** All names that compiled code exports; undefined with `export *`. Throws as {@link ownExports} does. */
+export function exportedNames(code: string): ReadonlySet<string> | undefined {
+  const { body } = parse(code, { ecmaVersion: "latest", sourceType: "module" });
+  const names = new Map<string, string>();
+  for (const node of body) {
+    if (node.type === "ExportNamedDeclaration") collect(node, names);
+    else if (node.type === "ExportDefaultDeclaration") names.set("default", "default");
+    else if (node.type === "ExportAllDeclaration") {
+      if (!node.exported) return undefined;
+      names.set(textOf(node.exported), "");
+    }
+  }
+  return new Set(names.keys());
+}
+
 /** Specifiers of static imports. Throws as {@link ownExports} does. */
 export function staticImports(code: string): string[] {
   const { body } = parse(code, { ecmaVersion: "latest", sourceType: "module" });

@@ -1,7 +1,7 @@
 /** What a module declares itself, and what it only passes on. */
 import t from "tap";
 import { compile } from "../../src/loader/compile.ts";
-import { ownExports } from "../../src/loader/own-exports.ts";
+import { exportedNames, ownExports } from "../../src/loader/own-exports.ts";
 
 const own = (code: string): string[] =>
   [...ownExports(compile("m.ts", code).code)].toSorted((a, b) => a.localeCompare(b));
@@ -39,4 +39,19 @@ t.test("nor is the default, nor a type", async (t) => {
 
 t.test("code that no parser knows is an error, not an empty set", async (t) => {
   t.throws(() => ownExports("export const a = = 1"), { name: "SyntaxError" });
+});
+
+t.test("all exports, those that are passed on included", (t) => {
+  const names = (code: string): unknown => {
+    const found = exportedNames(compile("m.ts", code).code);
+    return found && [...found];
+  };
+  t.same(names('export { a, b as c } from "./m.ts"; export * as ns from "./n.ts";'), [
+    "a",
+    "c",
+    "ns",
+  ]);
+  t.same(names("export default 1; export const d = 2; export type E = 1;"), ["default", "d"]);
+  t.equal(names('export const a = 1; export * from "./m.ts";'), undefined, "nobody knows");
+  t.end();
 });

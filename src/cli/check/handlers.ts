@@ -6,12 +6,20 @@ import { closest } from "../../base/did-you-mean.ts";
 import { isModTsError } from "../../base/errors.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
 import { createResolver, parseDirectives, requireInside } from "../../engine/directives.ts";
-import { parseReference } from "../../engine/handler-reference.ts";
+import { type HandlerReference, parseReference } from "../../engine/handler-reference.ts";
 import { type HandlerModule, phaseNames } from "../../engine/handler.ts";
 import { type Finding, problem } from "../../httpd/finding.ts";
 import type { MergedConfig } from "../../httpd/merged-config.ts";
 import type { OurDirective } from "../../httpd/our-directives.ts";
 import { type Attempt, type Identity, tryAs } from "./as-user.ts";
+import {
+  type Judge,
+  needsExport,
+  needsHandler,
+  needsNothing,
+  needsPhase,
+  readModule,
+} from "./exports.ts";
 import { builtInNames, optionNames } from "./known-options.ts";
 
 /** @param user of the sidecar; undefined if it is unknown */
@@ -24,19 +32,27 @@ export async function checkHandlers(
   /** Where they are named, by absolute path. */
   const files = new Map<string, string>();
   const find = createModuleResolver(config);
-  const look = (where: string, modules: () => readonly string[]): void => {
+  const read = oncePerFile(readModule);
+  const look = (where: string, uses: () => readonly NamedModule[]): void => {
     try {
-      for (const module of modules()) {
+      for (const { module, judge } of uses()) {
         const file = find(module);
-        if (file !== undefined) files.set(file, where);
+        if (file === undefined) continue;
+        files.set(file, where);
+        const found = read(file);
+        if (found) judge(found);
       }
     } catch (error) {
       findings.push(explain(error, where, config));
     }
   };
   for (const line of linesOf(config.name, merged.lines)) look(line.where, () => modulesOf(line));
-  for (const reference of namedByConfig(config)) {
-    look(config.file, () => [parseReference(reference).module]);
+  for (const { text, name } of namedByConfig(config)) {
+    look(config.file, () => {
+      const reference = parseReference(text);
+      const judge = name === undefined ? needsNothing : needsExport(reference, name);
+      return [{ module: reference.module, judge }];
+    });
   }
   findings.push(...checkOptions(merged.lines));
   return [...findings, ...(await checkReadable(files, user))];
@@ -52,20 +68,52 @@ function linesOf(name: string, lines: readonly OurDirective[]): OurDirective[] {
   return own.length === handlers.length ? [...lines] : own;
 }
 
-/** The parts before `::` of all references in a line. Throws `MODTS_BAD_REFERENCE`. */
-function modulesOf({ kind, value }: OurDirective): string[] {
+/** The part before `::` of a reference, and what the file must have. */
+interface NamedModule {
+  readonly module: string;
+  readonly judge: Judge;
+}
+
+function named({ module }: HandlerReference, judge: Judge): NamedModule {
+  return { module, judge };
+}
+
+/** A broken file is reported at the first line that names it. */
+function oncePerFile<T>(read: (file: string) => T): (file: string) => T | undefined {
+  const known = new Map<string, T | undefined>();
+  return (file) => {
+    if (known.has(file)) return known.get(file);
+    known.set(file, undefined);
+    const found = read(file);
+    known.set(file, found);
+    return found;
+  };
+}
+
+/** The modules of all references in a line. Throws `MODTS_BAD_REFERENCE`. */
+function modulesOf({ kind, value }: OurDirective): NamedModule[] {
   const application = /^mod_ts\.(?:fetch|node|fastify)\.application\s+(\S+)/.exec(value)?.[1];
   const text = kind === "option" ? application && `handler ${application}` : `${kind} ${value}`;
   if (text === undefined || !namesModules.test(text)) return [];
   const { handlers, filters, modules } = parseDirectives([text]);
-  const lists = [...handlers.values()].flatMap(({ plain, byExtension }) => [
-    plain,
-    ...byExtension.values(),
-  ]);
-  const chains = [...(filters?.output ?? []), ...(filters?.input ?? [])];
-  const filtering = chains.map(({ reference }) => reference);
-  const references = [...lists.flat(), ...filtering, ...modules];
-  return references.map(({ module }) => module);
+  const called = [...handlers].flatMap(([phase, { plain, byExtension }]) =>
+    [plain, ...byExtension.values()]
+      .flat()
+      .map((reference) =>
+        named(
+          reference,
+          application === undefined
+            ? needsHandler(reference, phase)
+            : needsExport(reference, "default"),
+        ),
+      ),
+  );
+  const filtering = (["output", "input"] as const).flatMap((direction) =>
+    (filters?.[direction] ?? []).map(({ reference }) =>
+      named(reference, needsExport(reference, `${direction}Filter`)),
+    ),
+  );
+  return [...called, ...filtering, ...modules.map((each) => named(each, needsPhase))];
 }
 
 /** Lines of phases and filters. */
@@ -90,16 +138,28 @@ function createModuleResolver({
   };
 }
 
-/** References of the configuration of the sidecar. */
-function namedByConfig({ preload, background, connections }: ResolvedConfig): string[] {
-  const jobs = Object.values(background.schedule).map(({ run }) => run);
-  const served = Object.values(connections).map(({ run }) => run);
-  return [...preload, ...background.modules, ...jobs, ...served];
+/** References of the configuration of the sidecar, with the export that is called by default. */
+function namedByConfig({ preload, background, connections }: ResolvedConfig): {
+  text: string;
+  name?: string;
+}[] {
+  const { schedule, modules } = background;
+  return [
+    ...[...preload, ...modules].map((text) => ({ text })),
+    ...Object.values(schedule).map(({ run }) => ({ text: run, name: "job" })),
+    ...Object.values(connections).map(({ run }) => ({ text: run, name: "connectionHandler" })),
+  ];
 }
 
 function explain(error: unknown, where: string, { handlers }: ResolvedConfig): Finding {
   if (!isModTsError(error)) throw error;
   const { code, message } = error;
+  if (code === "MODTS_BUILD_FAILED") {
+    return problem("handler-broken", message, where, "correct the file, or name another one");
+  }
+  if (code === "MODTS_MISSING_EXPORT" || code === "MODTS_UNKNOWN_PHASE") {
+    return problem("export-missing", message, where, "correct the line, or write the export");
+  }
   const name = /(?:mod_ts\/\S*(?=;)|(?<=file )\S+)/.exec(message)?.[0] ?? "";
   const candidates =
     code === "MODTS_UNKNOWN_BUILTIN"

@@ -26,7 +26,24 @@ Use TsOption mod_ts.fetch.application hello.ts
 Use TsOption mod_ts.fetch.application app.ts
 Use TsAccessHandler hello.ts
 Use TsAccessHandler guard.ts
-Use TsHandler secret.ts`.split("\n");
+Use TsHandler secret.ts
+Use TsHandler broken.ts
+Use TsLogHandler broken.ts
+Use TsHandler sub
+Use TsHandler empty.ts
+Use TsHandler hello.ts::hander
+Use TsAuthenHandler hello.ts
+Use TsOutputFilter hello.ts
+Use TsHandler site.ts
+Use TsModule site.ts
+Use TsModule misspelt.ts
+Use TsHandler passing.ts::anything
+Use TsHandler common.cts::anything
+Use TsHandler common.js::anything
+Use TsHandler page.tsp
+Use TsHandler brokenpage.tsp
+Use TsHandler application.ts
+Use TsHandler socket.ts`.split("\n");
 
 const folder = temporaryFolder(t);
 const httpd = await requireHttpd();
@@ -40,14 +57,31 @@ writeServerRoot({
   port: 1,
   modules: defaultModules,
   user: undefined,
-  conf: `Define MOD_TS_AUTHORIZER 127.0.0.1:9\nInclude "${confFile}"\nInclude "${folder}/own.conf"`,
+  conf: `Define MOD_TS_AUTHORIZER 127.0.0.1:9\nDefine MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN 0123456789abcdef0123456789abcdef\nInclude "${confFile}"\nInclude "${folder}/own.conf"`,
 });
 writeFileSync(join(folder, "own.conf"), `<Location />\n${sections}\n</Location>\n`);
 writeFileSync(join(folder, "outside.ts"), "");
 const { mkdirSync } = await import("node:fs");
 mkdirSync(join(folder, "handlers/sub"), { recursive: true });
-for (const name of ["hello.ts", "sub/page.ts", "secret.ts"]) {
-  writeFileSync(join(folder, "handlers", name), "");
+const files = {
+  "hello.ts":
+    "export default {}; export const handler = 0, logHandler = 0, accessHandler = 0, job = 0;",
+  "sub/page.ts": "export namespace view { export const show = 0; }",
+  "secret.ts": "export function handler() {}",
+  "broken.ts": "export function handler() {\n  return (;\n}",
+  "empty.ts": "export type handler = 1;",
+  "site.ts": 'export { a as accessHandler } from "./hello.ts";',
+  "misspelt.ts": "export const acessHandler = 0, logHandler = 0;",
+  "passing.ts": 'export * from "./hello.ts";',
+  "common.cts": "export = { handler() {} };",
+  "common.js": "module.exports = { handler() {} };",
+  "page.tsp": "<p><%= 1 %></p>",
+  "brokenpage.tsp": "<p><%= 1",
+  "application.ts": "export default { fetch() {} };",
+  "socket.ts": "export const webSocketHandler = 0;",
+};
+for (const [name, text] of Object.entries(files)) {
+  writeFileSync(join(folder, "handlers", name), text);
 }
 symlinkSync("../outside.ts", join(folder, "handlers/link.ts"));
 chmodSync(join(folder, "handlers/secret.ts"), 0o600);
@@ -59,6 +93,11 @@ t.test("each at its line, and nothing else", async (t) => {
   const isRoot = process.geteuid?.() === 0;
   const user = isRoot ? { user: 65_534, group: 65_534 } : undefined;
   const findings = await checkHandlers(merged, config, user);
+  t.match(
+    findings.find(({ rule }) => rule === "handler-broken"),
+    { what: /handlers\/broken\.ts:2:11/ },
+    "with the place",
+  );
   const found = findings.map(({ rule, where = "", todo }) => {
     const number = Number(/:(\d+)$/.exec(where)?.[1]);
     return [lines[(number - 2) / 3], rule, /did you mean .*\?/.exec(todo ?? "")?.[0] ?? ""];
@@ -72,6 +111,15 @@ t.test("each at its line, and nothing else", async (t) => {
     ["Use TsHandler hello.ts::", "handler-missing", ""],
     ["Use TsOption mod_ts.fetch.application app.ts", "handler-missing", ""],
     ["Use TsAccessHandler guard.ts", "handler-missing", ""],
+    ["Use TsHandler broken.ts", "handler-broken", ""],
+    ["Use TsHandler sub", "handler-broken", ""],
+    ["Use TsHandler empty.ts", "export-missing", ""],
+    ["Use TsHandler hello.ts::hander", "export-missing", ""],
+    ["Use TsAuthenHandler hello.ts", "export-missing", ""],
+    ["Use TsOutputFilter hello.ts", "export-missing", ""],
+    ["Use TsHandler site.ts", "export-missing", ""],
+    ["Use TsModule misspelt.ts", "export-missing", ""],
+    ["Use TsHandler brokenpage.tsp", "handler-broken", ""],
     [
       "Use TsOption mod_ts.htpasswd.fil users",
       "option-unknown",
@@ -86,7 +134,10 @@ t.test("files of preload, background and connections", async (t) => {
   const merged = await readMergedConfig(httpd, join(folder, "httpd.conf"));
   if (!merged) return t.fail("httpd prints its configuration");
   const file = join(folder, "mod-ts.config.ts");
-  const schedule = { often: { cron: "* * * * *", run: "hello.ts::job" } };
+  const schedule = {
+    often: { cron: "* * * * *", run: "hello.ts" },
+    never: { cron: "* * * * *", run: "empty.ts" },
+  };
   const connections = { echo: { run: "echo.ts", port: 7 } };
   const more = {
     preload: ["helo.ts"],
@@ -100,6 +151,11 @@ t.test("files of preload, background and connections", async (t) => {
   );
   t.match(
     found.filter(({ where }) => where === file),
-    [{ todo: "did you mean hello.ts?" }, { what: /jobs\.ts/ }, { what: /echo\.ts/ }],
+    [
+      { todo: "did you mean hello.ts?" },
+      { what: /jobs\.ts/ },
+      { what: /no export named job/ },
+      { what: /echo\.ts/ },
+    ],
   );
 });

@@ -24,6 +24,13 @@ const places: Record<string, string> = {
     Use TsAccessHandler yes.ts
     Use TsFixupHandler yes.ts
     Require valid-user`,
+  // The authorizer leaves type and fixup to the gateway there.
+  content: `Dav On
+    AuthType mod_ts
+    Use TsAccessHandler yes.ts
+    Use TsHandler yes.ts
+    Use TsFixupHandler no.ts
+    Require valid-user`,
   called: called("Use TsFixupHandler yes.ts"),
   refused: called(sections.fixup),
 };
@@ -74,7 +81,7 @@ async function attempt(name: string): Promise<number[]> {
 }
 
 t.test("closed where no handler could run before it", async (t) => {
-  for (const name of [...Object.keys(sections), "refused"]) {
+  for (const name of [...Object.keys(sections), "refused", "content"]) {
     const statuses = await attempt(name);
     const expected = name === "refused" ? 451 : 400;
     t.strictSame(

@@ -132,6 +132,8 @@ cat
   isWaiting: true,
 });
 apache.write("htdocs/mask/zipped.txt.gz", gzipSync("room 101"));
+apache.write("htdocs/mask/cut.txt.gz", gzipSync("room 101").subarray(0, 12));
+apache.write("htdocs/mask/empty.txt.gz", "");
 apache.write("htdocs/mask/latin1.txt.latin1", Buffer.from("caf\xe9 1", "latin1"));
 for (const name of ["cgi/slow", "post/cat"]) chmodSync(join(apache.folder, "htdocs", name), 0o755);
 
@@ -202,6 +204,11 @@ t.test("codings: nothing passes unread", async (t) => {
   const coded = await apache.request("/mask/coded.txt.zz");
   t.equal(coded.status, 500, "an unknown coding is an error");
   t.notMatch(coded.body, "101");
+  for (const name of ["cut", "empty"]) {
+    const broken = await apache.request(`/mask/${name}.txt.gz`);
+    t.equal(broken.status, 500, `${name}: compressed data without its end is an error`);
+  }
+  t.notMatch(apache.sidecarLog(), /uncaught/i, "and the worker goes on");
   const latin1 = await apache.request("/mask/latin1.txt.latin1");
   t.match(latin1, { body: "café #", headers: { "content-type": "text/plain; charset=utf-8" } });
   const deflated = await apache.request("/deflate/long.txt", {

@@ -1,5 +1,5 @@
 /** Content codings of bodies: filters see and change what is under them. */
-import { type Duplex, Readable } from "node:stream";
+import { type Duplex, pipeline, Readable } from "node:stream";
 import {
   createBrotliCompress,
   createBrotliDecompress,
@@ -47,9 +47,12 @@ export function through(
   chunks: AsyncIterable<Uint8Array>,
   steps: readonly (() => Duplex)[],
 ): AsyncIterable<Uint8Array> {
-  if (steps.length === 0) return chunks;
-  const source = Readable.from(chunks, { objectMode: false });
-  return steps.reduce<Readable>((stream, step) => stream.compose(step()), source);
+  const streams = steps.map((step) => step());
+  const last = streams.at(-1);
+  if (!last) return chunks;
+  // Who reads the last one gets the error of any.
+  pipeline([Readable.from(chunks, { objectMode: false }), ...streams], () => {});
+  return last;
 }
 
 export function unreadable(what: string): ModTsError {

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import t from "tap";
+import { startBrowser, withoutBrowser } from "./fixtures/chromium.ts";
 import { startDev } from "./fixtures/mod-ts.ts";
 
 const project = join(import.meta.dirname, "..");
@@ -75,7 +76,7 @@ t.test("a site without a dead link, through Apache", async (t) => {
   const first = /<span class="line">(.*?)OK, /.exec(await (await get("/docs/")).text());
   t.match(
     first?.[1],
-    /--shiki-light:#D73A49.*>import</,
+    /--shiki-light:#cb2431.*>import</,
     "colored as code, not as the comment before",
   );
   const source = "/docs/source/test/apache/trust-ts.txt";
@@ -99,6 +100,18 @@ t.test("its search finds a macro", async (t) => {
   const fields = { fields: ["title", "titles", "text"], storeFields: ["title", "titles"] };
   const [first] = MiniSearch.loadJSON(index, fields).search("TsTicket");
   t.match(first?.id, "/docs/apache.html#tsticket");
+});
+
+t.test("its search in a browser: a word, and a result that opens", async (t) => {
+  if (withoutBrowser) return t.comment(withoutBrowser);
+  if (!existsSync(join(folder, "public/docs"))) return t.comment("there is no site");
+  const page = await (await startBrowser(t)).newPage();
+  await page.goto(`${url}/docs/`);
+  await page.locator("#local-search button").click();
+  await page.locator("#localsearch-input").fill("TsTicket");
+  await page.locator("#localsearch-list a").first().click();
+  await page.waitForURL("**/docs/apache.html#tsticket");
+  t.equal(await page.locator("#tsticket").count(), 1);
 });
 
 interface Engine {

@@ -1,14 +1,9 @@
 /** The script of `mod_ts/refresh` in a real browser, on pages with a Content-Security-Policy. */
-import { existsSync } from "node:fs";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import t, { type Test } from "tap";
+import { startBrowser, withoutBrowser } from "../fixtures/chromium.ts";
 import { startApache } from "../fixtures/httpd.ts";
 
-const executablePath = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-].find((path) => existsSync(path));
 const page = (text: string): string => `
   const policies = {
     self: "default-src 'self'",
@@ -56,7 +51,7 @@ async function shows(open: Page, color: string, text: string, isSame: boolean): 
 const red = "rgb(255, 0, 0)";
 const green = "rgb(0, 128, 0)";
 
-t.test("in a browser", { skip: !executablePath && "there is none" }, async (t) => {
+t.test("in a browser", { skip: withoutBrowser }, async (t) => {
   const apache = await startApache(t, {
     conf: `
       <Location /.mod-ts/refresh>\nUse TsHandler mod_ts/refresh\n</Location>
@@ -65,11 +60,7 @@ t.test("in a browser", { skip: !executablePath && "there is none" }, async (t) =
     files: { "htdocs/site.css": css("red") },
     config: { development: true },
   });
-  const browser = await chromium.launch({
-    executablePath: executablePath!,
-    args: ["--no-sandbox"],
-  });
-  t.teardown(() => browser.close());
+  const browser = await startBrowser(t);
   for (const policy of ["self", "nonce", "none"]) {
     t.test(`policy ${policy}`, async (t) => {
       apache.write("handlers/page.ts", page("one"));

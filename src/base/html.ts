@@ -71,16 +71,16 @@ const css = `
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6876;--paper:#fbfaf7;--line:#dcd8cf;--code:#f1eee6;--hit:#fde3de;--mark:#b3261e;--link:#0b5c8a;--field:#857e70}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e1da;--soft:#9aa4af;--paper:#15191e;--line:#323941;--code:#1e242b;--hit:#47221f;--mark:#ff8a7d;--link:#7cc4ee;--field:#7d8894}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 main{max-width:64rem;margin:0 auto;padding:2rem 1.25rem 4rem}
-h1{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem;overflow-wrap:anywhere}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem}
 h2{font-size:1.05rem;margin:2rem 0 .5rem}
 a{color:var(--link)}
 table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:.9rem}
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-top:1px solid var(--line);overflow-wrap:anywhere}
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-top:1px solid var(--line)}
 th{width:32%;font-weight:500;color:var(--soft)}
 pre,code,td{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85rem}
-pre{background:var(--code);padding:.8rem 1rem;overflow-x:auto;border-radius:.4rem;margin:.5rem 0}
+pre{background:var(--code);padding:.8rem 1rem;white-space:pre-wrap;border-radius:.4rem;margin:.5rem 0}
 .none,.soft{color:var(--soft)}
 .kicker{color:var(--mark);font-weight:600;margin:0 0 .25rem}
 .card{max-width:22rem;margin:8vh auto 0}

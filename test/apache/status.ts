@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { handlerFiles } from "../fixtures/handler-file.ts";
+import { startBrowser, withoutBrowser } from "../fixtures/chromium.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { modTs } from "../fixtures/mod-ts.ts";
 import { until } from "../fixtures/until.ts";
@@ -81,6 +82,19 @@ t.test("status", async (t) => {
       place: /fails\.ts:2:9$/,
       source: 'throw new Error("boom"); // here',
     });
+  });
+
+  await t.test("the page renews itself under a reader", { skip: withoutBrowser }, async (t) => {
+    const browser = await startBrowser(t);
+    const page = await browser.newPage({ viewport: { width: 360, height: 800 } });
+    await page.goto(`${apache.url}/mod-ts-status`);
+    const table = page.getByRole("region", { name: "Pools and workers" });
+    const first = await table.elementHandle();
+    await first?.evaluate((region) => Object.assign(region, { scrollLeft: 40 }));
+    await table.focus();
+    await page.waitForFunction((region) => !region?.isConnected, first);
+    t.equal(await table.evaluate((region) => region.scrollLeft), 40);
+    t.equal(await page.locator(".scroll:focus").count(), 1);
   });
 
   await t.test("a page, its parts, and metrics", async (t) => {

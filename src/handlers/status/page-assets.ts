@@ -34,19 +34,31 @@ thead th{border-top:0;font-weight:500;color:var(--soft)}
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.92em}
 pre{margin:.2rem 0 0;padding:.3rem .5rem;background:var(--code);border-radius:.3rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em}
 .none{color:var(--soft);padding:.6rem .8rem;margin:0}
+@media(max-width:40rem){table:has(.text) thead{display:none}tr:has(.text){display:flex;flex-wrap:wrap}tr:has(.text)>td{border-top:0}tr+tr:has(.text){border-top:1px solid var(--line)}.text{width:100%}}
+:focus-visible{outline:2px solid var(--plot);outline-offset:2px}
 footer{margin-top:2rem;font-size:.85rem;color:var(--soft)}
 `;
 
-/** Replaces the content every two seconds, while the page is visible. */
+/** Replaces the content every two seconds, while the page is visible; what is scrolled or has the focus stays so. */
 export const script = `
 const main = document.querySelector("main");
+const parts = () => [...main.querySelectorAll(".scroll, a")].map((part) => [part.ariaLabel ?? part.href, part]);
+const show = (content) => {
+  const before = new Map(parts().map(([name, part]) => [name, [part.scrollLeft, part === document.activeElement]]));
+  main.innerHTML = content;
+  for (const [name, part] of parts()) {
+    const [left, focused] = before.get(name) ?? [0, false];
+    part.scrollLeft = left;
+    if (focused) part.focus({ preventScroll: true });
+  }
+};
 const update = async () => {
   if (document.hidden) return;
   try {
     const response = await fetch("?format=content", { cache: "no-store" });
     if (!response.ok) throw new Error(response.status);
     const selection = String(getSelection());
-    if (selection === "") main.innerHTML = await response.text();
+    if (selection === "") show(await response.text());
   } catch {
     const state = document.querySelector("header .state");
     state.className = "state down";

@@ -194,7 +194,7 @@ function buildsTable({ builds, now }: SidecarStatus): string {
 }
 
 function section(title: string, content: string): string {
-  return `<h2>${title}</h2>\n<div class="scroll">${content}</div>`;
+  return `<h2>${title}</h2>\n<div class="scroll" role="region" aria-label="${title}" tabindex="0">${content}</div>`;
 }
 
 /** A name that begins with # is that of a column of numbers. */

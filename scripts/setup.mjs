@@ -51,13 +51,19 @@ const servers = [
     name: "mod_evasive",
     program: "/usr/lib/apache2/modules/mod_evasive20.so",
     debianPackage: "libapache2-mod-evasive",
-    module: "evasive",
+    modules: ["evasive"],
   },
   {
     name: "mod_perl",
     program: "/usr/lib/apache2/modules/mod_perl.so",
     debianPackage: "libapache2-mod-perl2",
-    module: "perl",
+    modules: ["perl"],
+  },
+  {
+    name: "mod_dav_svn",
+    program: "/usr/lib/apache2/modules/mod_dav_svn.so",
+    debianPackage: "libapache2-mod-svn subversion",
+    modules: ["authz_svn", "dav_svn", "dav"],
   },
 ];
 const isTest = process.argv.includes("--test");
@@ -165,7 +171,7 @@ function runCode(code) {
 }
 
 /** Some tests run against a real server of another kind; without one they are skipped, and say so. */
-function provideServer({ name, program, debianPackage, module }) {
+function provideServer({ name, program, debianPackage, modules }) {
   if (existsSync(program)) return;
   const command = `apt-get install -y --no-install-recommends ${debianPackage}`;
   const isRefused = process.env.MOD_TS_INSTALL === "no";
@@ -181,7 +187,7 @@ function provideServer({ name, program, debianPackage, module }) {
   const status = run("sh", ["-c", `${command} -q || { apt-get update -q && ${command} -q; }`]);
   if (ours) rmSync(policy, { force: true });
   // Only the private servers of tests load it, not the Apache of this machine.
-  if (module && status === 0) run("a2dismod", ["-q", "-f", module]);
+  if (modules && status === 0) run("a2dismod", ["-q", "-f", ...modules]);
   if (status !== 0) say(`installation failed; what needs ${name} is skipped`);
 }
 

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import type { BrokenModule } from "../base/version-store.ts";
 import { queueLength, type SharedHandle } from "./listener.ts";
 import type { WorkerReport } from "./report.ts";
+import { Silence } from "./silence.ts";
 import type { WorkerStatus } from "./status.ts";
 import { watchdogDescriptor, type WatchdogReport } from "./watchdog.ts";
 
@@ -129,6 +130,7 @@ export class WorkerProcess {
   readonly slot: number;
   readonly #options: WorkerProcessOptions;
   readonly #child: ChildProcess;
+  readonly #silence: Silence;
   #offered: { transport: string; socket: Socket } | undefined;
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #reason: string | undefined;
@@ -144,6 +146,12 @@ export class WorkerProcess {
     this.slot = options.slot;
     const { program, environment: env = process.env } = options;
     this.#child = fork(program, [], { env, execArgv, serialization: "advanced", stdio });
+    this.#silence = new Silence({
+      pid: this.pid,
+      onExpiring: () => this.#obey({ type: "expiring" }),
+      onRecovered: () => this.#obey({ type: "recovered" }),
+      onExpired: (reason) => void this.kill(reason),
+    });
     this.#readReports();
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;
@@ -226,6 +234,7 @@ export class WorkerProcess {
     if (this.#state === "starting") return this.kill("stopped while starting");
     this.#state = "draining";
     this.#isAskedToEnd = true;
+    this.#silence.stop();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.kill(`not drained within ${deadline} ms`), deadline);
     this.#send({ type: "drain", linger, deadline });
@@ -291,16 +300,21 @@ export class WorkerProcess {
   /** User code may write to the pipe, too. */
   #hear(line: string): void {
     if (this.#state === "gone") return;
+    // A debugger may stop the worker for any time.
+    if (this.#state === "ready" && !this.#options.inspect) this.#silence.hear();
     try {
-      const report = JSON.parse(line) as WatchdogReport;
-      const wasBlocked = this.#isBlocked;
-      if (report.type === "blocked") this.#isBlocked = true;
-      if (report.type === "recovered") this.#isBlocked = false;
-      this.#options.onReport?.(report);
-      if (wasBlocked && !this.#isBlocked) this.#options.onFree();
+      this.#obey(JSON.parse(line) as WatchdogReport);
     } catch {
       // Not a report.
     }
+  }
+
+  #obey(report: WatchdogReport): void {
+    const wasBlocked = this.#isBlocked;
+    if (report.type === "blocked" || report.type === "expiring") this.#isBlocked = true;
+    if (report.type === "recovered") this.#isBlocked = false;
+    this.#options.onReport?.(report);
+    if (wasBlocked && !this.#isBlocked) this.#options.onFree();
   }
 
   #send(message: ToWorker, socket?: Socket): void {
@@ -337,6 +351,7 @@ export class WorkerProcess {
 
   #end(reason: string): string {
     clearTimeout(this.#timer);
+    this.#silence.stop();
     this.#state = "gone";
     this.#returnOffered();
     return reason;

@@ -110,6 +110,24 @@ t.test("a blocked worker is named with its stack, killed and replaced", async (t
   t.same([...slots].toSorted(), [1, 2], "the new one has the number of the old one");
 });
 
+t.test("a stopped worker, the only one of its pool, is killed and replaced", async (t) => {
+  const { supervisor, socketPath } = await started(
+    t,
+    { limitMs: 0, buildMs: 0, slowMs: 300 },
+    { workers: 1 },
+  );
+  // A worker whose watchdog was never heard is left alone.
+  const { pid } = await get(socketPath, "/burn?900");
+  await until(logText, "MODTS_WORKER_BLOCKED");
+  process.kill(pid, "SIGSTOP");
+  const stuck = get(socketPath);
+  await until(logText, "MODTS_WORKER_DIED");
+  t.match(logText(), new RegExp(`worker ${pid} of pool main exited \\(stopped and silent for 5 s`));
+  t.not((await stuck).pid, pid, "a connection that it had not accepted is served");
+  t.not((await get(socketPath)).pid, pid);
+  t.equal(supervisor.pids("main").length, 1);
+});
+
 t.test("a block below the limit is logged only", async (t) => {
   const { supervisor, socketPath } = await started(
     t,

@@ -1,0 +1,92 @@
+/**
+ * Silence of a worker whose threads do not run: stopped by a signal, frozen, or stuck in the kernel.
+ * Its watchdog reports once a second, even while the event loop is blocked.
+ *
+ * Attack on availability: on a busy machine healthy workers are silent, too. So a second counts only
+ * if this process had its turn in time and no thread of the worker waits for a processor.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { attempt } from "../base/attempt.ts";
+
+export interface SilenceOptions {
+  /** Process id of the worker. */
+  pid: number;
+  /** Half of the limit has passed: a successor can be started. */
+  onExpiring: () => void;
+  /** Heard again after that. */
+  onRecovered: () => void;
+  /** The limit has passed; `reason` in words. */
+  onExpired: (reason: string) => void;
+}
+
+const intervalMs = 1000;
+
+/**
+ * Counted seconds until a worker is given up. One that is idle may wait for a disk, as on a machine
+ * that swaps.
+ */
+const limits = { stopped: 5, idle: 30 } as const;
+
+export class Silence {
+  readonly #options: SilenceOptions;
+  #seconds = 0;
+  #lastTick = 0;
+  #isExpiring = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: SilenceOptions) {
+    this.#options = options;
+  }
+
+  /** Begins with the first report: a worker without a watchdog is never given up. */
+  hear(): void {
+    this.#seconds = 0;
+    if (this.#isExpiring) this.#options.onRecovered();
+    this.#isExpiring = false;
+    if (this.#timer) return;
+    this.#lastTick = performance.now();
+    this.#timer = setInterval(() => this.tick(performance.now()), intervalMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** `now` in milliseconds. */
+  tick(now: number): void {
+    const elapsed = now - this.#lastTick;
+    this.#lastTick = now;
+    // This process was stopped or starved: reports may wait to be read.
+    if (elapsed > 1.5 * intervalMs) return;
+    const activity = activityOf(this.#options.pid);
+    if (activity === "running") return;
+    this.#seconds += 1;
+    const limit = limits[activity];
+    if (this.#seconds >= limit) {
+      this.stop();
+      return this.#options.onExpired(`${activity} and silent for ${this.#seconds} s`);
+    }
+    if (this.#isExpiring || this.#seconds < limit / 2) return;
+    this.#isExpiring = true;
+    this.#options.onExpiring();
+  }
+}
+
+/**
+ * What all threads of a process do. `running`: one runs, waits for a processor, or is held by a
+ * debugger; or the kernel does not tell. See proc(5).
+ */
+export function activityOf(pid: number): "running" | "idle" | "stopped" {
+  const states = attempt(
+    () => readdirSync(`/proc/${pid}/task`).map((task) => stateOf(pid, task)),
+    [],
+  );
+  if (states.length === 0 || states.some((state) => /[Rt]/.test(state))) return "running";
+  return states.every((state) => state === "T") ? "stopped" : "idle";
+}
+
+function stateOf(pid: number, task: string): string {
+  const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "latin1");
+  // The name in parentheses may contain anything.
+  return stat.charAt(stat.lastIndexOf(")") + 2);
+}

@@ -1,5 +1,5 @@
 /** Rules on the sidecar: who may read its secrets, whether it listens, and whether httpd may connect. */
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { attempt } from "../../base/attempt.ts";
 import { probeSocket } from "../../base/probe-socket.ts";
@@ -8,6 +8,7 @@ import { connectionName } from "../../config/listeners.ts";
 import { isNamed, splitWords } from "../../httpd/config-tree.ts";
 import { type Finding, finding, problem } from "../../httpd/finding.ts";
 import type { MergedConfig } from "../../httpd/merged-config.ts";
+import { askStatus, controlSocket } from "../../supervisor/control.ts";
 import { formatAddress } from "../../supervisor/listener.ts";
 import { findSupervisor } from "../../supervisor/run-directory.ts";
 import { type Identity, tryAs } from "./as-user.ts";
@@ -32,6 +33,11 @@ export async function checkSidecar(
     const reason = `${formatAddress(failed[0]!.listener.address)}: ${failed[0]!.code}`;
     const what = `the sidecar of ${file} is not running (${reason})`;
     return [problem("sidecar-down", what, run, "systemctl start mod-ts, or mod-ts start")];
+  }
+  const lost = await removedFile(run, failed);
+  if (lost !== undefined) {
+    const what = `the sidecar runs, and ${lost} was removed`;
+    return [problem("not-listening", what, run, "restart the sidecar: systemctl restart mod-ts")];
   }
   const findings = failed.map(({ listener, code }) => {
     const address = formatAddress(listener.address);
@@ -58,6 +64,22 @@ function isWorldReadable(file: string): boolean {
     if ((statSync(path).mode & 0o001) === 0) return false;
     if (path === dirname(path)) return true;
   }
+}
+
+/** A directory or socket file of a running sidecar that is gone: no upgrade makes it again. */
+async function removedFile(
+  run: string,
+  failed: readonly { listener: ConfigListener; code: string | undefined }[],
+): Promise<string | undefined> {
+  const file = [run, controlSocket(run)].find((each) => !existsSync(each));
+  if (file !== undefined) return file;
+  const missing = failed.filter(({ code }) => code === "ENOENT");
+  if (missing.length === 0) return undefined;
+  const status = await askStatus(run).catch(() => undefined);
+  const opened = new Set(status?.listeners.map(({ address }) => address));
+  return missing
+    .map(({ listener }) => formatAddress(listener.address))
+    .find((each) => opened.has(each));
 }
 
 function nameOf({ pool, transport }: ConfigListener): string {

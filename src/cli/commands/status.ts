@@ -1,8 +1,9 @@
 /** `mod-ts status`: the state of a running sidecar, for people and monitoring. */
+import { existsSync } from "node:fs";
 import { addCalls, emptyCalls, percentile } from "../../base/counts.ts";
 import { isModTsError } from "../../base/errors.ts";
 import { loadConfig } from "../../config/config-file.ts";
-import { askStatus } from "../../supervisor/control.ts";
+import { askStatus, controlSocket } from "../../supervisor/control.ts";
 import type { PoolStatus, SidecarState, SidecarStatus } from "../../supervisor/status.ts";
 import { findRunDirectory } from "../../supervisor/run-directory.ts";
 import { parseCommand } from "./command.ts";
@@ -44,7 +45,11 @@ async function ask(directory: string): Promise<SidecarStatus | string> {
     return { ...status, state: "down", reasons: [...status.reasons, ...failures] };
   } catch (error) {
     const { message } = error as Error;
-    return isModTsError(error) ? `${error.code}: ${message}` : `${directory}: ${message}`;
+    const isStopped = isModTsError(error);
+    const reason = isStopped ? `${error.code}: ${message}` : `${directory}: ${message}`;
+    const file = isStopped ? directory : controlSocket(directory);
+    if (existsSync(file)) return reason;
+    return `${reason}; ${file} is gone: restart the sidecar if it still runs`;
   }
 }
 

@@ -1,5 +1,5 @@
 /** A running sidecar, and what is wrong about it. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -80,6 +80,19 @@ t.test("a socket that httpd may not open", { skip: !isRoot && "needs root" }, as
   chmodSync(join(folder, "run"), 0o700);
   t.ok((await check()).includes(`socket-closed ${socket}`));
   chmodSync(join(folder, "run"), 0o755);
+  t.same(await check(), [`ok ${folder}/run`]);
+});
+
+t.test("a file of the running sidecar that was removed", async (t) => {
+  for (const name of ["run/main.sock", "run/.control", "run"]) {
+    const path = join(folder, name);
+    renameSync(path, `${path}.away`);
+    const [found, ...others] = await checkSidecar(await loadConfig(folder), undefined);
+    renameSync(`${path}.away`, path);
+    t.same(others, []);
+    t.match(found, { rule: "not-listening", where: join(folder, "run"), todo: /^restart/ });
+    t.match(found?.what, `${path} was removed`);
+  }
   t.same(await check(), [`ok ${folder}/run`]);
 });
 

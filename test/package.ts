@@ -1,7 +1,7 @@
 /** The package as it is published: what is in it, and that it works where it is installed. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
@@ -188,6 +188,21 @@ t.test("the Debian package is installed by dpkg, and works there", async (t) => 
   }
   const command = join(root, "usr/bin/mod-ts");
   const hello = join(project, "examples/hello.ts");
+  t.match(run(command, "run", hello), { status: 0, stdout: "Hello from mod_ts!" });
+  // The next version, without a file that this one has.
+  const next = join(folder, "next");
+  run("dpkg-deb", "--raw-extract", built.stdout.trim(), next);
+  const control = join(next, "DEBIAN/control");
+  writeFileSync(control, readFileSync(control, "utf8").replace(/^Version: .*/m, "Version: 99.0.0"));
+  rmSync(join(next, "usr/lib/mod-ts/SECURITY.md"));
+  run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", next, `${next}.deb`);
+  const upgraded = dpkg("--install", `${next}.deb`);
+  t.equal(upgraded.status, 0, { upgraded });
+  t.match(
+    dpkg("--status", "mod-ts").stdout,
+    /^Status: install ok installed$[^]*^Version: 99\.0\.0$/m,
+  );
+  t.notOk(existsSync(join(root, "usr/lib/mod-ts/SECURITY.md")), "the upgrade removes old files");
   t.match(run(command, "run", hello), { status: 0, stdout: "Hello from mod_ts!" });
   t.equal(dpkg("--purge", "mod-ts").status, 0);
   t.notOk(existsSync(join(root, "usr/lib/mod-ts")), "nothing is left");

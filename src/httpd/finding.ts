@@ -52,6 +52,7 @@ export const rules = {
   "phase-by-callback": "note",
   "module-bypassed": "bad",
   "handler-behind-proxy": "bad",
+  "handler-replaced": "bad",
   "handler-missing": "bad",
   "handler-broken": "bad",
   "export-missing": "bad",

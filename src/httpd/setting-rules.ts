@@ -1,10 +1,10 @@
 /** Rules on single directives that weaken handlers and guards. */
-import type { Section } from "./config-model.ts";
+import type { Host, Section } from "./config-model.ts";
 import { type Directive, isNamed, splitWords, walk } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
 import { isGuardLine } from "./guard-rules.ts";
 import { type MergedConfig, titleOf } from "./merged-config.ts";
-import { isOurs, readAddresses } from "./our-directives.ts";
+import { isOurs, readAddresses, readOurs } from "./our-directives.ts";
 import { grantsNothing } from "./require-lines.ts";
 
 export function checkSettings(config: MergedConfig): Finding[] {
@@ -14,6 +14,7 @@ export function checkSettings(config: MergedConfig): Finding[] {
     ...config.sections.flatMap((section) => [
       ...checkHost(config, section),
       ...checkDenied(config, section),
+      ...checkReplaced(config, section),
     ]),
     ...checkDebug(config),
   ];
@@ -66,6 +67,48 @@ function checkDenied(config: MergedConfig, section: Section): Finding[] {
   const what = `${titleOf(section)} is 403: Require all denied of ${titleOf(deciding)} applies`;
   const todo = "add Require all granted, or the lines of a guard";
   return [problem("handler-denied", what, line?.where, todo)];
+}
+
+/** `SetHandler` behind a `TsHandler`, in the same section or in a later one of the same path. */
+function checkReplaced(config: MergedConfig, section: Section): Finding[] {
+  if (!isHandled(config, section) || config.ours(section).some(({ kind }) => isFirst.test(kind)))
+    return [];
+  const handler = config.ours(section).find(({ kind }) => kind === "handler");
+  const lines = config.hostsOf(section).map((host) => findReplacement(config, section, host));
+  const [line] = lines;
+  if (!line || lines.includes(undefined)) return [];
+  const what = `SetHandler ${line.args} takes ${titleOf(section)} from TsHandler ${handler?.value} (${handler?.where})`;
+  return [problem("handler-replaced", what, config.where(line), "remove one of the two lines")];
+}
+
+/** With them, `TsHandler` comes before every `SetHandler`. */
+const isFirst = /^(?:trans|init|headerparser|type|fixup|module|(?:in|out)putfilter)$/;
+
+function findReplacement(
+  config: MergedConfig,
+  section: Section,
+  host: Host,
+): Directive | undefined {
+  const chain = config.chain(section, host).map((each) => each.section);
+  const same = chain.slice(chain.indexOf(section)).filter((each) => isSamePath(each, section));
+  const lines = same.flatMap(({ content }) => content);
+  const at = lines.findLastIndex((each) =>
+    readOurs([each], config.confFile).some(({ kind }) => kind === "handler"),
+  );
+  return lines
+    .slice(at + 1)
+    .findLast(
+      (each) =>
+        isNamed(each, "SetHandler") &&
+        !isOurs(each, config.confFile) &&
+        !each.args.includes("MOD_TS_"),
+    );
+}
+
+function isSamePath(one: Section, other: Section): boolean {
+  if (one === other) return true;
+  const isPlain = !one.outer && !other.outer && typeof one.pattern === "string";
+  return isPlain && one.kind === other.kind && one.pattern === other.pattern;
 }
 
 function isHandled(config: MergedConfig, section: Section): boolean {

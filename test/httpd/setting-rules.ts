@@ -24,6 +24,28 @@ t.test("directives that weaken handlers and guards", async (t) => {
     ],
     ["the host without a handler", '<Location "/a">\n  ProxyPreserveHost Off\n</Location>'],
     [
+      "another handler behind it",
+      '<Location "/a">\n  Use TsHandler a.ts\n  SetHandler server-status\n</Location>',
+      "handler-replaced /etc/site.conf:3",
+    ],
+    [
+      "another handler in a later section",
+      '<Location "/a">\n  Use TsHandler a.ts\n</Location>\n<Location "/a">\n  SetHandler None\n</Location>',
+      "handler-replaced /etc/site.conf:5",
+    ],
+    [
+      "another handler before it",
+      '<Location "/a">\n  SetHandler None\n  Use TsHandler a.ts\n</Location>',
+    ],
+    [
+      "another handler below it",
+      '<Location "/a">\n  Use TsHandler a.ts\n</Location>\n<Location "/a/b">\n  SetHandler None\n</Location>',
+    ],
+    [
+      "another handler, where ours comes first",
+      '<Location "/a">\n  Use TsHandler a.ts\n  Use TsFixupHandler b.ts\n  SetHandler None\n</Location>',
+    ],
+    [
       "a directory that is denied",
       '<Directory "/">\n  Require all denied\n</Directory>\n<Directory "/srv/a">\n  Use TsHandler a.ts\n</Directory>',
       "handler-denied /etc/site.conf:5",

@@ -58,6 +58,7 @@ export const rules = {
   "export-missing": "bad",
   "handler-unreadable": "bad",
   "option-unknown": "bad",
+  "option-value": "bad",
   "handler-denied": "note",
   "proxy-to-sidecar": "bad",
   "preserve-host": "note",

@@ -20,7 +20,7 @@ import {
   needsPhase,
   readModule,
 } from "./exports.ts";
-import { builtInNames, optionNames } from "./known-options.ts";
+import { builtInNames, optionNames, wrongWord } from "./known-options.ts";
 
 /** @param user of the sidecar; undefined if it is unknown */
 export async function checkHandlers(
@@ -184,11 +184,23 @@ function filesBeside(name: string, roots: readonly string[]): string[] {
 function checkOptions(lines: readonly OurDirective[]): Finding[] {
   return lines.flatMap(({ kind, value, where }) => {
     const [name = ""] = value.split(/\s/);
-    if (kind !== "option" || !name.startsWith("mod_ts.") || optionNames.includes(name)) return [];
+    if (kind !== "option" || !name.startsWith("mod_ts.")) return [];
+    if (optionNames.includes(name)) return checkValue(name, value.slice(name.length), where);
     const guess = closest(name, optionNames);
     const todo = guess === undefined ? "correct or remove it" : `did you mean ${guess}?`;
     return [problem("option-unknown", `mod_ts has no option ${name}`, where, todo)];
   });
+}
+
+function checkValue(name: string, value: string, where: string): Finding[] {
+  const wrong = wrongWord(name, value.trim());
+  if (!wrong) return [];
+  const { word, expected } = wrong;
+  const guess = closest(word, expected);
+  const todo = guess === undefined ? "correct it" : `did you mean ${guess}?`;
+  const addresses = name === "mod_ts.status.allow" ? ", or addresses and networks" : "";
+  const what = `option ${name} has the value ${word}; expected ${expected.join(", ")}${addresses}`;
+  return [problem("option-value", what, where, todo)];
 }
 
 async function checkReadable(

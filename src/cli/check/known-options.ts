@@ -1,4 +1,5 @@
-/** Names of the built-in handlers, and of the options that mod_ts itself reads. */
+/** Names of the built-in handlers, and of the options that mod_ts itself reads, with their values. */
+import { isIP } from "node:net";
 
 /** `mod_ts/name`; `mod_ts/refresh` exists in development only. */
 export const builtInNames: readonly string[] =
@@ -34,3 +35,37 @@ export const optionNames: readonly string[] = [
     names.split(" ").map((name) => `mod_ts.${handler}.${name}`),
   ),
 ];
+
+/** Each word of a value is one of these, in any case for On, Off and Auto. */
+const choices: Readonly<Record<string, string>> = {
+  "mod_ts.form.require_length": "On Off",
+  "mod_ts.forward-auth.scheme": "http https",
+  "mod_ts.login.secure": "Auto On",
+  "mod_ts.login.store": "htpasswd sql",
+  "mod_ts.origin.preserve_host": "On Off",
+  "mod_ts.session.same_site": "lax strict none",
+  "mod_ts.session.secure": "Auto On Off",
+  "mod_ts.sql.legacy": "md5 sha1",
+  "mod_ts.sql.upgrade": "On Off",
+  "mod_ts.status.allow": "everyone",
+  "mod_ts.ticket.scope": "visitor section",
+  "mod_ts.ticket.secure": "Auto On",
+};
+
+/** The wrong word of a value, and what may stand there; undefined if none is known to be wrong. */
+export function wrongWord(
+  name: string,
+  value: string,
+): { word: string; expected: readonly string[] } | undefined {
+  const expected = choices[name]?.split(" ");
+  if (!expected || /^(?:env|secret):/.test(value)) return undefined;
+  const isKnown = (word: string): boolean =>
+    expected.some((each) => each === word || (/^[A-Z]/.test(each) && each === capitalized(word))) ||
+    (name === "mod_ts.status.allow" && isIP(word.replace(/\/\d+$/, "")) !== 0);
+  const word = value.split(/\s+/).find((each) => each !== "" && !isKnown(each));
+  return word === undefined ? undefined : { word, expected };
+}
+
+function capitalized(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase();
+}

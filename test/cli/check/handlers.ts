@@ -24,6 +24,16 @@ Use TsOption mod_ts.htpasswd.fil users
 Use TsNoOption mod_ts.sql.dns
 Use TsOption mod_ts.fetch.application hello.ts
 Use TsOption mod_ts.fetch.application app.ts
+Use TsOption mod_ts.status.allow everybdy
+Use TsOption mod_ts.status.allow everyone
+Use TsOption mod_ts.status.allow "10.0.0.0/8 ::1"
+Use TsOption mod_ts.session.secure offf
+Use TsOption mod_ts.session.secure OFF
+Use TsOption mod_ts.login.secure Off
+Use TsOption mod_ts.ticket.scope env:SCOPE
+Use TsNoOption mod_ts.session.same_site
+Use TsOption mod_ts.session.same_site laxx
+Use TsOption mod_ts.sql.legacy "md5 sha2"
 Use TsAccessHandler hello.ts
 Use TsAccessHandler guard.ts
 Use TsHandler secret.ts
@@ -126,6 +136,11 @@ t.test("each at its line, and nothing else", async (t) => {
       "did you mean mod_ts.htpasswd.file?",
     ],
     ["Use TsNoOption mod_ts.sql.dns", "option-unknown", "did you mean mod_ts.sql.dsn?"],
+    ["Use TsOption mod_ts.status.allow everybdy", "option-value", ""],
+    ["Use TsOption mod_ts.session.secure offf", "option-value", "did you mean Off?"],
+    ["Use TsOption mod_ts.login.secure Off", "option-value", ""],
+    ["Use TsOption mod_ts.session.same_site laxx", "option-value", "did you mean lax?"],
+    ['Use TsOption mod_ts.sql.legacy "md5 sha2"', "option-value", "did you mean sha1?"],
     ...(isRoot ? [["Use TsHandler secret.ts", "handler-unreadable", ""]] : []),
   ]);
 });

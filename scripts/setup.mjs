@@ -36,6 +36,7 @@ const servers = [
   { name: "PostgreSQL", program: "/usr/bin/pg_ctlcluster", debianPackage: "postgresql" },
   { name: "Redis", program: "/usr/bin/redis-server", debianPackage: "redis-server" },
   { name: "nginx", program: "/usr/sbin/nginx", debianPackage: "nginx-light" },
+  { name: "Chromium", program: "/usr/bin/chromium", debianPackage: "chromium" },
   callgrind,
   { name: "iproute2", program: "/usr/sbin/ip", debianPackage: "iproute2" },
   { name: "docker-compose", program: "/usr/bin/docker-compose", debianPackage: "docker-compose" },

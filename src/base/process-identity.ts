@@ -14,9 +14,18 @@ export function isAlive(pid: number): boolean {
 
 /** Clock ticks from boot to its start: field 22 of `/proc/<pid>/stat`; empty if unknown. */
 export function startTime(pid: number): string {
-  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"), "");
+  return attempt(() => statFields(`/proc/${pid}/stat`)[19], undefined) ?? "";
+}
+
+/**
+ * The fields of a `stat` file of `/proc` from the state, field 3, on. Throws if it cannot be read.
+ *
+ * @see proc(5)
+ */
+export function statFields(file: string): string[] {
+  const stat = readFileSync(file, "latin1");
   // Field 2, the name in parentheses, may contain spaces and parentheses.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 let own: string | undefined;

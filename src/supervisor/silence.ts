@@ -5,8 +5,9 @@
  * Attack on availability: on a busy machine healthy workers are silent, too. So a second counts only
  * if this process had its turn in time and no thread of the worker waits for a processor.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { attempt } from "../base/attempt.ts";
+import { statFields } from "../base/process-identity.ts";
 
 export interface SilenceOptions {
   /** Process id of the worker. */
@@ -78,15 +79,13 @@ export class Silence {
  */
 export function activityOf(pid: number): "running" | "idle" | "stopped" {
   const states = attempt(
-    () => readdirSync(`/proc/${pid}/task`).map((task) => stateOf(pid, task)),
+    () =>
+      readdirSync(`/proc/${pid}/task`).map((task) => {
+        const [state = ""] = statFields(`/proc/${pid}/task/${task}/stat`);
+        return state;
+      }),
     [],
   );
   if (states.length === 0 || states.some((state) => /[Rt]/.test(state))) return "running";
   return states.every((state) => state === "T") ? "stopped" : "idle";
-}
-
-function stateOf(pid: number, task: string): string {
-  const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "latin1");
-  // The name in parentheses may contain anything.
-  return stat.charAt(stat.lastIndexOf(")") + 2);
 }

@@ -101,8 +101,9 @@ export function takeSocket(
 }
 
 /**
- * Makes the markers, and gives up the sockets of the predecessor that have no use: connections to
- * them would wait for nobody, and a later configuration could not open their addresses.
+ * Makes the markers, and closes the sockets of the predecessor that this configuration does not use:
+ * connections to them would never be answered, and a later configuration could not open their
+ * addresses.
  */
 export function takeFiles(own: readonly Listener[], left: readonly PassedSocket[]): void {
   for (const listener of own) listener.mark();

@@ -82,8 +82,8 @@ export function openListener(
 }
 
 /**
- * Nobody listens yet, whatever a crash has left: servers must not connect. A socket that was given
- * may have been listening all the time.
+ * Removes markers that a crash has left: nothing listens yet, so servers must not connect. A socket
+ * that was passed may have been listening all along.
  */
 export function clearMarkers(listeners: readonly ListenerOptions[]): void {
   for (const options of listeners) {

@@ -82,7 +82,7 @@ export class EndedInRedis implements EndedSessions {
     this.#source = source;
   }
 
-  /** Rejects with `MODTS_SESSION_STORE`: nobody passes while it is unknown who has logged out. */
+  /** Rejects with `MODTS_SESSION_STORE`: a session that may have ended must not be accepted. */
   has(id: string): Promise<boolean> {
     return this.#ask(async (redis) => (await redis.exists(keyOf(id))) === 1);
   }

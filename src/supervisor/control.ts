@@ -4,8 +4,10 @@
  * Attack: a peer that may connect can replace the workers at will. So the socket belongs to the
  * owner of the sidecar only, from the moment it exists.
  */
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isModTsError, ModTsError } from "../base/errors.ts";
 import type { BrokenModule } from "../base/version-store.ts";
 import { findSupervisor } from "./run-directory.ts";
@@ -98,9 +100,7 @@ export async function askStatus(run: string): Promise<SidecarStatus> {
 const statusTimeoutMs = 5000;
 
 async function ask(run: string, request: ControlRequest, timeoutMs = 0): Promise<unknown> {
-  if (findSupervisor(run) === undefined)
-    throw new ModTsError("MODTS_NOT_RUNNING", { directory: run });
-  const socket = connect(controlSocket(run));
+  const socket = await connectTo(run);
   socket.setTimeout(timeoutMs, () => {
     socket.destroy(new Error(`the sidecar did not answer within ${timeoutMs} ms`));
   });
@@ -110,6 +110,21 @@ async function ask(run: string, request: ControlRequest, timeoutMs = 0): Promise
   } finally {
     socket.destroy();
   }
+}
+
+/** A supervisor opens the control socket last: one that has just started is waited for. */
+async function connectTo(run: string, tries = 50): Promise<Socket> {
+  if (findSupervisor(run) === undefined)
+    throw new ModTsError("MODTS_NOT_RUNNING", { directory: run });
+  const socket = connect(controlSocket(run));
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (error) {
+    if (tries === 0 || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  await sleep(100);
+  return connectTo(run, tries - 1);
 }
 
 /** The first line of a connection. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { startTime } from "../../src/base/process-identity.ts";
 import { askReload, askStatus, controlSocket } from "../../src/supervisor/control.ts";
@@ -10,18 +11,36 @@ import { shortFolder } from "../fixtures/short-folder.ts";
 
 /** A run directory of another process, whose control socket does this. */
 async function serving(t: Test, accept: (socket: Socket) => void): Promise<string> {
+  const run = claimed(t);
+  await listen(t, run, accept);
+  return run;
+}
+
+/** A run directory of another process. */
+function claimed(t: Test): string {
   const run = shortFolder(t);
   writeFileSync(join(run, "mod-ts.pid"), `${process.ppid}\n${startTime(process.ppid)}\n`);
+  return run;
+}
+
+async function listen(t: Test, run: string, accept: (socket: Socket) => void): Promise<void> {
   const server = createServer(accept).listen(controlSocket(run));
   await once(server, "listening");
   t.teardown(() => server.close());
-  return run;
 }
 
 t.test("nobody is asked where no sidecar runs", async (t) => {
   const run = shortFolder(t);
   await t.rejects(askReload(run, run), { code: "MODTS_NOT_RUNNING" });
   await t.rejects(askStatus(run), { code: "MODTS_NOT_RUNNING" });
+});
+
+t.test("a sidecar that has only just started is waited for", async (t) => {
+  const run = claimed(t);
+  const status = askStatus(run);
+  await sleep(10);
+  await listen(t, run, (socket) => socket.resume().end('{"state":"starting"}\n'));
+  t.same(await status, { state: "starting" });
 });
 
 t.test("an answer in pieces is read to the end of its line", async (t) => {

@@ -1,12 +1,12 @@
 /** One warm process, one script: a real process in every respect. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import t from "tap";
 import "../../fixtures/plain-children.ts";
 import { WarmProcess } from "../../../src/handlers/cgi/warm-process.ts";
+import { haveEnded } from "../../fixtures/processes.ts";
 import { runScript, scriptFolder } from "../../fixtures/script.ts";
-import { until } from "../../fixtures/until.ts";
 
 t.test("a script has its own environment, arguments and directory", async (t) => {
   process.env["MOD_TS_SECRET_OF_THE_SIDECAR"] = "1";
@@ -88,15 +88,8 @@ t.test("its children end with it", async (t) => {
     run.stdout.once("data", (data: Buffer) => resolve([data]));
   });
   run.kill();
-  t.match(await until(() => stateOf(String(pid).trim()), /^[Z-]/), /^[Z-]/);
+  await t.resolves(haveEnded([Number(pid)]));
 });
-
-/** `S` sleeps, `Z` has ended, `-` is not there. */
-function stateOf(pid: string): string {
-  const file = `/proc/${pid}/status`;
-  const status = existsSync(file) ? readFileSync(file, "utf8") : "";
-  return /^State:\s+(\w)/m.exec(status)?.[1] ?? "-";
-}
 
 t.test("one that waits for work can be ended", async (t) => {
   const process = new WarmProcess(256);

@@ -11,7 +11,7 @@ import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { withinTime } from "../base/attempt.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
-import { Throttle, UnprovenConnections } from "../base/unproven-connections.ts";
+import { QuestionConnections, Throttle } from "../base/question-connections.ts";
 import type { Engine } from "../engine/phases.ts";
 import { Refusals } from "../engine/refusals.ts";
 import { internals } from "../request/internals.ts";
@@ -82,19 +82,17 @@ export class Authorizer {
   readonly #proofs: Proofs;
   readonly #tickets: Tickets | undefined;
   readonly #directives: DirectivesCache;
-  readonly #sockets = new Set<Socket>();
-  readonly #unproven: UnprovenConnections;
+  readonly #connections: QuestionConnections;
   readonly #limits: ConnectionLimits;
   readonly #protocolErrors = new Throttle();
   readonly #lostRefusals = new Throttle();
-  #drained: (() => void) | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
     this.#directives = new DirectivesCache(options.sidecar ?? "");
     this.#budget = options.budget ?? 5_000;
     const { connections = 1024, parameterBytes = 65_536 } = options;
-    this.#unproven = new UnprovenConnections("authorizer", connections, this.#budget);
+    this.#connections = new QuestionConnections("authorizer", connections, this.#budget);
     this.#limits = { ...defaultLimits, parameterBytes };
     this.#grants = new Grants(options.secret);
     this.#refusals = new Refusals(options.secret);
@@ -106,27 +104,17 @@ export class Authorizer {
 
   /** Serves a connection that the supervisor accepted. */
   accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    this.#unproven.add(socket);
+    this.#connections.add(socket);
     const connection = new FcgiConnection(this.#limits);
     socket.on("data", (bytes: Buffer) => {
       for (const event of connection.push(bytes)) void this.#handle(socket, event);
-      this.#unproven.hold(socket, connection.held);
-    });
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => {
-      this.#unproven.delete(socket);
-      this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#drained?.();
+      this.#connections.hold(socket, connection.held);
     });
   }
 
   /** Resolves when every connection has had its answer. */
   drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-      if (this.#sockets.size === 0) resolve();
-    });
+    return this.#connections.drain();
   }
 
   /** Ends all tickets: the supervisor has died. */
@@ -150,9 +138,7 @@ export class Authorizer {
   async #answer(socket: Socket, { id, keepConnection, params }: RequestEvent): Promise<void> {
     const answer = await this.#decide(params, socket);
     if (socket.destroyed) return;
-    // Until the next question, or until the peer closes, too.
-    this.#unproven.delete(socket);
-    this.#unproven.add(socket);
+    this.#connections.doubt(socket);
     const bytes = [
       writeStream(FCGI_STDOUT, id, answer),
       writeEndRequest(id, FCGI_REQUEST_COMPLETE),
@@ -167,7 +153,7 @@ export class Authorizer {
     let proofs: string[] = [];
     try {
       const question = this.#trust(pairs);
-      this.#unproven.delete(socket);
+      this.#connections.prove(socket);
       // For `TsCheckRedirect`: only this question makes Apache show the body of an answer.
       if (question.time && !isAuthorization(question.params))
         proofs = ["Mod-Ts-Proof", this.#proofs.answered(question.time)];

@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import { errorPage } from "../base/html.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
-import { UnprovenConnections } from "../base/unproven-connections.ts";
+import { QuestionConnections } from "../base/question-connections.ts";
 import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
 import { changesOf, digest } from "../engine/changes.ts";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
@@ -48,9 +48,7 @@ export class Decider {
   readonly #trust: TrustCheck;
   readonly #decisions: Decisions;
   readonly #directives: DirectivesCache;
-  readonly #sockets = new Set<Socket>();
-  readonly #unproven: UnprovenConnections;
-  #drained: (() => void) | undefined;
+  readonly #connections: QuestionConnections;
 
   constructor(options: DeciderOptions) {
     this.#options = options;
@@ -58,20 +56,19 @@ export class Decider {
     this.#budget = options.budget ?? 5_000;
     this.#trust = createTrustCheck(options.secret);
     this.#decisions = new Decisions(options.secret);
-    this.#unproven = new UnprovenConnections("decider", options.connections ?? 1024);
+    this.#connections = new QuestionConnections("decider", options.connections ?? 1024);
   }
 
   /** Serves a connection, which is one question. */
   accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    this.#unproven.add(socket);
+    this.#connections.add(socket);
     const reader = new ScgiReader(this.#options.parameterBytes ?? 262_144);
     // One timer for both: a question to arrive, and then its decision.
     let expire = (): void => void socket.destroy();
     const timer = setTimeout(() => expire(), this.#budget);
     socket.on("data", (bytes: Buffer) => {
       const event = reader.push(bytes);
-      this.#unproven.hold(socket, reader.held);
+      this.#connections.hold(socket, reader.held);
       if (event.type === "wait") return;
       timer.refresh();
       if (event.type === "malformed") return refuseProtocol(socket, event.reason);
@@ -79,13 +76,7 @@ export class Decider {
       expire = () => this.#refuseLate(socket, exchange);
       void this.#answer(event.params, socket, exchange);
     });
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => {
-      clearTimeout(timer);
-      this.#unproven.delete(socket);
-      this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#drained?.();
-    });
+    socket.once("close", () => clearTimeout(timer));
   }
 
   #refuseLate(socket: Socket, exchange: ScgiExchange): void {
@@ -94,10 +85,7 @@ export class Decider {
 
   /** Resolves when every connection has had its answer. */
   drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-      if (this.#sockets.size === 0) resolve();
-    });
+    return this.#connections.drain();
   }
 
   /** Never rejects. */
@@ -105,7 +93,7 @@ export class Decider {
     let req: ApacheRequest | undefined;
     try {
       const question = this.#trust(params);
-      this.#unproven.delete(socket);
+      this.#connections.prove(socket);
       const plan = this.#plan(question);
       const context = new ApacheContext(params.get("REQUEST_METHOD") ?? "", question.headers, {
         directives: plan.directives,

@@ -1,4 +1,4 @@
-/** Connections of the authorizer and the decider whose peer has not proven yet that it is Apache. */
+/** Connections of the authorizer or the decider, and who makes room among those that may not be Apache's. */
 import type { Socket } from "node:net";
 import { log } from "./log.ts";
 
@@ -16,14 +16,16 @@ interface Entry {
  * questions need. So what all of them hold is bounded, and those that have waited longest, or hold
  * most, make room: a question of Apache's is complete within milliseconds.
  */
-export class UnprovenConnections {
+export class QuestionConnections {
   readonly #name: string;
   readonly #connections: number;
   readonly #timeout: number | undefined;
-  /** Oldest first. */
-  readonly #entries = new Map<Socket, Entry>();
+  readonly #open = new Set<Socket>();
+  /** Those whose peer has not proven yet that it is Apache, oldest first. */
+  readonly #unproven = new Map<Socket, Entry>();
   readonly #reports = new Throttle();
   #bytes = 0;
+  #drained: (() => void) | undefined;
 
   /**
    * @param name of the transport, for the log
@@ -36,42 +38,64 @@ export class UnprovenConnections {
     this.#timeout = timeout;
   }
 
-  /** Takes a connection in, as the newest. */
+  /** Takes a connection in, as the newest of the unproven. */
   add(socket: Socket): void {
+    this.#open.add(socket);
+    this.doubt(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      this.prove(socket);
+      this.#open.delete(socket);
+      if (this.#open.size === 0) this.#drained?.();
+    });
+  }
+
+  /** The peer is Apache: no bound of these applies to it. */
+  prove(socket: Socket): void {
+    const entry = this.#unproven.get(socket);
+    if (!entry) return;
+    clearTimeout(entry.timer);
+    this.#bytes -= entry.bytes;
+    this.#unproven.delete(socket);
+  }
+
+  /** Until its next question, the connection is an unproven one again. */
+  doubt(socket: Socket): void {
+    this.prove(socket);
     const limit = this.#timeout;
     const timer = limit === undefined ? limit : setTimeout(() => socket.destroy(), limit);
-    this.#entries.set(socket, { bytes: 0, timer });
-    if (this.#entries.size <= this.#connections) return;
-    const [oldest] = this.#entries.keys();
+    this.#unproven.set(socket, { bytes: 0, timer });
+    if (this.#unproven.size <= this.#connections) return;
+    const [oldest] = this.#unproven.keys();
     this.#drop(oldest!);
   }
 
+  /** Says how many bytes of a question that is not complete are kept for a connection. */
   hold(socket: Socket, bytes: number): void {
-    const entry = this.#entries.get(socket);
+    const entry = this.#unproven.get(socket);
     if (!entry) return;
     this.#bytes += bytes - entry.bytes;
     entry.bytes = bytes;
     while (this.#bytes > maxBytes) this.#drop(this.#heavy());
   }
 
-  /** Forgets a connection: its peer is Apache, or it has ended. */
-  delete(socket: Socket): void {
-    const entry = this.#entries.get(socket);
-    if (!entry) return;
-    clearTimeout(entry.timer);
-    this.#bytes -= entry.bytes;
-    this.#entries.delete(socket);
+  /** Resolves when every connection has ended. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#open.size === 0) resolve();
+    });
   }
 
   /** The first that holds no less than the average; in a flood it is the oldest, found at once. */
   #heavy(): Socket {
-    const average = this.#bytes / this.#entries.size;
-    for (const [socket, { bytes }] of this.#entries) if (bytes >= average) return socket;
+    const average = this.#bytes / this.#unproven.size;
+    for (const [socket, { bytes }] of this.#unproven) if (bytes >= average) return socket;
     throw new RangeError("the average is more than any");
   }
 
   #drop(socket: Socket): void {
-    this.delete(socket);
+    this.prove(socket);
     socket.destroy();
     const reason = `more than ${this.#connections}, or more than ${maxBytes} bytes`;
     this.#reports.run(() =>

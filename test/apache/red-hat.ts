@@ -52,14 +52,24 @@ const site = `
     Use TsAccessHandler users.ts
     Require valid-user
 </Directory>
+<Directory "/var/www/html/typed">
+    Use TsTypeHandler phases.ts
+    Use TsFixupHandler phases.ts
+</Directory>
+Use TsOption mod_ts.login.store htpasswd
+Use TsOption mod_ts.htpasswd.file /srv/site/users
+Use TsOption mod_ts.login.location /login
+<Location "/login">
+    Use TsHandler mod_ts/login
+</Location>
+<Directory "/var/www/html/club">
+    AuthType mod_ts
+    Use TsAccessHandler users.ts::noted
+    Use TsAuthenHandler mod_ts/login
+    Use TsTicket
+    Require mod_ts_ticket
+</Directory>
 `;
-
-/** Asks in turn; prints a line for each. */
-const client = `for (const [path, password] of JSON.parse(process.argv[2])) {
-  const headers = password ? { authorization: "Basic " + btoa("ann:" + password) } : {};
-  const response = await fetch("http://127.0.0.1" + path, { headers });
-  console.log(JSON.stringify([path, response.status, (await response.text()).replace(/\\s+/g, " ")]));
-}`;
 
 const functions = `set -e
 modts() { node ${project}/src/cli/cli.ts "$@"; }
@@ -114,7 +124,12 @@ exec /usr/libexec/httpd -d /etc/httpd -f conf/httpd.conf "$@"
   write("srv/site/apache.conf", site);
   write("srv/site/handlers/who.ts", handlerFile("who.ts"));
   write("srv/site/handlers/users.ts", handlerFile("red-hat/users.ts"));
-  write("client.mjs", client);
+  write("srv/site/handlers/phases.ts", handlerFile("red-hat/phases.ts"));
+  // {SHA} of "secret": no time is lost with hashing here.
+  write("srv/site/users", "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
+  write("var/www/html/typed/a.txt", "typed");
+  write("var/www/html/club/a.txt", "club");
+  write("client.ts", handlerFile("red-hat/client.ts"));
 
   /** Runs a script as on that machine; what it has started ends with it. */
   const run = (script: string): string => {
@@ -155,6 +170,23 @@ exec chroot ${root} env -i ${environment} sh /script.sh 2>&1`;
   t.match(missing, /needs mod_authnz_fcgi.*LoadModule authnz_fcgi_module/, "httpd says it, too");
   write("etc/httpd/conf.modules.d/10-mod_ts.conf", `${load}\n`);
 
+  const asked = [
+    { path: "/hello" },
+    { path: "/members/" },
+    { path: "/members/", password: "wrong" },
+    { path: "/members/", password: "secret" },
+    { path: "/members/a.txt", password: "secret" },
+    { path: "/members/private.txt", password: "secret" },
+    { path: "/typed/a.txt" },
+    { path: "/club/a.txt?before" },
+    { path: "/login", user: "john", password: "wrong" },
+    { path: "/club/a.txt?wrong" },
+    { path: "/login", user: "john", password: "secret" },
+    { path: "/club/a.txt?first", until: "mod_ts_ticket" },
+    { path: "/club/a.txt?second" },
+    { path: "/hello.ts" },
+    { path: "/mod_ts/apache.conf" },
+  ];
   const said = run(`
     mkdir /run/httpd; install -d -o mod-ts -g mod-ts /run/mod-ts
     httpd -t
@@ -162,25 +194,17 @@ exec chroot ${root} env -i ${environment} sh /script.sh 2>&1`;
     wait_for grep -q ready /srv/log
     apachectl start
     wait_for test -s /run/httpd/httpd.pid
-    node /client.mjs '${JSON.stringify([
-      ["/hello"],
-      ["/members/"],
-      ["/members/", "wrong"],
-      ["/members/", "secret"],
-      ["/members/a.txt", "secret"],
-      ["/members/private.txt", "secret"],
-      ["/hello.ts"],
-      ["/mod_ts/apache.conf"],
-    ])}'
-    stat -c 'socket %G %a' /run/mod-ts/main.sock
+    node --disable-warning=ExperimentalWarning /client.ts '${JSON.stringify(asked)}'
+    stat -c 'socket %G %a %n' /run/mod-ts/main.sock /run/mod-ts/decide.sock
+    # Of the request for /hello.ts.
+    wait_for grep -q MODTS_SOURCE_REQUESTED /srv/log
+    cat /srv/log
     modts check /srv/site --url http://127.0.0.1/ || echo "check: $?"`);
   t.match(said, "Syntax OK");
-  const answers = new Map(
-    [...said.matchAll(/^\["\/.*\]$/gm)].map(([line]) => {
-      const [path, status, body] = JSON.parse(line) as [string, number, string];
-      return [`${path} ${status}`, body];
-    }),
+  const lines = [...said.matchAll(/^\["\/.*\]$/gm)].map(
+    ([line]) => JSON.parse(line) as [string, number, string, ...unknown[]],
   );
+  const answers = new Map(lines.map(([path, status, body]) => [`${path} ${status}`, body]));
   t.match(answers.get("/hello 200"), '"pool":"main"');
   t.ok(answers.has("/members/ 401"), "without a password, and with a wrong one");
   const listing = answers.get("/members/ 200") ?? "";
@@ -189,7 +213,16 @@ exec chroot ${root} env -i ${environment} sh /script.sh 2>&1`;
   t.equal(answers.get("/members/a.txt 200"), "a");
   t.ok(answers.has("/members/private.txt 403"));
   t.notOk(answers.has("/mod_ts/apache.conf 200"));
-  t.match(said, "socket apache 660");
+  t.match(said, '["/typed/a.txt",200,"typed","text/x-typed","yes",[]]', "type and fixup handlers");
+  const club = lines.filter(([path]) => path.startsWith("/club/"));
+  t.same(
+    [...new Set(club.map(([path, status]) => `${path} ${status}`))],
+    ["before 401", "wrong 401", "first 200", "second 200"].map((each) => `/club/a.txt?${each}`),
+    "a login",
+  );
+  t.equal(said.match(/the club was asked/g)?.length, club.length - 1, "and then a ticket");
+  t.match(said, "socket apache 660 /run/mod-ts/main.sock");
+  t.match(said, "socket apache 660 /run/mod-ts/decide.sock");
   t.match(said, /^No problems found|^ok /m);
   t.notMatch(said, /^bad /m, said);
 });

@@ -14,8 +14,8 @@ import {
   type TypeScript,
 } from "./typescript.ts";
 import { formatContracts, placeContract } from "./contracts.ts";
-import { type Mirror, type MirroredPage, mirrorPages } from "./mirror.ts";
-import { makeSettings } from "./settings.ts";
+import { type Mirror, type MirroredPage, mirrorPages, tsconfigOf } from "./mirror.ts";
+import { type Job, makeSettings, type Settings } from "./settings.ts";
 
 /** The first errors often cause the others. */
 const most = 50;
@@ -25,7 +25,8 @@ export async function checkTypes(roots: readonly string[]): Promise<Finding[]> {
   const directories = outermost(roots);
   const findings: Finding[] = [];
   for (const root of directories) findings.push(...(await checkDirectory(root)));
-  return findings;
+  // Two of them may have a tsconfig.json in common.
+  return [...new Map(findings.map((each) => [JSON.stringify(each), each])).values()];
 }
 
 async function checkDirectory(root: string): Promise<Finding[]> {
@@ -40,15 +41,60 @@ async function checkDirectory(root: string): Promise<Finding[]> {
   }
 }
 
-/** In a private directory, as pages may be secret. */
+/** A root while it is checked. */
+interface Checked {
+  readonly root: string;
+  /** Private, as pages may be secret. */
+  readonly scratch: string;
+  /** Directory of the translated pages. */
+  readonly mirror: string;
+  readonly made: Mirror;
+}
+
 async function compile(root: string, scratch: string, typeScript: TypeScript): Promise<Finding[]> {
   const mirror = join(scratch, "pages");
   mkdirSync(mirror);
-  const made = mirrorPages(root, mirror);
+  const checked = { root, scratch, mirror, made: mirrorPages(root, mirror) };
+  const findings = checked.made.failures.map(({ message, ...place }) =>
+    bad(message, formatPosition(place)),
+  );
+  let count = 0;
+  for (const job of jobsOf(checked)) {
+    const { config, mistakes } = await makeSettings(job, typeScript);
+    count += config.files.length;
+    findings.push(
+      ...mistakes.map(({ message, file: where = root, ...at }) =>
+        bad(message, formatPosition({ file: where, ...at })),
+      ),
+    );
+    if (config.files.length === 0) continue;
+    const diagnostics = await runCompiler(checked, config, typeScript);
+    findings.push(...diagnostics.flatMap((diagnostic) => judge(diagnostic, job, checked)));
+  }
+  if (findings.length > 0) return shorten(findings);
+  return count > 0 ? [right(root, count)] : [];
+}
+
+/** One program for each tsconfig.json: a directory may have settings that others do not. */
+function jobsOf({ root, mirror, made }: Checked): Job[] {
   const pages = [...made.pages.keys()];
-  const job = { root, mirror, modules: made.modules, pages };
-  const { config, mistakes } = await makeSettings(job, typeScript);
-  if (config.files.length === 0) return [];
+  const applying = (name: string): string | undefined => tsconfigOf(join(root, name));
+  const modulesBy = Map.groupBy(made.modules, applying);
+  const pagesBy = Map.groupBy(pages, applying);
+  return [...new Set([...modulesBy.keys(), ...pagesBy.keys()])].map((tsconfig) => ({
+    root,
+    mirror,
+    tsconfig,
+    modules: modulesBy.get(tsconfig) ?? [],
+    pages: pagesBy.get(tsconfig) ?? [],
+  }));
+}
+
+async function runCompiler(
+  { root, scratch }: Checked,
+  config: Settings["config"],
+  { tsc }: TypeScript,
+): Promise<Diagnostic[]> {
   // Not all modules: a tsconfig.json may exclude some.
   const contracts = formatContracts(config.files.filter((name) => name.startsWith(root + sep)));
   // Outside of the mirror, where pages could import it by its name.
@@ -56,34 +102,26 @@ async function compile(root: string, scratch: string, typeScript: TypeScript): P
   writeFileSync(contractsFile, contracts.code);
   const file = join(scratch, "tsconfig.json");
   writeFileSync(file, JSON.stringify({ ...config, files: [...config.files, contractsFile] }));
-  const output = await runTsc(typeScript.tsc, ["-p", file, "--pretty", "false"], scratch);
-  const diagnostics = parseDiagnostics(output, scratch).map((diagnostic) =>
+  const output = await runTsc(tsc, ["-p", file, "--pretty", "false"], scratch);
+  return parseDiagnostics(output, scratch).map((diagnostic) =>
     diagnostic.file === contractsFile ? placeContract(diagnostic, contracts) : diagnostic,
   );
-  const findings = [
-    ...mistakes.map(({ message, file: where = root, ...at }) =>
-      bad(message, formatPosition({ file: where, ...at })),
-    ),
-    ...made.failures.map(({ message, ...place }) => bad(message, formatPosition(place))),
-    ...diagnostics.flatMap((diagnostic) => judge(diagnostic, { root, mirror, made })),
-  ];
-  return findings.length > 0 ? shorten(findings) : [right(root, config.files.length)];
 }
 
-/** A diagnostic at its place in the source; none outside of `root`. */
+/** A diagnostic at its place in the source; none in files of other settings, or outside of `root`. */
 function judge(
   diagnostic: Diagnostic,
-  { root, mirror, made }: { root: string; mirror: string; made: Mirror },
+  { tsconfig }: Job,
+  { root, mirror, made }: Checked,
 ): Finding[] {
   const { file, line, column, message } = diagnostic;
-  if (file === undefined) return [bad(message, root)];
+  if (file === undefined) return [bad(message, tsconfig ?? root)];
   const name = relative(mirror, file).replace(/\.ts$/, "");
   const page = made.pages.get(name);
-  if (page) {
-    const place = { file: join(root, name), ...placeInPage(diagnostic, page) };
-    return [bad(message, formatPosition(place))];
-  }
-  return file.startsWith(root + sep) ? [bad(message, formatPosition({ file, line, column }))] : [];
+  const source = page ? join(root, name) : file;
+  if (!source.startsWith(root + sep) || tsconfigOf(source) !== tsconfig) return [];
+  const place = page ? placeInPage(diagnostic, page) : { line, column };
+  return [bad(message, formatPosition({ file: source, ...place }))];
 }
 
 function placeInPage(

@@ -56,6 +56,11 @@ export function nearest(directory: string, name: string): string | undefined {
   return isTop ? undefined : nearest(dirname(directory), name);
 }
 
+/** The `tsconfig.json` that applies to a file. */
+export function tsconfigOf(file: string): string | undefined {
+  return nearest(dirname(file), "tsconfig.json");
+}
+
 function translate(file: string, text: string, failures: BuildError[]): Translation {
   try {
     return translatePage(file, text);

@@ -1,9 +1,9 @@
-/** Compiler settings for a directory of handlers: its own `tsconfig.json`, or strict ones. */
+/** Compiler settings for handlers and pages: of their `tsconfig.json`, or strict ones. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Diagnostic, parseDiagnostics, runTsc, type TypeScript } from "./typescript.ts";
-import { nearest } from "./mirror.ts";
+import { tsconfigOf } from "./mirror.ts";
 
 type Options = Record<string, unknown>;
 
@@ -36,6 +36,8 @@ const unwanted = (
 
 export interface Job {
   readonly root: string;
+  /** Of all its modules and pages; undefined if they have none. */
+  readonly tsconfig: string | undefined;
   /** Directory of the translated pages. */
   readonly mirror: string;
   /** File names below both. */
@@ -46,7 +48,7 @@ export interface Job {
 /** Rejects if the compiler cannot read the tsconfig.json. */
 export async function makeSettings(job: Job, typeScript: TypeScript): Promise<Settings> {
   const { root, mirror, modules, pages } = job;
-  const own = await ownSettings(root, typeScript);
+  const own = await ownSettings(job, typeScript);
   const paths = { ...own.paths, ...facePaths() };
   const compilerOptions = {
     ...own.options,
@@ -71,8 +73,10 @@ interface OwnSettings {
   readonly mistakes: readonly Diagnostic[];
 }
 
-async function ownSettings(root: string, { tsc }: TypeScript): Promise<OwnSettings> {
-  const file = nearest(root, "tsconfig.json");
+async function ownSettings(
+  { root, tsconfig: file }: Job,
+  { tsc }: TypeScript,
+): Promise<OwnSettings> {
   if (file === undefined) return { options: strict, paths: {}, mistakes: [] };
   const directory = dirname(file);
   const [text, mistakes] = await Promise.all([
@@ -84,7 +88,7 @@ async function ownSettings(root: string, { tsc }: TypeScript): Promise<OwnSettin
   for (const name of unwanted) delete options[name];
   const files = (shown.files ?? [])
     .map((name) => resolve(directory, name))
-    .filter((name) => name.startsWith(`${root}/`));
+    .filter((name) => name.startsWith(`${root}/`) && tsconfigOf(name) === file);
   return {
     options,
     paths: absolute(paths as Record<string, string[]>, directory),

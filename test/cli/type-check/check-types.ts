@@ -152,6 +152,50 @@ t.test("the settings of the folder hold", async (t) => {
   ]);
 });
 
+t.test("each file by its nearest tsconfig.json", async (t) => {
+  const setting = (compilerOptions: object) => JSON.stringify({ compilerOptions });
+  const folder = t.testdir({
+    "package.json": "{}",
+    "tsconfig.json": setting({ strict: true }),
+    "top.ts": 'import { loose } from "./admin/loose.ts";\nexport const top = (a) => loose(a);\n',
+    admin: {
+      "tsconfig.json": setting({ strict: false, jsx: "react-jsx", jsxImportSource: "hono/jsx" }),
+      "loose.ts": "export const loose = (a) => a;\n",
+      "element.tsx": "export default () => new Response(String(<b />));\n",
+      "page.tsp": "<% const twice = (a) => a + a; %><%= twice(1) %>\n",
+    },
+    shop: {
+      "tsconfig.json": setting({ strict: true, jsx: "react" }),
+      "element.tsx": "export default () => new Response(String(<b />));\n",
+      "page.tsp": "<% const twice = (a) => a + a; %><%= twice(1) %>\n",
+      "wrong.ts": 'export function handler() {\n  return "text";\n}\n',
+    },
+  });
+  symlinkSync(new URL("../../../node_modules", import.meta.url), join(folder, "node_modules"));
+  const findings = await checkTypes([folder]);
+  t.same(places(findings, folder).toSorted(), [
+    "shop/element.tsx:1:42",
+    "shop/element.tsx:1:43",
+    "shop/page.tsp:1:19",
+    "shop/wrong.ts:1:17",
+    "top.ts:2:21",
+  ]);
+});
+
+t.test("a mistake in a common tsconfig.json is said once", async (t) => {
+  const folder = t.testdir({
+    "package.json": "{}",
+    "tsconfig.json": '{ "compilerOptions": { "strct": true } }',
+    one: { "a.ts": "" },
+    two: { "b.ts": "" },
+  });
+  const findings = await checkTypes([join(folder, "one"), join(folder, "two")]);
+  t.same(
+    findings.map(({ where }) => where),
+    [join(folder, "tsconfig.json:1:24")],
+  );
+});
+
 t.test("a folder without any code has nothing to say", async (t) => {
   t.same(await checkTypes([t.testdir({ "a.txt": "" })]), []);
 });

@@ -1,10 +1,17 @@
 import { join } from "node:path";
 import t from "tap";
 import { findTypeScript, type TypeScript } from "../../../src/cli/type-check/typescript.ts";
+import { tsconfigOf } from "../../../src/cli/type-check/mirror.ts";
 import { makeSettings } from "../../../src/cli/type-check/settings.ts";
 
 const typeScript = findTypeScript(import.meta.dirname) as TypeScript;
-const job = (root: string) => ({ root, mirror: "/mirror", modules: ["a.ts"], pages: ["b.tsp"] });
+const job = (root: string) => ({
+  root,
+  mirror: "/mirror",
+  tsconfig: tsconfigOf(join(root, "a.ts")),
+  modules: ["a.ts"],
+  pages: ["b.tsp"],
+});
 
 t.test("strict ones where there are none", async (t) => {
   const root = t.testdir({ "package.json": "{}", "a.ts": "" });

@@ -59,6 +59,7 @@ export const rules = {
   "handler-unreadable": "bad",
   "option-unknown": "bad",
   "option-value": "bad",
+  "option-missing": "bad",
   "handler-denied": "note",
   "proxy-to-sidecar": "bad",
   "preserve-host": "note",

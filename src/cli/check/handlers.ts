@@ -20,7 +20,7 @@ import {
   needsPhase,
   readModule,
 } from "./exports.ts";
-import { builtInNames, optionNames, wrongWord } from "./known-options.ts";
+import { builtInNames, optionNames, requiredOptions, wrongWord } from "./known-options.ts";
 
 /** @param user of the sidecar; undefined if it is unknown */
 export async function checkHandlers(
@@ -54,7 +54,7 @@ export async function checkHandlers(
       return [{ module: reference.module, judge }];
     });
   }
-  findings.push(...checkOptions(merged.lines));
+  findings.push(...checkOptions(merged.lines), ...findMissingOptions(merged.lines));
   return [...findings, ...(await checkReadable(files, user))];
 }
 
@@ -201,6 +201,21 @@ function checkValue(name: string, value: string, where: string): Finding[] {
   const addresses = name === "mod_ts.status.allow" ? ", or addresses and networks" : "";
   const what = `option ${name} has the value ${word}; expected ${expected.join(", ")}${addresses}`;
   return [problem("option-value", what, where, todo)];
+}
+
+/** What no line sets, in whichever section: which lines apply to a request is not worked out here. */
+function findMissingOptions(lines: readonly OurDirective[]): Finding[] {
+  const options = lines.filter(({ kind }) => kind === "option");
+  const settled = new Set(options.map(({ value }) => /^(mod_ts\.\S+)\s+\S/.exec(value)?.[1]));
+  return lines.flatMap(({ value, where }) =>
+    requiredOptions(value).flatMap((names) => {
+      if (names.some((name) => settled.has(name))) return [];
+      // Once, at the first line.
+      settled.add(names[0]);
+      const what = `${value} needs the option ${names.join(" or ")}, which no line sets`;
+      return [problem("option-missing", what, where, `Use TsOption ${names[0]} …`)];
+    }),
+  );
 }
 
 async function checkReadable(

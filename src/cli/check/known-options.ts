@@ -36,6 +36,26 @@ export const optionNames: readonly string[] = [
   ),
 ];
 
+/** Options without which a built-in handler responds with 500 to every request. */
+const required: Readonly<Record<string, string>> = {
+  fastify: "application",
+  fetch: "application",
+  "forward-auth": "url",
+  htpasswd: "file|groups",
+  jwt: "issuer audience jwks|key|secret",
+  login: "location store",
+  node: "application",
+  sql: "dsn|dsn_file",
+};
+
+/** For the handler of a reference such as `mod_ts/jwt`: each entry names options of which one must be set. */
+export function requiredOptions(reference: string): readonly (readonly string[])[] {
+  const [, handler = ""] = /^mod_ts\/([\w-]+)/.exec(reference) ?? [];
+  if (!Object.hasOwn(required, handler)) return [];
+  const groups = (required[handler] as string).split(" ");
+  return groups.map((group) => group.split("|").map((name) => `mod_ts.${handler}.${name}`));
+}
+
 /** Each word of a value is one of these, in any case for On, Off and Auto. */
 const choices: Readonly<Record<string, string>> = {
   "mod_ts.form.require_length": "On Off",

@@ -53,7 +53,14 @@ Use TsHandler common.js::anything
 Use TsHandler page.tsp
 Use TsHandler brokenpage.tsp
 Use TsHandler application.ts
-Use TsHandler socket.ts`.split("\n");
+Use TsHandler socket.ts
+Use TsHandler mod_ts/fetch
+Use TsAuthenHandler mod_ts/htpasswd
+Use TsAuthenHandler mod_ts/jwt
+Use TsOption mod_ts.jwt.issuer any
+Use TsOption mod_ts.jwt.secret key
+Use TsHandler mod_ts/login
+Use TsAuthenHandler mod_ts/login`.split("\n");
 
 const folder = temporaryFolder(t);
 const httpd = await requireHttpd();
@@ -141,6 +148,9 @@ t.test("each at its line, and nothing else", async (t) => {
     ["Use TsOption mod_ts.login.secure Off", "option-value", ""],
     ["Use TsOption mod_ts.session.same_site laxx", "option-value", "did you mean lax?"],
     ['Use TsOption mod_ts.sql.legacy "md5 sha2"', "option-value", "did you mean sha1?"],
+    ["Use TsAuthenHandler mod_ts/jwt", "option-missing", ""],
+    ["Use TsHandler mod_ts/login", "option-missing", ""],
+    ["Use TsHandler mod_ts/login", "option-missing", ""],
     ...(isRoot ? [["Use TsHandler secret.ts", "handler-unreadable", ""]] : []),
   ]);
 });

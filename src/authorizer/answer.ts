@@ -34,6 +34,13 @@ export class DenyExchange implements Exchange {
   #begun = false;
   #ended = false;
 
+  readonly flush: () => void;
+
+  /** @param flush sends the answer, as far as it is known */
+  constructor(flush = (): void => {}) {
+    this.flush = flush;
+  }
+
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

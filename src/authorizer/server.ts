@@ -136,19 +136,24 @@ export class Authorizer {
   }
 
   async #answer(socket: Socket, { id, keepConnection, params }: RequestEvent): Promise<void> {
-    const answer = await this.#decide(params, socket);
-    if (socket.destroyed) return;
-    this.#connections.doubt(socket);
-    const bytes = [
-      writeStream(FCGI_STDOUT, id, answer),
-      writeEndRequest(id, FCGI_REQUEST_COMPLETE),
-    ];
-    if (keepConnection) socket.write(Buffer.concat(bytes));
-    else socket.end(Buffer.concat(bytes));
+    const send = (answer: Buffer): void => {
+      if (socket.destroyed) return;
+      this.#connections.doubt(socket);
+      const bytes = [
+        writeStream(FCGI_STDOUT, id, answer),
+        writeEndRequest(id, FCGI_REQUEST_COMPLETE),
+      ];
+      if (keepConnection) socket.write(Buffer.concat(bytes));
+      else socket.end(Buffer.concat(bytes));
+    };
+    send(await this.#decide(params, socket, send));
   }
 
-  /** Never rejects, and gives permission only when the engine does. */
-  async #decide(pairs: Pairs, socket: Socket): Promise<Buffer> {
+  /**
+   * Never rejects, and gives permission only when the engine does.
+   * @param sendLast for a refusal before the process ends
+   */
+  async #decide(pairs: Pairs, socket: Socket, sendLast: (answer: Buffer) => void): Promise<Buffer> {
     let req: ApacheRequest | undefined;
     let proofs: string[] = [];
     try {
@@ -161,7 +166,9 @@ export class Authorizer {
       if (question.params.has("MOD_TS_COOKIES_LOST")) throw new ModTsError("MODTS_COOKIES_LOST");
       const { lines, judged } = selectPolicy(question);
       const directives = this.#directives.get(lines);
-      const exchange = new DenyExchange();
+      const exchange = new DenyExchange(() => {
+        if (req) sendLast(this.#refuse(req, question, exchange, proofs));
+      });
       const isTicketed = question.policy.some((line) => line.startsWith("ticket "));
       const draft = isTicketed ? this.#tickets?.begin(question) : undefined;
       req = this.#requestOf(question, directives, exchange, draft);

@@ -40,6 +40,9 @@ function answerOpenRequests(cause: unknown): void {
   for (const [req, held] of openRequests) {
     if (req[internals].response.begun) continue;
     const error = new ModTsError("MODTS_WORKER_ENDED", {}, { cause });
-    attempt(() => respondToFailure(req, error, held), undefined);
+    attempt(() => {
+      respondToFailure(req, error, held);
+      req[internals].exchange.flush?.();
+    }, undefined);
   }
 }

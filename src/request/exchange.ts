@@ -156,6 +156,8 @@ export interface Exchange {
    * and never like a success. No effect after a complete response.
    */
   abort(): void;
+  /** Sends at once what the transport collects until a decision: the process ends. */
+  flush?(): void;
   /** Whether Apache responds to a bare status itself: ErrorDocument, and a challenge on 401. */
   readonly hasErrorDocuments?: boolean;
   /** Whether Apache continues after the phases, with another path if handlers have set one. */

@@ -98,3 +98,12 @@ export function problem(
 ): Finding {
   return { ...finding(rules[rule], what, { where, todo }), rule };
 }
+
+/** As lines of text. */
+export function formatFinding({ level, rule, what, where, todo }: Finding): string {
+  const title = `${level.padEnd(4)}  ${what}${rule ? ` (${rule})` : ""}\n`;
+  if (level === "ok") return title;
+  const place = where === undefined ? "" : `      at:  ${where}\n`;
+  const fix = todo === undefined ? "" : `      fix: ${todo.replaceAll("\n", "\n           ")}\n`;
+  return title + place + fix;
+}

@@ -3,7 +3,7 @@ import type { ResolvedConfig } from "../../config/config.ts";
 import { loadConfig } from "../../config/config-file.ts";
 import { checkConfig, type SidecarFacts } from "../../httpd/check-config.ts";
 import { checkSections } from "../../httpd/check-sections.ts";
-import { type Finding, finding } from "../../httpd/finding.ts";
+import { type Finding, finding, formatFinding } from "../../httpd/finding.ts";
 import { findHttpd } from "../../httpd/find.ts";
 import { readMergedConfig } from "../../httpd/merged-config.ts";
 import { probeGuards } from "../../httpd/probe-guards.ts";
@@ -84,13 +84,7 @@ async function proveOrExplain(proof: () => Promise<Finding[]>): Promise<Finding[
 }
 
 function print(findings: readonly Finding[]): number {
-  for (const { level, rule, what, where, todo } of findings) {
-    process.stdout.write(`${level.padEnd(4)}  ${what}${rule ? ` (${rule})` : ""}\n`);
-    if (level === "ok") continue;
-    if (where !== undefined) process.stdout.write(`      at:  ${where}\n`);
-    if (todo !== undefined)
-      process.stdout.write(`      fix: ${todo.replaceAll("\n", "\n           ")}\n`);
-  }
+  process.stdout.write(findings.map(formatFinding).join(""));
   const bad = findings.filter(({ level }) => level === "bad").length;
   const sum = bad === 0 ? "No problems" : bad === 1 ? "1 problem" : `${bad} problems`;
   process.stdout.write(`\n${sum} found.\n`);

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { attempt } from "../../base/attempt.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
+import { escapeHtml } from "../../base/html.ts";
+import type { Finding } from "../../httpd/finding.ts";
 import { confFile, formatDefines } from "../../httpd/render.ts";
 import { confSettings, poolLines } from "./apache-settings.ts";
 
@@ -16,6 +18,8 @@ export interface DevConfOptions {
   hosts?: readonly string[];
   /** Apache waits while a handler stands at a breakpoint. @default false */
   isPatient?: boolean;
+  /** Why sections refuse every request. */
+  closed?: readonly Finding[];
 }
 
 const daySeconds = 86_400;
@@ -26,7 +30,7 @@ export const hostPattern = /^\.?[a-z\d_-]+(?:\.[a-z\d_-]+)*$/i;
 export function formatDevConf(
   directory: string,
   config: ResolvedConfig,
-  { readable = true, hosts = [], isPatient = false }: DevConfOptions = {},
+  { readable = true, hosts = [], isPatient = false, closed = [] }: DevConfOptions = {},
 ): string {
   const own = join(directory, "apache.conf");
   const settings = { ...confSettings(config), ...(isPatient && { timeout: daySeconds }) };
@@ -52,7 +56,7 @@ ${isPatient ? `    Timeout ${daySeconds}\n` : ""}${readable ? `    DocumentRoot 
     DirectoryIndex index.html index.tsp
 ${hostCheck(hosts)}    # Errors are shown in the browser, with their source.
     Use TsDebug On
-    # Pages reload when one of their files is saved.
+${refusalPage(closed)}    # Pages reload when one of their files is saved.
     <Location "/.mod-ts/refresh">
         Use TsHandler mod_ts/refresh
         Require all granted
@@ -83,6 +87,18 @@ function hostCheck(hosts: readonly string[]): string {
 const refusedHost =
   "mod-ts dev: requests for this host name are refused, because any website can point its name " +
   "to this machine (DNS rebinding). If the name is yours, start with: --allowed-host NAME";
+
+/** Apache's own page would not say that the configuration is the reason. */
+function refusalPage(closed: readonly Finding[]): string {
+  if (closed.length === 0) return "";
+  const reasons = closed.map(({ what, where = "", todo = "" }) => {
+    return `<p>${escapeHtml(what)}<br>At: ${escapeHtml(where)}<br>Fix: ${escapeHtml(todo)}</p>`;
+  });
+  const page = `<!DOCTYPE html><title>403 Forbidden</title><h1>403 Forbidden</h1><p>mod-ts dev found sections that refuse every request:</p>${reasons.join("")}`;
+  // Quotes, variables and expressions of Apache.
+  const text = page.replace(/["\\$%{}]|[^ -~]/gu, (mark) => `&#${mark.codePointAt(0)};`);
+  return `    ErrorDocument 403 "${text}"\n`;
+}
 
 /**
  * httpd takes a section that uses a macro for unclosed if no newline ends its last line. The text

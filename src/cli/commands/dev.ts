@@ -6,9 +6,13 @@ import { join, resolve } from "node:path";
 import { watch } from "chokidar";
 import { attempt } from "../../base/attempt.ts";
 import type { Config } from "../../config/config.ts";
+import { type Finding, formatFinding } from "../../httpd/finding.ts";
 import { hasModule, type Httpd } from "../../httpd/find.ts";
+import { checkGuards } from "../../httpd/guard-rules.ts";
+import { MergedConfig } from "../../httpd/merged-config.ts";
 import { createPrivateServer, freePort, type PrivateServer } from "../../httpd/private-server.ts";
 import { provideHttpd } from "../../httpd/provide.ts";
+import { dumpConfig } from "../../httpd/query.ts";
 import { defaultModules, threads } from "../../httpd/server-root.ts";
 import type { Supervisor, SupervisorOptions } from "../../supervisor/supervisor.ts";
 import { parseCommand, UsageError } from "./command.ts";
@@ -79,8 +83,9 @@ export async function run(argv: string[]): Promise<number> {
   const signal = nextSignal(supervisor);
   await supervisor.start();
   try {
-    const formatConf = (): string =>
-      formatDevConf(directory, config, { readable, hosts, isPatient: inspect !== undefined });
+    const isPatient = inspect !== undefined;
+    const formatConf = (closed: readonly Finding[] = []): string =>
+      formatDevConf(directory, config, { readable, hosts, isPatient, closed });
     const server = await createPrivateServer({
       directory: join(path, "httpd"),
       httpd,
@@ -93,9 +98,10 @@ export async function run(argv: string[]): Promise<number> {
     const files = [apacheConf, config.file, join(directory, "tsconfig.json")];
     const watcher = watch(files, { ignoreInitial: true });
     watcher.on("all", (_event, file) => {
-      if (file === apacheConf) reloadApache(server, formatConf());
-      else void supervisor.reload();
+      if (file !== apacheConf) void supervisor.reload();
+      else if (reloadApache(server, formatConf())) explainGuards(httpd, server, formatConf);
     });
+    explainGuards(httpd, server, formatConf);
     try {
       return await serve(server, supervisor, signal);
     } finally {
@@ -106,13 +112,36 @@ export async function run(argv: string[]): Promise<number> {
   }
 }
 
-function reloadApache(server: PrivateServer, conf: string): void {
+function reloadApache(server: PrivateServer, conf: string): boolean {
   const words = server.reload(conf);
   const text =
     words === undefined
       ? "apache.conf: Apache has read it again"
       : `apache.conf: rejected, the last version stays in use\n${words}`;
   process.stderr.write(`mod-ts: ${text}\n`);
+  return words === undefined;
+}
+
+/** Guards that Apache does not ask, or that nobody passes, as `mod-ts check` finds them. */
+function explainGuards(...own: Parameters<typeof checkOwnGuards>): void {
+  // Apache runs with or without it, or has ended meanwhile.
+  checkOwnGuards(...own).catch((error: Error) => {
+    process.stderr.write(`mod-ts: guards are not checked: ${error.message}\n`);
+  });
+}
+
+async function checkOwnGuards(
+  httpd: Httpd,
+  server: PrivateServer,
+  formatConf: (closed: readonly Finding[]) => string,
+): Promise<void> {
+  const dump = await dumpConfig(httpd, join(server.directory, "httpd.conf"));
+  const findings = dump === undefined ? [] : checkGuards(new MergedConfig(dump));
+  const bad = findings.filter(({ level }) => level === "bad");
+  if (bad.length > 0)
+    process.stderr.write(`mod-ts: apache.conf\n${bad.map(formatFinding).join("")}`);
+  const closed = bad.filter(({ rule }) => rule === "guard-closed");
+  if (closed.length > 0) server.reload(formatConf(closed));
 }
 
 /** Unless root, Apache runs as the current user, who cannot change to its group. */

@@ -3,7 +3,8 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { Running, modTs } from "../../fixtures/mod-ts.ts";
+import { Running, modTs, startDev } from "../../fixtures/mod-ts.ts";
+import { until } from "../../fixtures/until.ts";
 
 /** Short, and open to Apache's user. */
 function folderOf(t: Test, files: Record<string, string>): string {
@@ -69,6 +70,28 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   running.child.kill("SIGTERM");
   t.equal(await ended, 0);
   await t.rejects(fetch(url), "Apache has ended, too");
+});
+
+t.test("a guard that nobody passes says why, in terminal and browser", async (t) => {
+  const guard = "Use TsAuthenHandler users.ts";
+  const folder = folderOf(t, {
+    "users.ts": "export const authenHandler = () => 401;",
+    "apache.conf": `<LocationMatch "^/(closed|100%{x})$">\n  ${guard}\n</LocationMatch>\n`,
+  });
+  const { running, url } = await startDev(t, folder);
+  const ask = (path: string, text: RegExp): Promise<string> =>
+    until(async () => {
+      const reply = await fetch(new URL(path, url));
+      return `${reply.status} ${await reply.text()}`;
+    }, text);
+  const page =
+    /^403 .*\^\/\(closed\|100&#37;&#123;x&#125;\)&#36;&quot;&gt; is closed: TsAuthenHandler users\.ts has no Require line.*apache\.conf:2<br>Fix: add Require valid-user/;
+  t.match(await ask("closed", page), page);
+  const passable = `<Location /closed>\n  ${guard}\n  Require valid-user\n</Location>\n`;
+  writeFileSync(join(folder, "apache.conf"), passable);
+  t.match(await ask("closed", /^401/), /^401/);
+  writeFileSync(join(folder, "apache.conf"), passable.replace("valid-user", "all granted"));
+  t.match(await running.logged("guard-open"), /<Location \/closed> is open/);
 });
 
 t.test("a mistake in apache.conf ends it with httpd's words", async (t) => {

@@ -37,6 +37,13 @@ export function formatDevConf(
   return `${formatDefines(settings)}Define MOD_TS_DIRECTORY "${directory}"
 Include "${confFile}"
 ${poolLines(config)}
+# A WebSocket or a stream holds a thread as long as its page is open.
+<IfModule !mpm_prefork_module>
+    ServerLimit 16
+    ThreadsPerChild 64
+    MaxRequestWorkers 1024
+    MaxSpareThreads 256
+</IfModule>
 # A development directory holds files that must not be served: .git, .env, editors' files.
 <DirectoryMatch "/\\.">
     Require all denied

@@ -1,8 +1,10 @@
 import { writeFileSync, mkdtempSync, chmodSync, rmSync } from "node:fs";
+import { once } from "node:events";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { WebSocket } from "ws";
 import { Running, modTs, startDev } from "../../fixtures/mod-ts.ts";
 import { until } from "../../fixtures/until.ts";
 
@@ -92,6 +94,22 @@ t.test("a guard that nobody passes says why, in terminal and browser", async (t)
   t.match(await ask("closed", /^401/), /^401/);
   writeFileSync(join(folder, "apache.conf"), passable.replace("valid-user", "all granted"));
   t.match(await running.logged("guard-open"), /<Location \/closed> is open/);
+});
+
+t.test("300 open WebSockets leave room for other requests", async (t) => {
+  const folder = folderOf(t, {
+    "socket.ts":
+      'export const webSocketHandler = () => {};\nexport const handler = () => new Response("free");',
+    "apache.conf": "<Location /socket>\n  Use TsHandler socket.ts\n</Location>\n",
+  });
+  const { url } = await startDev(t, folder);
+  const address = new URL("socket", url.replace("http", "ws"));
+  const sockets = Array.from({ length: 300 }, () => new WebSocket(address));
+  t.teardown(() => {
+    for (const socket of sockets) socket.terminate();
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "open")));
+  t.equal(await (await fetch(new URL("socket", url))).text(), "free");
 });
 
 t.test("a mistake in apache.conf ends it with httpd's words", async (t) => {

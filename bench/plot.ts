@@ -1,5 +1,5 @@
 /**
- * The newest of `bench/results/` as the tables of docs/performance.md and as docs/performance.svg:
+ * The newest of `bench/results/` as the tables of docs/performance.md, in short in README.md, and as docs/performance.svg:
  * `npm run bench:plot`, or of one file: `node bench/plot.ts bench/results/<date>.json`.
  */
 import { execFileSync } from "node:child_process";
@@ -10,7 +10,6 @@ import { find, type Measured, type Result } from "./result.ts";
 
 const project = join(import.meta.dirname, "..");
 const results = join(import.meta.dirname, "results");
-const page = join(project, "docs/performance.md");
 /** What is between them is written by this program. */
 const [begin, end] = ["<!-- results -->", "<!-- end of results -->"];
 
@@ -25,10 +24,16 @@ const newest = readdirSync(results).toSorted().at(-1);
 const file = process.argv[2] ?? join(results, newest ?? "");
 const result = JSON.parse(readFileSync(file, "utf8")) as Result;
 writeFileSync(join(project, "docs/performance.svg"), svg(result.cases));
-const [before = "", rest = ""] = readFileSync(page, "utf8").split(begin);
-const after = rest.split(end)[1] ?? "";
-writeFileSync(page, `${before}${begin}\n\n${text(result)}\n\n${end}${after}`);
-execFileSync(join(project, "node_modules/.bin/oxfmt"), [page]);
+publish("docs/performance.md", text(result));
+publish("README.md", summary(result));
+
+function publish(name: string, written: string): void {
+  const page = join(project, name);
+  const [before = "", rest = ""] = readFileSync(page, "utf8").split(begin);
+  const after = rest.split(end)[1] ?? "";
+  writeFileSync(page, `${before}${begin}\n\n${written}\n\n${end}${after}`);
+  execFileSync(join(project, "node_modules/.bin/oxfmt"), [page]);
+}
 
 function text({ date, machine, versions, run, cases, memory, aims }: Result): string {
   const missed = aims.filter(({ met }) => met === false);
@@ -81,18 +86,52 @@ ${table(
 )}`;
 }
 
+function summary({ date, cases }: Result): string {
+  const rows = Object.entries(subjects).map(([subject, title]) => {
+    const ratios = compare(cases, subject);
+    const own = (["event", "prefork"] as const).map((mpm) =>
+      Math.round(find(cases, subject, "mod_ts", mpm)?.cpu ?? Number.NaN),
+    );
+    return [
+      title,
+      own.join(" / "),
+      list(ratios.filter(({ factor }) => factor < 1)),
+      list(ratios.filter(({ factor }) => factor >= 1)),
+    ];
+  });
+  const head = ["CPU per request", "mod_ts, µs (event / prefork)", "need less", "need more"];
+  return `In the run of ${date.slice(0, 10)}, others needed this many times the CPU of mod_ts behind httpd with the same MPM:\n\n${table(head, rows)}`;
+}
+
+function list(ratios: readonly Ratio[]): string {
+  return ratios.map(({ who, mpm, factor }) => `${who} (${mpm}) ${factor.toFixed(1)}`).join(", ");
+}
+
+interface Ratio {
+  readonly who: string;
+  readonly mpm: string;
+  /** Its CPU, divided by that of mod_ts behind the same MPM. */
+  readonly factor: number;
+}
+
+/** Everybody else with one subject, the cheapest first. */
+function compare(cases: readonly Measured[], subject: string): Ratio[] {
+  const others = cases.filter((one) => one.subject === subject && one.who !== "mod_ts");
+  const ratios = others.map(({ who, mpm, cpu }) => {
+    const own = find(cases, subject, "mod_ts", mpm === "prefork" ? "prefork" : "event")?.cpu;
+    return { who, mpm: mpm === "none" ? "no httpd" : mpm, factor: cpu / (own ?? Number.NaN) };
+  });
+  return ratios.toSorted((a, b) => a.factor - b.factor);
+}
+
 /** Whoever answers with less CPU than mod_ts behind the same MPM, with the factor. */
 function losses(cases: readonly Measured[]): string {
   const lines = Object.entries(subjects).map(([subject, title]) => {
-    const others = cases.filter((one) => one.subject === subject && one.who !== "mod_ts");
-    const better = others.flatMap(({ who, mpm, cpu }) => {
-      const sameMpm = mpm === "prefork" ? "prefork" : "event";
-      const own = find(cases, subject, "mod_ts", sameMpm)?.cpu ?? Number.NaN;
-      return own > cpu
-        ? [`${who} (${mpm === "none" ? "no httpd" : mpm}) ${(own / cpu).toFixed(1)} ×`]
-        : [];
-    });
-    return `- ${title}: ${better.join(", ") || "nobody"}`;
+    const better = compare(cases, subject).filter(({ factor }) => factor < 1);
+    const names = better.map(
+      ({ who, mpm, factor }) => `${who} (${mpm}) ${(1 / factor).toFixed(1)} ×`,
+    );
+    return `- ${title}: ${names.join(", ") || "nobody"}`;
   });
   return `mod_ts needs this many times the CPU of:\n\n${lines.join("\n")}`;
 }

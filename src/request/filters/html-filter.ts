@@ -68,8 +68,11 @@ export function htmlFilter(rules: HtmlRules): Filter {
     const decoder = new TextDecoder(charset);
     if (charset !== "utf-8") announceUtf8(message);
     let output = "";
-    stream.setEncoding("utf8");
-    stream.on("data", (text: string) => (output += text));
+    // Its readable side would cost more than the parser: a page has tens of thousands of parts.
+    stream.push = (text: string | null) => {
+      output += text ?? "";
+      return true;
+    };
     new Rewriter(stream, await compiled, message).listen();
     const take = (): string => {
       const text = output;
@@ -93,7 +96,7 @@ function write(stream: RewritingStream, text: string): Promise<void> {
 
 function end(stream: RewritingStream, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.once("end", resolve).once("error", reject);
+    stream.once("finish", resolve).once("error", reject);
     stream.end(text);
   });
 }

@@ -2,7 +2,8 @@
  * Password hashes of every scheme that stores may contain.
  *
  * Attack: a flood of guesses fills Node's thread pool, in which bcrypt and argon2 take tens of
- * milliseconds, and every request waits. So only a bounded number is queued.
+ * milliseconds, and every request waits. So only a bounded number is queued. Attack: four attempts with
+ * the names of users whose hashes take hours hold all threads. So hashes over a limit count as none.
  */
 import { createHash } from "node:crypto";
 import { ConcurrencyLimiter } from "./concurrency-limiter.ts";
@@ -14,8 +15,9 @@ import { loadPackage } from "./optional-package.ts";
 export type HashScheme = "bcrypt" | "argon2" | "apr1" | "sha1" | "md5-hex" | "sha1-hex";
 
 const forms: readonly (readonly [HashScheme, RegExp])[] = [
-  ["bcrypt", /^\$2[abxy]\$\d\d\$[./0-9A-Za-z]{53}$/],
-  ["argon2", /^\$argon2(?:id|i|d)\$v=\d+\$[^$]+\$[^$]+\$[^$]+$/],
+  // Of cost 4 to 16: about 3 seconds.
+  ["bcrypt", /^\$2[abxy]\$(?:0[4-9]|1[0-6])\$[./0-9A-Za-z]{53}$/],
+  ["argon2", /^\$argon2(?:id|i|d)\$v=(?:16|19)\$[^$]+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/],
   ["apr1", /^\$apr1\$[^$]{1,8}\$[./0-9A-Za-z]{22}$/],
   ["sha1", /^\{SHA\}[A-Za-z0-9+/]{27}=$/],
   ["md5-hex", /^[0-9a-f]{32}$/i],
@@ -29,14 +31,25 @@ const argon2Parameters = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parall
 export const dummyHash =
   "$argon2id$v=19$m=19456,t=2,p=1$bW9kX3RzIHN0cmFuZ2Vy$bm9ib2R5J3MgcGFzc3dvcmQgZ2l2ZXMgdGhpcyBoYXM";
 
+/** The first recommendation of RFC 9106 (2 GiB once), twice: seconds. In KiB times passes. */
+const maxArgon2Work = 2 ** 22;
+
 /** Longer passwords could keep a processor busy; no scheme uses more. */
 const maxPasswordBytes = 512;
 /** Verifications in the thread pool, which runs four at a time. */
 const limiter = new ConcurrencyLimiter({ limit: 64, queue: 0, busy: "MODTS_PASSWORDS_BUSY" });
 
-/** Undefined for plain text, crypt(3) and other unsupported forms. */
+/** Undefined for plain text, crypt(3), other unsupported forms, and hashes that would take too long. */
 export function schemeOf(hash: string): HashScheme | undefined {
-  return forms.find(([, form]) => form.test(hash))?.[0];
+  const scheme = forms.find(([, form]) => form.test(hash))?.[0];
+  return scheme === "argon2" && !isAffordable(hash) ? undefined : scheme;
+}
+
+function isAffordable(hash: string): boolean {
+  const [, ...costs] = /\$m=(\d{1,8}),t=(\d{1,8}),p=(\d{1,3})\$/.exec(hash) ?? [];
+  const [memory = 0, passes = 0, lanes = 0] = costs.map(Number);
+  // RFC 9106, section 3.1: 8 KiB for each lane.
+  return memory * passes <= maxArgon2Work && passes > 0 && lanes > 0 && memory >= 8 * lanes;
 }
 
 /**

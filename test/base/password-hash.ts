@@ -34,11 +34,25 @@ t.test("what is no hash takes none", async (t) => {
     "!",
     "{SHA}",
     "$2y$05$short",
+    hashes.bcrypt.replace("$05$", "$03$"),
+    hashes.bcrypt.replace("$05$", "$17$"),
+    hashes.argon2.replace("m=19456", "m=4194305"),
+    hashes.argon2.replace("t=2", "t=216"),
+    hashes.argon2.replace("t=2", "t=0"),
+    hashes.argon2.replace("p=1", "p=2433"),
+    hashes.argon2.replace("v=19", "v=18"),
+    hashes.argon2.slice(0, -30),
   ]) {
     t.equal(schemeOf(hash), undefined, hash);
     t.notOk(await verifyPassword(hash, "secret"), hash);
     t.notOk(await verifyPassword(hash, hash), hash);
   }
+});
+
+t.test("the most costly ones that count", async (t) => {
+  t.equal(schemeOf(hashes.bcrypt.replace("$05$", "$16$")), "bcrypt");
+  t.equal(schemeOf(hashes.argon2.replace("m=19456,t=2,p=1", "m=2097152,t=1,p=4")), "argon2");
+  t.equal(schemeOf(hashes.argon2.replace("t=2", "t=215")), "argon2");
 });
 
 t.test("a new hash is argon2id and fits", async (t) => {

@@ -56,7 +56,10 @@ function userParser(path: string): (text: string) => Users {
     const lines = useless.join(", ");
     if (lines !== "" && lines !== told) {
       const entries = `${path} line ${lines}: nobody can log in with such an entry`;
-      log("warn", `${entries}; mod_ts takes bcrypt, argon2, $apr1$ and {SHA} (htpasswd -B)`);
+      log(
+        "warn",
+        `${entries}; mod_ts takes bcrypt of cost 4 to 16, argon2, $apr1$ and {SHA} (htpasswd -B)`,
+      );
     }
     told = lines;
     return { hashes, typical: mostCommon([...hashes.values()]) };

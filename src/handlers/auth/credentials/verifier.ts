@@ -124,14 +124,15 @@ export class Verifier {
 
 /**
  * Attack: the status reveals which names exist if the package for their hashes, or for the dummy
- * hash, is missing. So every login fails then, whatever the name.
+ * hash, is missing, or cannot read one. So the login fails then, whatever the name.
  */
 async function compare(hash: string, password: string): Promise<boolean> {
   try {
     return await verifyPassword(hash, password);
   } catch (error) {
-    if (!isModTsError(error) || error.code !== "MODTS_PACKAGE_MISSING") throw error;
-    report(error);
+    if (!isModTsError(error)) log("error", `a password hash cannot be checked: ${textOf(error)}`);
+    else if (error.code === "MODTS_PACKAGE_MISSING") report(error);
+    else throw error;
     return false;
   }
 }

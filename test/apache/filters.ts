@@ -65,6 +65,14 @@ const conf = `
     Use TsHandler filters.ts
     Use TsOutputFilter filters.ts
   </Location>
+  <Location /reset/parts>
+    Use TsHandler filters.ts::reset
+    Use TsOutputFilter filters.ts::chunks
+  </Location>
+  <Location /reset/text>
+    Use TsHandler filters.ts::reset
+    Use TsOutputFilter filters.ts
+  </Location>
   <Location /plain>
     Use TsHandler filters.ts
   </Location>
@@ -204,10 +212,10 @@ t.test("codings: nothing passes unread", async (t) => {
   const coded = await apache.request("/mask/coded.txt.zz");
   t.equal(coded.status, 500, "an unknown coding is an error");
   t.notMatch(coded.body, "101");
-  for (const name of ["cut", "empty"]) {
-    const broken = await apache.request(`/mask/${name}.txt.gz`);
-    t.equal(broken.status, 500, `${name}: compressed data without its end is an error`);
-  }
+  const broken = await apache.request("/mask/cut.txt.gz");
+  t.equal(broken.status, 500, "compressed data without its end is an error");
+  const empty = await fetch(`${apache.url}/mask/empty.txt.gz`);
+  t.same([empty.status, await empty.text()], [200, ""], "an empty file is an empty file");
   t.notMatch(apache.sidecarLog(), /uncaught/i, "and the worker goes on");
   const latin1 = await apache.request("/mask/latin1.txt.latin1");
   t.match(latin1, { body: "café #", headers: { "content-type": "text/plain; charset=utf-8" } });
@@ -215,6 +223,19 @@ t.test("codings: nothing passes unread", async (t) => {
     headers: { "Accept-Encoding": "gzip" },
   });
   t.equal(deflated.headers["content-encoding"], "gzip", "Apache compresses what was filtered");
+});
+
+t.test("a response that has no body gets none", async (t) => {
+  for (const kind of ["parts", "text"]) {
+    for (const status of ["204", "205"]) {
+      const answer = await apache.raw(
+        `GET /reset/${kind}?${status} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+      );
+      t.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
+      t.match(answer, /\r\n\r\n$/, "nothing follows the head");
+      t.notMatch(answer, /transfer-encoding/i);
+    }
+  }
 });
 
 t.test("elements of HTML pages", async (t) => {

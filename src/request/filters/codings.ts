@@ -24,7 +24,7 @@ export function codingsOf(headers: HeaderTable): readonly Coding[] {
   return names
     .filter((name) => name !== "" && name !== "identity")
     .map((name) => {
-      const coding = codings.get(name);
+      const coding = known.get(name);
       if (!coding) throw unreadable(`content coding ${name}`);
       return coding;
     });
@@ -36,12 +36,35 @@ interface Coding {
 }
 
 const gzip: Coding = { decode: createGunzip, encode: createGzip };
-const codings: ReadonlyMap<string, Coding> = new Map([
+const known: ReadonlyMap<string, Coding> = new Map([
   ["gzip", gzip],
   ["x-gzip", gzip],
   ["deflate", { decode: createInflate, encode: createDeflate }],
   ["br", { decode: createBrotliDecompress, encode: createBrotliCompress }],
 ]);
+
+/** What is under the codings of a body. */
+export function decoded(
+  chunks: AsyncIterable<Uint8Array>,
+  codings: readonly Coding[],
+): AsyncIterable<Uint8Array> {
+  return codings.length === 0 ? chunks : decode(chunks, codings);
+}
+
+/** Not a single byte is an empty body: it has no header of a coding either. */
+async function* decode(
+  chunks: AsyncIterable<Uint8Array>,
+  codings: readonly Coding[],
+): AsyncGenerator<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done) return;
+  const all = (async function* all(): AsyncGenerator<Uint8Array> {
+    yield first.value;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  })();
+  yield* through(all, codings.map((coding) => coding.decode).toReversed());
+}
 
 export function through(
   chunks: AsyncIterable<Uint8Array>,

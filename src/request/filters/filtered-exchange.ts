@@ -17,8 +17,8 @@ import { internals, type RequestInternals } from "../internals.ts";
 import type { RequestFacts } from "../request-facts.ts";
 import { ResponseBuffer } from "../response/response.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
-import { type Filter, type FilteredMessage, runFilters, toFilter } from "./filter.ts";
-import { codingsOf, through, unreadable } from "./codings.ts";
+import { type Filter, type FilteredMessage, isBodiless, runFilters, toFilter } from "./filter.ts";
+import { codingsOf, decoded, through, unreadable } from "./codings.ts";
 import { WholeText } from "./whole-text.ts";
 
 /** A filter where it applies. */
@@ -141,9 +141,11 @@ export class FilteredExchange implements Exchange {
     }
     const head = table.copy();
     describeChange(head, chosen);
-    const isBodiless = status === 204 || status === 304 || this.#req.method === "HEAD";
-    this.#mode = isBodiless ? "bodiless" : "filtered";
-    if (isBodiless) return this.#inner.begin(status, reason, [...head.raw()]);
+    const hasNoBody = isBodiless(status) || this.#req.method === "HEAD";
+    this.#mode = hasNoBody ? "bodiless" : "filtered";
+    // Without a length, Apache would announce a body in chunks.
+    if (status === 205) head.set("Content-Length", 0);
+    if (hasNoBody) return this.#inner.begin(status, reason, [...head.raw()]);
     const message = new Message(this.#req, head, status);
     const begin = (): void => {
       const ownReason = message.status === status ? reason : undefined;
@@ -182,6 +184,7 @@ export class FilteredExchange implements Exchange {
   }
 
   end(chunk?: Uint8Array | string, encoding?: "utf8" | "latin1"): void {
+    if (this.#mode === "bodiless") return this.#inner.end();
     if (this.#mode !== "filtered") return this.#inner.end(chunk, encoding);
     if (this.#hasEnded) return;
     if (typeof chunk === "string") this.write(Buffer.from(chunk, encoding));
@@ -227,7 +230,7 @@ export class FilteredExchange implements Exchange {
       if (message.status === 206) throw unreadable("part of a body (206)");
       const codings = codingsOf(message.headers);
       const filters = chosen.map(({ filter }) => filter);
-      const plain = through(this.#queue!, codings.map(({ decode }) => decode).toReversed());
+      const plain = decoded(this.#queue!, codings);
       const changed = runFilters(plain, filters, message);
       for await (const chunk of through(
         changed,

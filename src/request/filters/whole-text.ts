@@ -1,6 +1,6 @@
 /** A body for filters over the whole text: no stream, and sent in one piece with its length. */
 import type { Exchange } from "../exchange.ts";
-import { type Filter, type FilteredMessage, tooLarge } from "./filter.ts";
+import { type Filter, type FilteredMessage, isBodiless, tooLarge } from "./filter.ts";
 
 type Step = NonNullable<Filter["whole"]>;
 
@@ -51,10 +51,11 @@ export class WholeText {
     if (exchange.ended) return;
     const bytes = toBuffer(body);
     const { status, headers } = this.#message;
-    const isBodiless = status === 204 || status === 304;
-    if (!isBodiless) headers.set("Content-Length", bytes.length);
+    const hasNoBody = isBodiless(status);
+    if (!hasNoBody) headers.set("Content-Length", bytes.length);
+    else if (status === 205) headers.set("Content-Length", 0);
     this.#begin();
-    exchange.end(isBodiless ? undefined : bytes);
+    exchange.end(hasNoBody ? undefined : bytes);
   }
 }
 

@@ -83,16 +83,34 @@ async function attempt(name: string): Promise<number[]> {
 t.test("closed where no handler could run before it", async (t) => {
   for (const name of [...Object.keys(sections), "refused", "content"]) {
     const statuses = await attempt(name);
-    const expected = name === "refused" ? 451 : 400;
-    t.strictSame(
-      statuses,
-      Array.from(statuses, () => expected),
-      name,
-    );
+    const expected =
+      name === "refused" ? statuses.map(() => 451) : [400, 400, 501, 400, 400, 400, 400];
+    t.strictSame(statuses, expected, name);
     t.equal(readFileSync(file(`${name}/a.txt`), "utf8"), "before", name);
     for (const made of ["new.txt", "directory", "b.txt"])
       t.notOk(existsSync(file(`${name}/${made}`)));
   }
+});
+
+t.test("no method tells there which files exist", async (t) => {
+  const methods =
+    "OPTIONS PROPFIND PUT MKCOL DELETE LOCK UNLOCK PROPPATCH COPY MOVE SEARCH REPORT MERGE ACL BIND FOO";
+  for (const name of [...Object.keys(sections), "content"]) {
+    for (const method of methods.split(" ")) {
+      const [known, unknown] = [
+        await apache.request(`/${name}/a.txt`, { method }),
+        await apache.request(`/${name}/unknown`, { method }),
+      ];
+      t.ok(known.status === 400 || known.status === 501, `${name} ${method}: ${known.status}`);
+      t.equal(unknown.status, known.status, `${name} ${method}`);
+      for (const { headers } of [known, unknown]) {
+        t.notOk(headers["dav"], `${name} ${method}`);
+        t.notOk(headers["allow"], `${name} ${method}`);
+      }
+    }
+  }
+  const open = await apache.request("/guarded/", { method: "OPTIONS" });
+  t.match(open, { status: 200, headers: { dav: /^1,2/ } }, "where its handlers have run, it works");
 });
 
 t.test("open where they have run", async (t) => {

@@ -20,7 +20,7 @@ const gate = 'const gate = (req) => (req.headersIn.get("x-pass") === "yes" ? 0 :
 
 const apache = await startOrigin(t, {
   authorizer: true,
-  modules: ["mod_actions"],
+  modules: ["mod_actions", "mod_asis"],
   conf: `
     ${Object.entries(sections)
       .map(
@@ -53,6 +53,26 @@ t.test("GET is refused by each, and let pass by each", async (t) => {
     t.equal((await apache.request(`/${name}/secret.txt`)).status, 403, name);
     const passed = await apache.request(`/${name}/secret.txt`, { headers: { "x-pass": "yes" } });
     t.match(passed, { status: 200, body: "secret\n" }, name);
+  }
+});
+
+t.test("RewriteRule [H=send-as-is] of a directory sends no file", async (t) => {
+  // mod_asis reads no request, and sends what looks like headers and a body.
+  const file = "X-A: b\n\nsecret\n";
+  for (const name of names) {
+    apache.write(`htdocs/${name}/head.txt`, file);
+    for (const lines of ["", "Header set Content-Range x\n"]) {
+      const rule = "RewriteEngine On\nRewriteRule ^head\\.txt$ - [H=send-as-is]\n";
+      apache.write(`htdocs/${name}/.htaccess`, lines + rule);
+      for (const headers of [{}, { range: "bytes=0-" }, { "if-range": '"x"', range: "bytes=0-" }]) {
+        const reply = await apache.request(`/${name}/head.txt`, { headers });
+        t.equal(reply.status, 416, `${name} ${lines}`);
+        t.notMatch(reply.body, "secret", `${name} ${lines}`);
+      }
+    }
+    apache.write(`htdocs/${name}/.htaccess`, "");
+    const passed = await apache.request(`/${name}/head.txt`, { headers: { "x-pass": "yes" } });
+    t.match(passed, { status: 200, body: file }, name);
   }
 });
 

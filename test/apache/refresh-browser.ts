@@ -17,6 +17,18 @@ const page = (text: string): string => `
     req.write("<!DOCTYPE html><link rel=stylesheet href=/site.css><p>${text}</p>");
     return 0;
   };`;
+/** As Express sends a page: with its length, and 304 for one that the browser has. */
+const application = (text: string, comment: string): string => `
+  // ${comment}
+  export default (message, response) => {
+    const etag = '"${text}"';
+    import.meta.state.requests = (import.meta.state.requests ?? 0) + 1;
+    response.setHeader("ETag", etag);
+    response.setHeader("Content-Security-Policy", "default-src 'self'");
+    response.setHeader("Content-Type", "text/html");
+    if (message.headers["if-none-match"] === etag) response.writeHead(304).end();
+    else response.end("<!DOCTYPE html><p>${text} " + import.meta.state.requests + "</p>");
+  };`;
 const css = (color: string): string => `p { color: ${color}; }`;
 
 /** Saves until the browser shows it: the watcher begins some time after the first page. */
@@ -55,12 +67,26 @@ t.test("in a browser", { skip: withoutBrowser }, async (t) => {
   const apache = await startApache(t, {
     conf: `
       <Location /.mod-ts/refresh>\nUse TsHandler mod_ts/refresh\n</Location>
-      <Location /page>\nUse TsHandler page.ts\n</Location>`,
-    handlers: { "page.ts": page("one") },
+      <Location /page>\nUse TsHandler page.ts\n</Location>
+      <Location /app>
+        Use TsHandler mod_ts/node
+        Use TsOption mod_ts.node.application app.ts
+      </Location>`,
+    handlers: { "page.ts": page("one"), "app.ts": application("one", "first") },
     files: { "htdocs/site.css": css("red") },
     config: { development: true },
   });
   const browser = await startBrowser(t);
+  t.test("an application that validates its pages is loaded once for each save", async (t) => {
+    const open = await browser.newPage();
+    t.teardown(() => open.close());
+    await open.goto(`${apache.url}/app`);
+    await open.waitForSelector("text=/^one 1$/");
+    apache.write("handlers/app.ts", application("one", "second"));
+    await open.waitForSelector("text=/^one 2$/");
+    apache.write("handlers/app.ts", application("two", "third"));
+    await open.waitForSelector("text=/^two 3$/");
+  });
   for (const policy of ["self", "nonce", "none"]) {
     t.test(`policy ${policy}`, async (t) => {
       apache.write("handlers/page.ts", page("one"));

@@ -5,13 +5,36 @@ import type { HeaderTable } from "../headers.ts";
 type Policy = ReadonlyMap<string, readonly string[]>;
 
 /** Headers of a body that cannot be extended. */
-const fixedBody = ["Content-Encoding", "Content-Length", "Content-Range"];
+const fixedBody = ["Content-Encoding", "Content-Range"];
 
-/** The text as it may be added to a response; empty if its headers forbid it. */
-export function tailOf(tail: string, tables: readonly HeaderTable[]): string {
-  if (tables.some((table) => fixedBody.some((name) => table.has(name)))) return "";
+/**
+ * Headers that the longer page does not have. With a validator, the browser would be told to show
+ * the page that it has, whose script names earlier builds, and would reload it without end.
+ */
+const dropped = ["Content-Length", "ETag", "Last-Modified"];
+
+/**
+ * The text as it may be added to a response; empty if its headers forbid it.
+ * @param length of the body; undefined if the headers were sent
+ */
+export function tailOf(
+  tail: string,
+  tables: readonly HeaderTable[],
+  length: number | undefined,
+): string {
+  const has = (names: readonly string[]): boolean =>
+    tables.some((table) => names.some((name) => table.has(name)));
+  if (has(fixedBody) || (length === undefined && has(dropped))) return "";
+  // Whoever announced another length has made a mistake, which must not disappear.
+  if (tables.some((table) => table.get("Content-Length", String(length)) !== String(length))) {
+    return "";
+  }
   const policies = tables.flatMap((table) => table.getAll("Content-Security-Policy"));
-  return allowedTail(tail, policies);
+  const allowed = allowedTail(tail, policies);
+  if (allowed !== "" && length !== undefined) {
+    for (const table of tables) for (const name of dropped) table.delete(name);
+  }
+  return allowed;
 }
 
 /**

@@ -186,10 +186,9 @@ export class ResponseBuffer {
 
   /** Completes the response; in one piece with `Content-Length` if nothing was sent before. */
   finish(): void {
-    const { exchange } = this;
-    if (exchange.ended) return;
+    if (this.exchange.ended) return;
     if (this.tail) this.#appendTail();
-    if (exchange.begun) this.#finishStream();
+    if (this.begun) this.#finishStream();
     else this.#finishWhole();
   }
 
@@ -268,7 +267,8 @@ export class ResponseBuffer {
   #appendTail(): void {
     const isPage = /^text\/html\b/i.test(this.#typeToSend(true) ?? "");
     if (!isPage || this.status === 206 || this.#buffered + this.#sent === 0) return;
-    this.write(tailOf(this.tail, [this.headersOut, this.errHeadersOut]));
+    const length = this.begun ? undefined : (this.#bytes?.length ?? Buffer.byteLength(this.#text));
+    this.write(tailOf(this.tail, [this.headersOut, this.errHeadersOut], length));
   }
 
   #finishWhole(): void {

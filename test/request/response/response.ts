@@ -535,13 +535,18 @@ t.test("a tail is added to pages only", async (t) => {
     if (unparsedUri === "/policy") {
       req.headersOut.set("Content-Security-Policy", "default-src 'none'");
     }
+    if (unparsedUri === "/wrong") req.headersOut.set("Content-Length", "9");
+    if (unparsedUri === "/streamed-length") req.setContentLength(1);
     req.write("p");
-    if (unparsedUri === "/stream") await req.flush();
+    if (unparsedUri.startsWith("/stream")) await req.flush();
   });
-  t.equal((await server.ask("GET /")).body, "p<tail>");
-  t.equal((await server.ask("GET /")).headers["content-length"], "7");
+  for (const target of ["/", "/length"]) {
+    const { body, headers } = await server.ask(`GET ${target}`);
+    t.equal(body, "p<tail>", target);
+    t.equal(headers["content-length"], "7", target);
+  }
   t.equal((await server.ask("GET /stream")).body, "p<tail>");
-  for (const target of ["/text", "/length", "/gzip", "/policy"]) {
+  for (const target of ["/text", "/streamed-length", "/gzip", "/policy", "/wrong"]) {
     t.equal((await server.ask(`GET ${target}`)).body, "p", target);
   }
   t.equal((await server.ask("GET /empty")).body, "");

@@ -142,14 +142,12 @@ export class TicketStore {
 
   /** Ends the tickets of one owner. */
   revoke(owner: string): void {
-    this.#remember(owner);
-    for (const end of this.#slots()) this.#remove(join(this.#directory, end, owner));
+    this.#revoke(owner, (end) => join(end, owner));
   }
 
   /** Ends all tickets. */
   revokeAll(): void {
-    this.#remember(all);
-    for (const end of this.#slots()) this.#remove(join(this.#directory, end));
+    this.#revoke(all, (end) => end);
   }
 
   /** Removes those that expire at `end`. */
@@ -187,9 +185,14 @@ export class TicketStore {
     return timeOf(join(this.#directory, "revoked", name)) + clockTickMs >= since;
   }
 
-  #remember(name: string): void {
-    const file = join(this.#directory, "revoked", name);
-    ignoring("ENOENT", () => writeFileSync(file, `${Date.now()}`, { mode: 0o600 }));
+  #revoke(name: string, place: (end: string) => string): void {
+    const note = join(this.#directory, "revoked", name);
+    try {
+      ignoring("ENOENT", () => writeFileSync(note, `${Date.now()}`, { mode: 0o600 }));
+    } finally {
+      // Attack: on a full disk the note cannot be written, and the tickets outlive the logout.
+      for (const end of this.#slots()) this.#remove(join(this.#directory, place(end)));
+    }
   }
 
   /** Renamed first: a directory into which another worker writes cannot be removed in one step. */

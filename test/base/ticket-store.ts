@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { prepareTickets, removeTickets, TicketStore } from "../../src/base/ticket-store.ts";
@@ -64,6 +73,19 @@ t.test("a revocation ends what is there, and what was being decided", async (t) 
   store.revokeAll();
   t.equal(store.count(), 0);
   t.notOk(store.write({ end, owner: bob, digest }, "text", past(), 32));
+});
+
+t.test("a revocation that cannot be noted is an error, and ends what is there", async (t) => {
+  const { store, directory } = open(t);
+  const owner = store.ownerOf({ user: "ann" });
+  for (const revoke of [() => store.revoke(owner), () => store.revokeAll()]) {
+    rmSync(join(directory, "revoked"), { recursive: true, force: true });
+    t.ok(store.write({ end, owner, digest }, "text", future(), 32));
+    // In the way, as a full disk would be.
+    writeFileSync(join(directory, "revoked"), "");
+    t.throws(revoke, { code: "ENOTDIR" });
+    t.equal(store.count(), 0);
+  }
 });
 
 t.test("the number of tickets of an owner is bounded", async (t) => {

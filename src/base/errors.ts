@@ -22,7 +22,7 @@ const table = {
   MODTS_HEADERS_TOO_LARGE: [431, "warn", "request headers exceed limits.headerBytes"],
   MODTS_BAD_REQUEST: [400, "warn", "malformed HTTP request: {reason}"],
   MODTS_UNKNOWN_METHOD: [501, "info", "request method {method} is not supported by Node.js"],
-  MODTS_BODY_TOO_LARGE: [413, "warn", "request body exceeds limits.bodyBytes ({limit} bytes)"],
+  MODTS_BODY_TOO_LARGE: [413, "warn", "request body exceeds {limit} bytes, set by limits.bodyBytes or mod_ts.request.body_bytes"],
   MODTS_BODY_ABORTED: [400, "info", "client disconnected before the request body was complete"],
   MODTS_BODY_USED: [500, "error", "request body can be read only once; already used by {first}"],
   MODTS_WEBSOCKET_ORIGIN: [403, "notice", "WebSocket from origin {origin} rejected; allow it with Use TsOption mod_ts.websocket_origins"],

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, resolve, sep } from "node:path";
 import { realpath } from "../loader/disk.ts";
 import { isModTsError, ModTsError } from "../base/errors.ts";
-import { parseFlag } from "../base/options.ts";
+import { parseFlag, SectionOptions } from "../base/options.ts";
 import {
   badReference,
   type HandlerReference,
@@ -49,6 +49,8 @@ export interface Directives {
   readonly debug: boolean;
   /** Pool of the location; undefined if it names none. */
   readonly interpreter: string | undefined;
+  /** Most bytes of a request body. httpd does not apply `LimitRequestBody` to what it proxies. */
+  readonly bodyBytes: number;
   /** Whether responses get a header `Server-Timing`. */
   readonly timing: boolean;
   /** What a callback tells Apache about phases that have run; undefined: there are none. */
@@ -56,6 +58,8 @@ export interface Directives {
   /** Modules for all phases that they have exports for; see `expandModules`. */
   readonly modules: readonly HandlerReference[];
 }
+
+const anyLength = [0, Number.MAX_SAFE_INTEGER] as const;
 
 /** The parts of {@link Directives}, outer sections first. */
 export interface DirectiveParts {
@@ -104,6 +108,7 @@ export function createDirectives(parts: DirectiveParts): Directives {
     options,
     debug,
     interpreter,
+    bodyBytes: new SectionOptions(options, "request").number("body_bytes", Infinity, anyLength),
     timing,
     decided,
     modules,

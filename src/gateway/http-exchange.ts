@@ -22,7 +22,7 @@ const largestPiece = 16_384;
 export class HttpExchange implements Exchange {
   readonly #message: IncomingMessage;
   readonly #reply: ServerResponse;
-  readonly #limits: ExchangeLimits;
+  #limits: ExchangeLimits;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
   /** The response is over; its end waits for the end of the body, or of the turn. */
@@ -41,6 +41,13 @@ export class HttpExchange implements Exchange {
     const { expect } = message.headers;
     this.#awaitsContinue = expect !== undefined && /^100-continue$/i.test(expect);
     if (this.hasBody && !message.upgrade) this.#followBody();
+  }
+
+  /** The limit of the section, where it is lower. */
+  limitBody(bodyBytes: number): void {
+    if (bodyBytes >= this.#limits.bodyBytes) return;
+    this.#limits = { bodyBytes };
+    this.#body?.lowerLimit(bodyBytes);
   }
 
   /** Lazy: a controller with its listener costs as much as a response, and few handlers ask. */

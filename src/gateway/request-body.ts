@@ -17,7 +17,7 @@ const enough = 65536;
  */
 export class RequestBody extends Readable {
   readonly #message: IncomingMessage;
-  readonly #limit: number;
+  #limit: number;
   #waiting = new ByteCollector();
   #seen = 0;
   #isOpen = false;
@@ -46,6 +46,11 @@ export class RequestBody extends Readable {
     message.once("close", () => message.readableEnded || this.#fail(new Error("aborted")));
     // Node.js has discarded an unread body after the response: waiting would never end.
     if (message.destroyed || message.readableEnded) this.#fail(new Error("read before"));
+  }
+
+  /** Lowers the limit, before anything was read. */
+  lowerLimit(limit: number): void {
+    this.#limit = Math.min(this.#limit, limit);
   }
 
   /** Whether a handler reads. */

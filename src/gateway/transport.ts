@@ -275,6 +275,7 @@ export class Gateway {
       if (hasBody) this.#uploads.set(message.socket, { message, req });
       facts.callback = this.#callbackOf(headers);
       facts.directives = this.#directivesOf(headers);
+      exchange.limitBody(facts.directives.bodyBytes);
       require?.(req);
       return { req, directives: facts.directives, hasBody };
     } catch (error) {

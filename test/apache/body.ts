@@ -11,6 +11,13 @@ const apache = await startApache(t, {
     <Location /body>
       Use TsHandler body.ts
     </Location>
+    <Location /body/small>
+      Use TsOption mod_ts.request.body_bytes 10
+      LimitRequestBody 5
+    </Location>
+    <Location /body/wrong>
+      Use TsOption mod_ts.request.body_bytes 10M
+    </Location>
     <Location /body/eager>
       SetEnvIf Host . proxy-prefetch-nonblocking
     </Location>
@@ -116,6 +123,17 @@ t.test("Expect: 100-continue", async (t) => {
   }
   t.match(await begin("text", "Content-Length: 100001").closed, /^HTTP\/1.1 413 /);
   t.equal((await apache.request("/journal")).status, 200);
+});
+
+t.test("over the limit of a section: 413", async (t) => {
+  for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
+    const send = (path: string, length: number) =>
+      apache.request(path, { method: "POST", body: "a".repeat(length), headers });
+    t.match(await send("/body/small/text", 10), { status: 200, body: "aaaaaaaaaa" });
+    t.match(await send("/body/small/text", 11), { status: 413, body: /too large/i });
+    t.equal((await send("/body/text", 11)).status, 200, "and no other section");
+    t.equal((await send("/body/wrong/text", 1)).status, 500, "an invalid one lets nothing in");
+  }
 });
 
 t.test("over the limit: 413", async (t) => {

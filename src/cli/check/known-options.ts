@@ -19,6 +19,7 @@ const keys: Readonly<Record<string, string>> = {
   login: "attempts ended ended_file key_file lifetime limits limits_file location max_lifetime secure state store title",
   node: "application base",
   origin: "apache preserve_host strip timeout url",
+  request: "body_bytes",
   session: "domain lock_timeout max_bytes max_lifetime name path realm same_site secure store store_file table timeout",
   status: "allow",
   ticket: "lifetime scope secure",

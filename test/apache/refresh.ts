@@ -27,7 +27,9 @@ const addressIn = (body: string): string =>
   (script.exec(body)?.[1] ?? "").replaceAll("&amp;", "&").replace("%3A%3Ascript=1&", "");
 
 const apache = await startApache(t, { conf, handlers, config: { development: true } });
-const get = (name: string, details = {}) => apache.request(`/page/${name}`, details);
+const ofBrowser = { headers: { accept: "text/html,*/*;q=0.8" } };
+const get = (name: string, details = {}) =>
+  apache.request(`/page/${name}`, { ...ofBrowser, ...details });
 
 t.test("every HTML page ends with the script, and its length is right", async (t) => {
   for (const name of [
@@ -82,6 +84,8 @@ t.test("nothing else is touched", async (t) => {
   t.equal(gunzipSync(await rawBody("/page/gzip")).toString(), html);
   t.equal((await get("page", { headers: { "sec-fetch-dest": "empty" } })).body, html);
   t.equal((await get("page", { method: "POST" })).body, html);
+  const ofCurl = { headers: { accept: "*/*" } };
+  t.equal((await get("page", ofCurl)).body, html);
 });
 
 function rawBody(path: string): Promise<Buffer> {
@@ -174,7 +178,7 @@ t.test("a page that never could be loaded shows itself once it can", async (t) =
     handlers: { "page.ts": "export const handler = (" },
     config: { development: true },
   });
-  const { status, body } = await own.request("/page");
+  const { status, body } = await own.request("/page", ofBrowser);
   t.equal(status, 500);
   const address = addressIn(body);
   const events = own.request(address);

@@ -164,9 +164,13 @@ async function sendStyle(req: ApacheRequest, styles: number): Promise<void> {
   await req.flush();
 }
 
-/** Fetched responses are not pages; reloading the response to a form would ask the user first. */
+/**
+ * Fetched responses are not pages, and neither are those of programs such as curl; reloading the
+ * response to a form would ask the user first. Browsers name the destination to trusted origins only.
+ */
 function isDocument(req: ApacheRequest): boolean {
-  const destination = req.headersIn.get("sec-fetch-dest", "document");
+  const takesHtml = req.headersIn.get("accept", "").includes("text/html");
+  const destination = req.headersIn.get("sec-fetch-dest", takesHtml ? "document" : "empty");
   const isPage = destination === "document" || destination.endsWith("frame");
   return isPage && (req.method === "GET" || req.headerOnly);
 }

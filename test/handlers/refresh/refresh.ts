@@ -21,9 +21,12 @@ function find(name: string): HandlerModule {
 
 const refresh = createRefresh({ find });
 
-function request(fields: { method?: string; dest?: string } = {}): ApacheRequest {
-  const { method = "GET", dest } = fields;
-  const headersIn = new HeaderTable(dest === undefined ? {} : { "sec-fetch-dest": dest });
+function request(fields: { method?: string; dest?: string; accept?: string } = {}): ApacheRequest {
+  const { method = "GET", dest, accept = "text/html,*/*;q=0.8" } = fields;
+  const headersIn = new HeaderTable({
+    accept,
+    ...(dest !== undefined && { "sec-fetch-dest": dest }),
+  });
   const documentRoot = (): string => "";
   const headerOnly = method === "HEAD";
   return { method, headerOnly, headersIn, documentRoot } as unknown as ApacheRequest;

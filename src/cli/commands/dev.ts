@@ -56,9 +56,10 @@ export const options = {
 } as const;
 
 /** For examples and applications, if this httpd has them. */
-const moreModules = "authz_groupfile cgid deflate expires include status"
-  .split(" ")
-  .map((name) => `mod_${name}`);
+const moreModules =
+  "authz_groupfile brotli cgid deflate expires include proxy_fcgi socache_shmcb ssl status substitute"
+    .split(" ")
+    .map((name) => `mod_${name}`);
 
 /** Runs until a signal, then returns 0; returns 1 if Apache exited by itself. */
 export async function run(argv: string[]): Promise<number> {

@@ -1,10 +1,12 @@
-import { writeFileSync, mkdtempSync, chmodSync, rmSync } from "node:fs";
+import { writeFileSync, mkdtempSync, chmodSync, readFileSync, rmSync } from "node:fs";
 import { once } from "node:events";
-import { get } from "node:http";
+import { get, type IncomingMessage } from "node:http";
+import { get as getSecurely } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
+import { createCertificate } from "../../fixtures/certificate.ts";
 import { Running, modTs, startDev } from "../../fixtures/mod-ts.ts";
 import { until } from "../../fixtures/until.ts";
 
@@ -94,6 +96,29 @@ t.test("a guard that nobody passes says why, in terminal and browser", async (t)
   t.match(await ask("closed", /^401/), /^401/);
   writeFileSync(join(folder, "apache.conf"), passable.replace("valid-user", "all granted"));
   t.match(await running.logged("guard-open"), /<Location \/closed> is open/);
+});
+
+t.test("TLS in apache.conf", async (t) => {
+  const folder = folderOf(t, {
+    "tls.ts": "export const handler = (req) => new Response(String(req.isHttps()));",
+  });
+  const { cert, key } = createCertificate(folder, "localhost");
+  const conf = `SSLEngine On
+    SSLCertificateFile "${cert}"
+    SSLCertificateKeyFile "${key}"
+    <Location /tls>\nUse TsHandler tls.ts\n</Location>\n`;
+  writeFileSync(join(folder, "apache.conf"), conf);
+  const { url } = await startDev(t, folder);
+  const request = getSecurely(
+    new URL("tls", url.replace("http://127.0.0.1", "https://localhost")),
+    {
+      ca: readFileSync(cert),
+      family: 4,
+    },
+  );
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  t.equal(response.statusCode, 200);
+  t.equal(Buffer.concat(await response.toArray()).toString(), "true");
 });
 
 t.test("300 open WebSockets leave room for other requests", async (t) => {

@@ -154,7 +154,7 @@ export class Gateway {
 
   /** Whether a message of Apache proposes a protocol that its location takes. */
   isUpgrade(message: IncomingMessage): boolean {
-    if (isAuthQuestion(message)) return false;
+    if (isAuthQuestion(message) || isTooOld(message)) return false;
     return proposesWebSocket(message) || this.#rawProtocolOf(message) !== undefined;
   }
 
@@ -325,6 +325,15 @@ function isOwn({ url = "", headers }: IncomingMessage): boolean {
 /** Whether a message asks an auth endpoint. Requests of Apache never do: they carry a context. */
 function isAuthQuestion({ url = "", headers }: IncomingMessage): boolean {
   return url.startsWith(authPrefix) && headers["mod-ts-context"] === undefined;
+}
+
+/**
+ * Upgrades of HTTP/1.0 are ignored (RFC 9110, section 7.8). Attack: Apache sends no 101 to such a
+ * client or proxy, which takes what the handler sends for the response.
+ */
+function isTooOld({ headers }: IncomingMessage): boolean {
+  const fields = String(headers["mod-ts-context"]).split(";");
+  return /^HTTP\/(?:0|1\.0)/.test(fields[fieldIndex.protocol] ?? "");
 }
 
 /**

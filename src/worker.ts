@@ -60,7 +60,7 @@ import { type BrokenModule, VersionStore } from "./base/version-store.ts";
 import { counter } from "./base/counts.ts";
 import { sourceFrame } from "./loader/stack.ts";
 import { startReports } from "./supervisor/report.ts";
-import { startWatchdog } from "./supervisor/watchdog.ts";
+import { startWatchdog, takeLateness } from "./supervisor/watchdog.ts";
 import type { FromWorker, InitMessage, ToWorker } from "./supervisor/worker-process.ts";
 
 /** The parts of a worker, also for requests without a supervisor. */
@@ -277,6 +277,7 @@ function serveSupervisor(): void {
         }
         parts = await createParts(message, new VersionStore(config.run, pool));
         reportCounts = startReports({
+          takeLateness,
           counter,
           locate,
           send: (observed) => send({ type: "report", report: observed }),

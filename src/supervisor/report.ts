@@ -1,7 +1,8 @@
 /**
  * Reports of a worker to the supervisor: what it has counted, how it is, and its latest errors.
  *
- * Once a second, and before it ends, so that no count is lost in a reload.
+ * Once a second, less often while nothing happens, and before it ends, so that no count is lost in a
+ * reload.
  */
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { logChannel, reloadChannel, type ReloadRecord } from "../base/channels.ts";
@@ -65,6 +66,8 @@ export interface ReporterOptions {
   counter: Counter;
   locate: Locate;
   send: (report: WorkerReport) => void;
+  /** Longest delay of the heartbeat since the last call, in milliseconds. */
+  takeLateness: () => number;
   /** @default 1_000 */
   intervalMs?: number;
 }
@@ -77,10 +80,10 @@ export function startReports({
   counter,
   locate,
   send,
+  takeLateness,
   intervalMs = 1000,
 }: ReporterOptions): () => void {
-  const delay = monitorEventLoopDelay({ resolution: 50 });
-  delay.enable();
+  let delay: ReturnType<typeof startDelay> | undefined;
   let utilization = performance.eventLoopUtilization();
   let errors: ErrorNote[] = [];
   let builds: BuildNote[] = [];
@@ -91,30 +94,61 @@ export function startReports({
   reloadChannel.subscribe((message) => {
     if (builds.length < maxNotes) builds.push(buildOf(message as ReloadRecord));
   });
+  let quiet = 0;
+  let last = "";
   const report = (): void => {
     const now = performance.eventLoopUtilization();
-    const { rss, heapUsed: heap } = process.memoryUsage();
+    const { utilization: busy } = performance.eventLoopUtilization(now, utilization);
     const counts = counter.take();
+    const { active } = counter;
+    // Of an idle process the reports would be most of the work.
+    const state = JSON.stringify([active, ...counter.sockets]);
+    const notes = errors.length + builds.length;
+    quiet = busy < idleShare && !counts && notes === 0 && state === last ? quiet + 1 : 0;
+    last = state;
+    utilization = now;
+    // The first one of a quiet process says that it is quiet.
+    if (quiet > 1 && quiet % quietEvery !== 0) return;
+    const { rss, heapUsed: heap } = process.memoryUsage();
+    const late = takeLateness();
     send({
       gauges: {
-        active: counter.active,
+        active,
         rss,
         heap,
-        lag: Math.max(0, delay.max / 1e6 - 50),
-        utilization: performance.eventLoopUtilization(now, utilization).utilization,
+        lag: delay ? Math.max(0, delay.max / 1e6 - resolutionMs) : late,
+        utilization: busy,
         ...(counter.sockets.size > 0 && { sockets: Object.fromEntries(counter.sockets) }),
       },
       ...(counts && { counts }),
       ...(errors.length > 0 && { errors }),
       ...(builds.length > 0 && { builds }),
     });
-    delay.reset();
-    utilization = now;
+    delay?.disable();
+    delay = busy < idleShare ? undefined : startDelay();
     errors = [];
     builds = [];
   };
   setInterval(report, intervalMs).unref();
   return report;
+}
+
+/**
+ * Of the timer that measures the delay, in milliseconds. It runs in a busy process only: in an idle one its
+ * turns would be most of the work, and the delay is at most the time in which the process was busy.
+ */
+const resolutionMs = 50;
+
+/** Share of the time from which a process is busy. */
+const idleShare = 0.05;
+
+/** Turns between two reports of a process in which nothing happens. */
+const quietEvery = 5;
+
+function startDelay(): ReturnType<typeof monitorEventLoopDelay> {
+  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
+  delay.enable();
+  return delay;
 }
 
 /** Calls `act` for each line of level error or more severe of this process. */

@@ -31,6 +31,7 @@ const limits = { stopped: 5, idle: 30 } as const;
 export class Silence {
   readonly #options: SilenceOptions;
   #seconds = 0;
+  #isHeard = false;
   #lastTick = 0;
   #isExpiring = false;
   #timer: NodeJS.Timeout | undefined;
@@ -42,6 +43,7 @@ export class Silence {
   /** Begins with the first report: a worker without a watchdog is never given up. */
   hear(): void {
     this.#seconds = 0;
+    this.#isHeard = true;
     if (this.#isExpiring) this.#options.onRecovered();
     this.#isExpiring = false;
     if (this.#timer) return;
@@ -59,6 +61,8 @@ export class Silence {
     this.#lastTick = now;
     // This process was stopped or starved: reports may wait to be read.
     if (elapsed > 1.5 * intervalMs) return;
+    // The states of threads are many files: they are read for a silent worker only.
+    if (this.#isHeard) return void (this.#isHeard = false);
     const activity = activityOf(this.#options.pid);
     if (activity === "running") return;
     this.#seconds += 1;

@@ -7,7 +7,7 @@
  */
 // @ts-check
 "use strict";
-const { readFileSync, writeSync } = require("node:fs");
+const { openSync, readFileSync, readSync, writeSync } = require("node:fs");
 const { workerData } = require("node:worker_threads");
 
 /** @typedef {import("./watchdog.ts").WatchdogSettings} WatchdogSettings */
@@ -34,6 +34,10 @@ const reportEvery = Math.max(1, Math.round(1000 / intervalMs));
 
 /** Milliseconds that the supervisor has to kill this process; then the process kills itself. */
 const patienceMs = 5000;
+
+/** @type {number | undefined} */
+let schedstat;
+const buffer = Buffer.alloc(256);
 
 let lastBeat = -1;
 let lastTick = performance.now();
@@ -110,34 +114,47 @@ function measure() {
 function hadMs(elapsed, raw, counts) {
   // Without the counts of the kernel: a late tick of this thread is a sign of a busy machine.
   if (!counts || !lastCounts) return raw > 1.5 * intervalMs ? 0 : elapsed;
-  if (counts.state === "R") return Math.min(elapsed, counts.ran - lastCounts.ran);
+  const state = readState();
+  if (state === "R") return Math.min(elapsed, counts.ran - lastCounts.ran);
   // Waiting for a disk, as on a machine that swaps.
-  if (counts.state === "D") return 0;
+  if (state === "D") return 0;
   return Math.max(0, elapsed - (counts.waited - lastCounts.waited));
 }
 
-/** @typedef {{ state: string, ran: number, waited: number }} Counts */
+/** @typedef {{ ran: number, waited: number }} Counts */
 
 /**
- * State of the main thread, and milliseconds for which it ran and waited for a processor; undefined
- * where the kernel does not count them. See proc(5).
+ * Milliseconds for which the main thread ran and waited for a processor; undefined where the kernel
+ * does not count them. See proc(5). The file stays open, as it is read at each tick.
  * @returns {Counts | undefined}
  */
 function readCounts() {
   try {
-    const stat = readProc("stat");
-    const [ran = 0, waited = 0] = readProc("schedstat")
+    schedstat ??= openSync(procFile("schedstat"), "r");
+    const length = readSync(schedstat, buffer, 0, buffer.length, 0);
+    const [ran = 0, waited = 0] = buffer
+      .toString("latin1", 0, length)
       .split(" ")
       .map((text) => Number(text) / 1e6);
-    // The name in parentheses may contain anything.
-    return ran > 0 ? { state: stat.charAt(stat.lastIndexOf(")") + 2), ran, waited } : undefined;
+    return ran > 0 ? { ran, waited } : undefined;
   } catch {
     return undefined;
   }
 }
 
-function readProc(/** @type {string} */ name) {
-  return readFileSync(`/proc/${process.pid}/task/${process.pid}/${name}`, "latin1");
+/** State of the main thread, e.g. `R`; undefined if it cannot be read. */
+function readState() {
+  try {
+    const stat = readFileSync(procFile("stat"), "latin1");
+    // The name in parentheses may contain anything.
+    return stat.charAt(stat.lastIndexOf(")") + 2);
+  } catch {
+    return undefined;
+  }
+}
+
+function procFile(/** @type {string} */ name) {
+  return `/proc/${process.pid}/task/${process.pid}/${name}`;
 }
 
 function recover() {

@@ -92,7 +92,20 @@ export function startWatchdog({ limitMs, buildMs, slowMs = 0 }: WatchdogOptions)
   thread.unref();
 }
 
+let lastBeat = Infinity;
+let lateness = 0;
+
+/** Longest delay of a heartbeat since the last call, in milliseconds. */
+export function takeLateness(): number {
+  const longest = lateness;
+  lateness = 0;
+  return longest;
+}
+
 function beat(): void {
+  const now = performance.now();
+  lateness = Math.max(lateness, now - lastBeat - intervalMs);
+  lastBeat = now;
   addToVital("beats");
   if (readFrom(vitals, "beats") % heapEvery !== 1) return;
   setVital("heap", getHeapStatistics().used_heap_size / 1024);

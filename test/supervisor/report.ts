@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { reloadChannel } from "../../src/base/channels.ts";
 import { addCall, Counter } from "../../src/base/counts.ts";
@@ -11,6 +12,7 @@ t.test("a report has what was counted, logged and built since the last one", asy
     counter,
     locate: () => ({ place: "/srv/a.ts:1:2", source: "throw" }),
     send: (each) => sent.push(each),
+    takeLateness: () => 7,
     intervalMs: 3_600_000,
   });
   addCall(counter.callsOf("handler", "a.ts"), 3, false);
@@ -32,4 +34,33 @@ t.test("a report has what was counted, logged and built since the last one", asy
   t.same(sent[1]?.counts?.events, { errors: 100 });
   report();
   t.same(Object.keys(sent[2] ?? {}), ["gauges"]);
+  for (let turn = 2; turn < 5; turn += 1) report();
+  t.equal(sent.length, 3, "nothing happened");
+  report();
+  t.equal(sent.length, 4, "but it is there");
+  counter.active += 1;
+  report();
+  t.equal(sent[4]?.gauges.active, 1, "a request began");
+});
+
+t.test("the delay of an idle process is that of its heartbeat", async (t) => {
+  const sent: WorkerReport[] = [];
+  const report = startReports({
+    counter: new Counter(),
+    locate: () => undefined,
+    send: (each) => sent.push(each),
+    takeLateness: () => 7,
+    intervalMs: 3_600_000,
+  });
+  const lagAfter = async (blockedMs: number): Promise<number> => {
+    await sleep(200);
+    const end = performance.now() + blockedMs;
+    while (performance.now() < end);
+    await sleep(200);
+    report();
+    return sent.at(-1)?.gauges.lag ?? NaN;
+  };
+  t.equal(await lagAfter(400), 7, "it was idle before");
+  const busy = await lagAfter(400);
+  t.ok(busy >= 340, `measured in a busy process: ${busy} ms`);
 });

@@ -58,6 +58,16 @@ t.test("a worker that is heard again stays", async (t) => {
   t.same(told, ["expiring", "recovered"]);
 });
 
+t.test("a second in which a worker was heard does not count", async (t) => {
+  const { silence, told, tick } = silenceOf(await stopped(t));
+  silence.hear();
+  t.teardown(() => silence.stop());
+  for (let second = 1; second <= 5; second += 1) tick(100);
+  t.same(told, ["expiring"]);
+  tick(100);
+  t.same(told, ["expiring", "stopped and silent for 5 s"]);
+});
+
 t.test("no time counts in which this process or the worker waits for a processor", async (t) => {
   const late = silenceOf(await stopped(t));
   for (let turn = 1; turn <= 100; turn += 1) late.tick(1600);

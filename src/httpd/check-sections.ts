@@ -1,8 +1,11 @@
 /** All rules on the merged configuration. */
 import { checkAddresses, type SidecarAddresses } from "./address-rules.ts";
+import { checkCaches } from "./cache-rules.ts";
+import { checkErrorPages } from "./error-page-rules.ts";
 import { checkFiles, type SidecarDirectories } from "./file-rules.ts";
 import type { Finding } from "./finding.ts";
 import { checkGuards } from "./guard-rules.ts";
+import { checkHeaders } from "./header-rules.ts";
 import type { MergedConfig } from "./merged-config.ts";
 import { checkPolicies } from "./policy-rules.ts";
 import { checkProxies } from "./proxy-rules.ts";
@@ -19,6 +22,9 @@ export function checkSections(
       ...checkPolicies(config),
       ...checkProxies(config),
       ...checkSettings(config),
+      ...checkHeaders(config),
+      ...checkCaches(config),
+      ...checkErrorPages(config),
     ]),
     ...checkAddresses(config, sidecar),
     ...checkFiles(config, sidecar),

@@ -2,7 +2,7 @@
 import type { Host, Section } from "./config-model.ts";
 import { type Directive, isNamed, splitWords, walk } from "./config-tree.ts";
 import { type Finding, problem } from "./finding.ts";
-import { isGuardLine } from "./guard-rules.ts";
+import { directiveOf, isGuardLine } from "./guard-rules.ts";
 import { type MergedConfig, titleOf } from "./merged-config.ts";
 import { isOurs, readAddresses, readOurs } from "./our-directives.ts";
 import { grantsNothing } from "./require-lines.ts";
@@ -15,6 +15,7 @@ export function checkSettings(config: MergedConfig): Finding[] {
       ...checkHost(config, section),
       ...checkDenied(config, section),
       ...checkReplaced(config, section),
+      ...checkDav(config, section),
     ]),
     ...checkDebug(config),
   ];
@@ -109,6 +110,30 @@ function isSamePath(one: Section, other: Section): boolean {
   if (one === other) return true;
   const isPlain = !one.outer && !other.outer && typeof one.pattern === "string";
   return isPlain && one.kind === other.kind && one.pattern === other.pattern;
+}
+
+/** mod_dav takes its methods after all sections, whatever handler they name. */
+function checkDav(config: MergedConfig, section: Section): Finding[] {
+  const line = config.ours(section).find(({ kind }) => isRun.test(kind));
+  if (!line || section.kind === "if") return [];
+  const lines = config.hostsOf(section).map((host) => findDav(config, section, host));
+  const [dav] = lines;
+  if (!dav || lines.includes(undefined)) return [];
+  const happens = isHandled(config, section)
+    ? "mod_dav answers all methods except GET and POST, without the handler"
+    : "methods of WebDAV are refused with 400";
+  const what = `DAV ${dav.args} applies to ${titleOf(section)} beside ${directiveOf(line)}: ${happens}`;
+  const todo = "DAV Off there, or guard the section with access, authen and authz handlers only";
+  return [problem("dav-beside-handler", what, config.where(dav), todo)];
+}
+
+/** Guards work with WebDAV. */
+const isRun = /^(?:trans|init|headerparser|type|fixup|handler|module|(?:in|out)putfilter)$/;
+
+function findDav(config: MergedConfig, section: Section, host: Host): Directive | undefined {
+  const sure = config.chain(section, host).filter(({ match }) => match === "yes");
+  const dav = sure.flatMap((each) => config.last(each.section, "DAV") ?? []).at(-1);
+  return dav && !/^off$/i.test(dav.args) ? dav : undefined;
 }
 
 function isHandled(config: MergedConfig, section: Section): boolean {

@@ -114,10 +114,10 @@ function measure() {
 function hadMs(elapsed, raw, counts) {
   // Without the counts of the kernel: a late tick of this thread is a sign of a busy machine.
   if (!counts || !lastCounts) return raw > 1.5 * intervalMs ? 0 : elapsed;
-  const state = readState();
-  if (state === "R") return Math.min(elapsed, counts.ran - lastCounts.ran);
+  const main = readState();
+  if (main === "R") return Math.min(elapsed, counts.ran - lastCounts.ran);
   // Waiting for a disk, as on a machine that swaps.
-  if (state === "D") return 0;
+  if (main === "D") return 0;
   return Math.max(0, elapsed - (counts.waited - lastCounts.waited));
 }
 

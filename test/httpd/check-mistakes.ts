@@ -94,6 +94,7 @@ function guarded(head: string, ...lines: string[]): string {
 }
 
 const members = guarded('Location "/members"', "Require valid-user");
+const reports = guarded('Location "/reports"', "Require valid-user");
 const open = '<Directory "${FOLDER}/htdocs">\n    Require all granted\n</Directory>\n';
 
 const hello = '<Location "/hello">\n    Use TsHandler hello.ts\n</Location>\n';
@@ -412,6 +413,102 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: `${guarded('Location "/a"', "Require valid-user")}<Directory "\${FOLDER}/htdocs/a/b">\n    AllowOverride FileInfo\n</Directory>\n`,
     at: "AllowOverride",
   },
+  "a header of ours that a line sets": {
+    rule: "header-ours",
+    conf: `${hello}<Location "/hello">\n    RequestHeader set Mod-Ts-Context "x"\n</Location>\n`,
+    at: "RequestHeader",
+  },
+  "a header of ours that a line removes": {
+    rule: "header-ours",
+    conf: `${hello}RequestHeader unset mod-ts-config\n`,
+    at: "RequestHeader",
+  },
+  "a response header of ours that a line removes": {
+    rule: "header-ours",
+    conf: `${hello}Header always unset Mod-Ts-Origin\n`,
+    at: "Header",
+  },
+  "mod_cache in front of a guard": {
+    rule: "cache-first",
+    modules: ["mod_cache"],
+    conf: `CacheEnable disk "/"\n${members}`,
+    at: "CacheEnable",
+  },
+  "mod_cache in front of a handler": {
+    rule: "cache-first",
+    modules: ["mod_cache"],
+    conf: `CacheEnable disk "/hel"\nCacheEnable disk "/hello"\n${hello}`,
+    at: 'CacheEnable disk "/hello"',
+  },
+  "mod_cache that keeps private pages": {
+    rule: "cache-shares",
+    modules: ["mod_cache"],
+    conf: `CacheEnable disk "/"\nCacheStorePrivate On\n${members}`,
+    at: "CacheStorePrivate",
+  },
+  "mod_cache, and a line that makes guarded pages public": {
+    rule: "cache-shares",
+    modules: ["mod_cache"],
+    conf: `CacheEnable disk "/"\n${guarded('Location "/members"', "Require valid-user", 'Header always set Cache-Control "max-age=600"')}`,
+    at: "Header always set",
+  },
+  "a page for 401 behind another guard": {
+    rule: "error-page-refused",
+    conf: `ErrorDocument 401 /members/login.html\n${members}${reports}`,
+    at: "ErrorDocument",
+  },
+  "a page for 403 behind another guard, in a section": {
+    rule: "error-page-refused",
+    conf: `${members}${guarded('Location "/reports"', "Require valid-user", "ErrorDocument 403 /members/no.html")}`,
+    at: "ErrorDocument",
+  },
+  "a page for 503 behind a guard": {
+    rule: "error-page-refused",
+    conf: `ErrorDocument 503 /members/down.html\n${members}${reports}`,
+    at: "ErrorDocument",
+  },
+  "a page for 503 that a handler makes": {
+    rule: "error-page-refused",
+    conf: `ErrorDocument 503 /hello?down\n${hello}`,
+    at: "ErrorDocument",
+  },
+  "a Redirect of the address of a handler": {
+    rule: "address-taken",
+    conf: `Redirect permanent "/hel" "http://other.example/"\nRedirect "/hello" "http://other.example/hello"\n${hello}`,
+    at: 'Redirect "/hello"',
+  },
+  "a RedirectMatch of the address of a handler": {
+    rule: "address-taken",
+    conf: `RedirectMatch gone "^/h"\n${hello}`,
+    at: "RedirectMatch",
+  },
+  "a RewriteRule that leads past a handler": {
+    rule: "address-taken",
+    conf: `RewriteEngine On\nRewriteRule "^/(?!static)" "/index.php" [PT]\n${hello}`,
+    at: "RewriteRule",
+  },
+  "a RewriteRule that refuses the address of a handler": {
+    rule: "address-taken",
+    conf: `RewriteEngine On\nRewriteRule "^/hello" "-" [F]\n${hello}`,
+    at: "RewriteRule",
+  },
+  "a RewriteRule that leads around a guard": {
+    rule: "address-taken",
+    conf: `${open}RewriteEngine On\nRewriteRule "^/members(.*)" "/files$1" [PT]\n${members}`,
+    at: "RewriteRule",
+  },
+  "DAV beside a handler": {
+    rule: "dav-beside-handler",
+    modules: ["mod_dav", "mod_dav_fs"],
+    conf: `DavLockDB "\${FOLDER}/lock"\n<Directory "\${FOLDER}/htdocs/a">\n    Use TsHandler mod_ts/publisher\n    Dav On\n</Directory>\n`,
+    at: "Dav On",
+  },
+  "DAV beside a fixup handler": {
+    rule: "dav-beside-handler",
+    modules: ["mod_dav", "mod_dav_fs"],
+    conf: `DavLockDB "\${FOLDER}/lock"\n<Location "/">\n    Dav On\n</Location>\n<Location "/a">\n    Use TsFixupHandler fix.ts\n</Location>\n`,
+    at: "Dav On",
+  },
 };
 
 const further =
@@ -567,12 +664,36 @@ const right: Readonly<Record<string, string>> = {
   "ProxyPass of another host": `${hello}<VirtualHost *:1>\n    ProxyPass "/" "http://127.0.0.1:8080/"\n</VirtualHost>\n`,
   "a guard in front of ProxyPass": `ProxyPass "/members" "http://127.0.0.1:8080/"\n${members}`,
   "RewriteRule with [P] for some": `RewriteEngine On\nRewriteCond "%{REQUEST_METHOD}" "POST"\nRewriteRule "^/(.*)" "http://127.0.0.1:8080/$1" [P,L]\n${hello}`,
+  "a line for the sidecar, written by hand": `${hello}RequestHeader append Mod-Ts-Config "\\toption greeting hello"\n`,
+  "mod_cache for something else": `CacheEnable disk "/static"\n${members}${hello}`,
+  "mod_cache that leaves guards out": `CacheEnable disk "/"\nCacheDisable "/members"\n${members}`,
+  "mod_cache behind access control": `CacheEnable disk "/"\nCacheQuickHandler Off\n${members}${hello}`,
+  "pages for errors outside of the guard": `ErrorDocument 401 /login.html\nErrorDocument 403 "No."\nErrorDocument 503 https://status.example/\n${members}`,
+  "a page of the guard's own section": `ErrorDocument 401 /members/login.html\nErrorDocument 503 /members/down.html\n${members}`,
+  "a handler as page for 404": `ErrorDocument 404 /hello\n${hello}`,
+  "from HTTP to HTTPS": `<VirtualHost *:1>\n    Redirect "/" "https://site.example/"\n${hello}</VirtualHost>\n`,
+  "rules for other addresses, or for some requests": `Redirect "/old" "/hello"\nRewriteEngine On\nRewriteRule "^/hello$" "/hello/" [R]\nRewriteCond "%{DOCUMENT_ROOT}%{REQUEST_URI}" !-f\nRewriteRule "^" "/index.php"\n${hello}`,
+  "a RewriteRule inside of a guard": `${open}RewriteEngine On\nRewriteRule "^/members$" "/members/index.html"\n${members}`,
+  "RewriteRules that change the file, not the address": `${open}RewriteEngine On\nRewriteRule "^/members(.*)" "/files$1"\nRewriteRule "^/hello" "/index.php" [L]\n${members}${hello}`,
+  "a header of a guard that does not replace its own": `CacheEnable disk "/"\nCacheQuickHandler Off\n${guarded('Location "/members"', "Require valid-user", 'Header set Cache-Control "max-age=600"')}`,
+  "a redirect of a guarded address": `Redirect "/members" "http://other.example/"\n${members}`,
+  "DAV behind a guard": `DavLockDB "\${FOLDER}/lock"\n${guarded('Location "/members"', "Require valid-user", "Dav On")}<Location "/hello">\n    Dav Off\n    Use TsHandler hello.ts\n</Location>\n`,
   "AllowOverride where no guard is": `${members}<Directory "\${FOLDER}/htdocs/a">\n    AllowOverride All\n</Directory>\n`,
 };
 
 for (const [name, conf] of Object.entries(right)) {
-  t.test(`right: ${name}`, async (t) => t.same(await check(t, { conf }), []));
+  const modules = /^\s*(?:Cache|Dav)/m.test(conf) ? ["mod_cache", "mod_dav", "mod_dav_fs"] : [];
+  t.test(`right: ${name}`, async (t) => t.same(await check(t, { conf, modules }), []));
 }
+
+t.test("right: a page for 401 that the guard leaves open", async (t) => {
+  const conf = `ErrorDocument 401 /members/login.html\n${members}<Location "/members/login.html">\n    Require all granted\n</Location>\n`;
+  const found = await check(t, { conf });
+  t.same(
+    found.map(({ rule }) => rule),
+    ["guard-opened-below"],
+  );
+});
 
 /** Without what names paths of the image. */
 function contentOf(name: string): string {

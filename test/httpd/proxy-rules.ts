@@ -17,6 +17,18 @@ t.test("directives that take the requests of a handler", async (t) => {
   }
 });
 
+t.test("directives that lead them elsewhere", async (t) => {
+  for (const [lines, where] of [
+    ['Redirect "/app" "http://b/"', 1],
+    ['RedirectMatch permanent "^/a" "http://b/"', 1],
+    ['RewriteEngine On\nRewriteRule "^/app" "/b" [PT]', 2],
+    ['RewriteEngine On\nRewriteRule "^/app" "http://b/"', 2],
+    ['RewriteEngine On\nRewriteRule "!^/static" "-" [G]', 2],
+  ] as const) {
+    t.same(summaries(check(lines)), [`address-taken /etc/site.conf:${where}`], lines);
+  }
+});
+
 t.test("directives that leave them to it", async (t) => {
   for (const lines of [
     'ProxyPass "/other" "http://b/"',
@@ -25,7 +37,7 @@ t.test("directives that leave them to it", async (t) => {
     'RewriteRule "^/app" "http://b/" [P]',
     'RewriteEngine On\nRewriteCond "%{HTTPS}" on\nRewriteRule "^/app" "http://b/" [P]',
     'RewriteEngine On\nRewriteRule "^/app" "-" [L]\nRewriteRule "^/app" "http://b/" [P]',
-    'RewriteEngine On\nRewriteRule "^/app" "/b" [PT]',
+    'RewriteEngine On\nRewriteRule "^/app" "/b"',
   ]) {
     t.same(check(lines), [], lines);
   }

@@ -20,7 +20,13 @@ import {
   needsPhase,
   readModule,
 } from "./exports.ts";
-import { builtInNames, optionNames, requiredOptions, wrongWord } from "./known-options.ts";
+import {
+  builtInNames,
+  optionNames,
+  requiredOptions,
+  wrongNumber,
+  wrongWord,
+} from "./known-options.ts";
 
 /** @param user of the sidecar; undefined if it is unknown */
 export async function checkHandlers(
@@ -193,7 +199,14 @@ function checkOptions(lines: readonly OurDirective[]): Finding[] {
 }
 
 function checkValue(name: string, value: string, where: string): Finding[] {
-  const wrong = wrongWord(name, value.trim());
+  const text = value.trim();
+  const bounds = wrongNumber(name, text);
+  if (bounds) {
+    const expected = `a whole number from ${bounds.least} to ${bounds.greatest}`;
+    const what = `option ${name} has the value "${text}"; expected ${expected}`;
+    return [problem("option-value", what, where, "correct it")];
+  }
+  const wrong = wrongWord(name, text);
   if (!wrong) return [];
   const { word, expected } = wrong;
   const guess = closest(word, expected);

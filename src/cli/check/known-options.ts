@@ -60,6 +60,8 @@ export function requiredOptions(reference: string): readonly (readonly string[])
 /** Each word of a value is one of these, in any case for On, Off and Auto. */
 const choices: Readonly<Record<string, string>> = {
   "mod_ts.form.require_length": "On Off",
+  "mod_ts.forward-auth.preset":
+    "authelia oauth2-proxy authentik vouch tinyauth traefik traefik-forward-auth lemonldap tailscale",
   "mod_ts.forward-auth.scheme": "http https",
   "mod_ts.login.secure": "Auto On",
   "mod_ts.login.store": "htpasswd sql",
@@ -89,4 +91,42 @@ export function wrongWord(
 
 function capitalized(word: string): string {
   return word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase();
+}
+
+const year = 366 * 86_400;
+
+// oxfmt-ignore
+/** Least and greatest whole number of each numeric option. */
+const bounds: readonly (readonly [names: string, least: number, greatest: number])[] = [
+  ["cgi.processes", 1, 4096],
+  ["cgi.warm", 0, 256],
+  ["cgi.queue", 0, 10_000],
+  ["cgi.memory", 32, 65_536],
+  ["cgi.timeout origin.timeout", 1, 86_400_000],
+  ["form.fields form.name_bytes form.field_bytes form.memory_bytes form.files form.file_bytes", 0, 1e12],
+  ["forward-auth.timeout jwt.timeout", 1, 4500],
+  ["htpasswd.cache sql.cache", 0, 86_400],
+  ["htpasswd.attempts sql.attempts", 0, 1000],
+  ["login.attempts", 1, 1000],
+  ["login.lifetime login.max_lifetime", 60, year],
+  ["jwt.tolerance", 0, 600],
+  ["jwt.cache", 30, 86_400],
+  ["session.timeout", 1, 10 * year],
+  ["session.max_lifetime", 0, 10 * year],
+  ["session.lock_timeout", 0, 3600],
+  ["session.max_bytes", 64, 4_194_304],
+  ["ticket.lifetime", 10, 3600],
+];
+
+/** What a numeric option can be, if the value is not that. */
+export function wrongNumber(
+  name: string,
+  value: string,
+): { least: number; greatest: number } | undefined {
+  const short = name.replace(/^mod_ts\./, "");
+  const found = bounds.find(([names]) => names.split(" ").includes(short));
+  if (!found || /^(?:env|secret):/.test(value)) return undefined;
+  const [, least, greatest] = found;
+  const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+  return number >= least && number <= greatest ? undefined : { least, greatest };
 }

@@ -27,6 +27,9 @@ Use TsOption mod_ts.fetch.application app.ts
 Use TsOption mod_ts.status.allow everybdy
 Use TsOption mod_ts.status.allow everyone
 Use TsOption mod_ts.status.allow "10.0.0.0/8 ::1"
+Use TsOption mod_ts.forward-auth.preset authelai
+Use TsOption mod_ts.session.timeout 0
+Use TsOption mod_ts.cgi.memory 64M
 Use TsOption mod_ts.session.secure offf
 Use TsOption mod_ts.session.secure OFF
 Use TsOption mod_ts.login.secure Off
@@ -144,6 +147,9 @@ t.test("each at its line, and nothing else", async (t) => {
     ],
     ["Use TsNoOption mod_ts.sql.dns", "option-unknown", "did you mean mod_ts.sql.dsn?"],
     ["Use TsOption mod_ts.status.allow everybdy", "option-value", ""],
+    ["Use TsOption mod_ts.forward-auth.preset authelai", "option-value", "did you mean authelia?"],
+    ["Use TsOption mod_ts.session.timeout 0", "option-value", ""],
+    ["Use TsOption mod_ts.cgi.memory 64M", "option-value", ""],
     ["Use TsOption mod_ts.session.secure offf", "option-value", "did you mean Off?"],
     ["Use TsOption mod_ts.login.secure Off", "option-value", ""],
     ["Use TsOption mod_ts.session.same_site laxx", "option-value", "did you mean lax?"],

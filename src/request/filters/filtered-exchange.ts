@@ -336,12 +336,20 @@ class Message implements FilteredMessage {
   }
 }
 
+const aboutBytes = [
+  "Content-Length",
+  "Accept-Ranges",
+  "Content-MD5",
+  "Digest",
+  "Content-Digest",
+  "Repr-Digest",
+  // The filter may be newer than the file: a cache would take its old result for the present one.
+  "Last-Modified",
+];
+
 /** Headers that speak of the bytes before the change. */
 function describeChange(headers: HeaderTable, chosen: readonly AppliedFilter[]): void {
-  for (const name of ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest"]) {
-    headers.delete(name);
-  }
-  for (const name of ["Content-Digest", "Repr-Digest"]) headers.delete(name);
+  for (const name of aboutBytes) headers.delete(name);
   const tag = /"([^"]*)"$/.exec(headers.get("ETag") ?? "")?.[1];
   if (tag !== undefined) headers.set("ETag", `W/"${tag}-${versionOf(chosen)}"`);
 }

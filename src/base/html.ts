@@ -78,7 +78,7 @@ h2{font-size:1.05rem;margin:2rem 0 .5rem}
 a{color:var(--link)}
 table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-top:1px solid var(--line)}
-th{width:32%;font-weight:500;color:var(--soft)}
+th{width:36%;font-weight:500;color:var(--soft)}
 pre,code,td{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85rem}
 pre{background:var(--code);padding:.8rem 1rem;white-space:pre-wrap;border-radius:.4rem;margin:.5rem 0}
 .none,.soft{color:var(--soft)}

@@ -22,6 +22,9 @@ interface Failure {
   frame: SourceFrame | undefined;
 }
 
+/** Of Node, about an import whose error is a cause with the importer and advice. */
+const rephrased = /^Cannot find (?:package|module) .* imported from .*\/\[mod_ts\]$/;
+
 /** HTML; everything from outside is escaped. */
 export function debugPage(
   error: unknown,
@@ -29,7 +32,7 @@ export function debugPage(
   held: readonly HandlerModule[],
 ): string {
   const failure = describe(error, req, held);
-  const [first = failure.message, ...rest] = failure.causes.toReversed();
+  const [first = "", ...rest] = statementsOf(failure);
   const facts: [string, unknown][] = [
     ["Phase", failure.phase],
     ["Handler", failure.handler],
@@ -38,19 +41,34 @@ export function debugPage(
     ["Code", failure.code],
     ["Reference", req.uniqueId],
   ];
+  const hasCalls = failure.stack.some((line) => /^\s+at /.test(line));
   return htmlPage(
     first,
     [
-      `<p class=kicker>${escapeHtml(failure.message)}</p>`,
+      ...rest.slice(-1).map((text) => `<p class=kicker>${escapeHtml(text)}</p>`),
       `<h1>${escapeHtml(first)}</h1>`,
-      ...rest.map((message) => `<p>${escapeHtml(message)}</p>`),
+      ...rest.slice(0, -1).map((text) => `<p>${escapeHtml(text)}</p>`),
       ...failure.details.map((line) => `<p><code>${escapeHtml(line)}</code></p>`),
       failure.frame ? formatFrame(failure.frame) : "",
       htmlTable(facts),
-      `<h2>Stack</h2>\n<pre>${escapeHtml(failure.stack.join("\n"))}</pre>`,
+      hasCalls ? `<h2>Stack</h2>\n<pre>${escapeHtml(failure.stack.join("\n"))}</pre>` : "",
       `<p class=soft>You see this page because this location has <code>Use TsDebug On</code>.</p>`,
     ].join("\n"),
   );
+}
+
+/** The messages, innermost first, each without what an inner one or the source below it says. */
+function statementsOf({ message, causes, frame }: Failure): string[] {
+  const place = frame ? ` (${frame.file}:${frame.line}:${frame.column})` : "";
+  const outerFirst = [message, ...causes].map((text) => text.replace(place, ""));
+  return outerFirst
+    .map((text, index) => {
+      const inner = outerFirst[index + 1];
+      const isRepeated = inner !== undefined && inner !== "" && text.endsWith(inner);
+      return isRepeated ? text.slice(0, -inner.length).replace(/: $/, "") : text;
+    })
+    .filter((text) => text !== "")
+    .toReversed();
 }
 
 /** JSON, for `Accept: application/json`. */
@@ -63,7 +81,7 @@ export function debugJson(
 }
 
 function describe(error: unknown, req: ApacheRequest, held: readonly HandlerModule[]): Failure {
-  const chain = causeChain(error);
+  const chain = causeChain(error).filter((each) => !rephrased.test(textOf(each)));
   const deepest = chain.at(-1);
   const entry = req[internals].handlerEntry;
   return {
@@ -74,7 +92,10 @@ function describe(error: unknown, req: ApacheRequest, held: readonly HandlerModu
     stack: (deepest instanceof Error ? stackOf(deepest) : textOf(deepest)).split("\n"),
     phase: entry?.phase ?? "none",
     handler: entry?.handler ?? "none",
-    generations: held.map(({ file, generation }) => `${file} #${generation}`),
+    // Built-in handlers have none.
+    generations: held.flatMap(({ file, generation }) =>
+      generation > 0 ? [`${file} #${generation}`] : [],
+    ),
     frame: chain.map(sourceFrame).findLast((frame) => frame !== undefined),
   };
 }
@@ -97,5 +118,7 @@ function formatFrame({ file, line, column, text }: SourceFrame): string {
     const code = `${number}  ${escapeHtml(row.text)}`;
     return row.hit ? `<span class=hit>${code}</span>` : code;
   });
-  return `<p class=soft>${escapeHtml(file)}:${line}:${column}</p>\n<pre>${lines.join("\n")}</pre>`;
+  const place = `${file}:${line}:${column}`;
+  const link = `<a href="vscode://file${escapeHtml(encodeURI(place))}">${escapeHtml(place)}</a>`;
+  return `<p class=soft>${link}</p>\n<pre>${lines.join("\n")}</pre>`;
 }

@@ -65,6 +65,25 @@ t.test("causes, innermost first; one that points back at itself", async (t) => {
   t.ok(JSON.parse(debugJson(loop, req, [])).error.causes.length < 20);
 });
 
+t.test("each thing is said once", async (t) => {
+  const text = 'cannot find package "x", imported by /srv/a b/c.ts';
+  const place = { file: "/srv/a b/c.ts", line: 2, column: 3 };
+  const ofNode = new Error("Cannot find package 'x' imported from /srv/a b/[mod_ts]");
+  const build = new BuildError(text, place, { source: "one\ntwo", cause: ofNode });
+  const reason = `${text} (/srv/a b/c.ts:2:3)`;
+  const details = { file: "/srv/a b/c.ts", reason };
+  const page = debugPage(new ModTsError("MODTS_BUILD_FAILED", details, { cause: build }), req, []);
+  const shown = page.slice(page.indexOf("<main>"));
+  t.equal(shown.split("cannot find package").length, 2);
+  t.notMatch(shown, /\[mod_ts\]|<h2>Stack/);
+  t.match(shown, "<p class=kicker>cannot load /srv/a b/c.ts</p>\n<h1>cannot find package");
+  t.match(shown, '<a href="vscode://file/srv/a%20b/c.ts:2:3">/srv/a b/c.ts:2:3</a>');
+  const alone = debugPage(new ModTsError("MODTS_NO_BODY"), req, [
+    { exports: {}, file: "mod_ts/node", generation: 0, release() {} },
+  ]);
+  t.notMatch(alone.slice(alone.indexOf("<main>")), /kicker|#0/);
+});
+
 t.test("whatever was thrown, by whatever request", async (t) => {
   const hostile = new Error("hostile");
   Object.defineProperty(hostile, "stack", {

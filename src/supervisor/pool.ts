@@ -145,20 +145,21 @@ export class Pool {
     await Promise.all(old.map(({ exited }) => exited));
   }
 
-  /** Drains every worker; queued connections go to a worker if one is free. */
-  async stop(deadline: number): Promise<void> {
-    this.#stopping = true;
-    this.#deal();
-    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
-    const all = this.#generations();
-    await Promise.all(all.map((generation) => this.#retire(generation, { linger: 0, deadline })));
+  /** Drains every worker; queued connections go to a worker if one is free within `linger`. */
+  stop(drain: DrainOptions): Promise<void> {
+    return this.#end(drain, drain.linger);
   }
 
   /** Drains every worker when all queued connections have one; the successor accepts new ones. */
-  async handOver(drain: DrainOptions): Promise<void> {
-    const limit = performance.now() + drain.deadline;
+  handOver(drain: DrainOptions): Promise<void> {
+    return this.#end(drain, drain.deadline);
+  }
+
+  async #end(drain: DrainOptions, patienceMs: number): Promise<void> {
+    const limit = performance.now() + patienceMs;
     while (this.#waiting.length > 0 && performance.now() < limit) await sleep(20);
     this.#stopping = true;
+    this.#deal();
     for (const { socket } of this.#waiting.splice(0)) socket.destroy();
     await Promise.all(this.#generations().map((generation) => this.#retire(generation, drain)));
   }

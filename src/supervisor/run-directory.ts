@@ -5,6 +5,7 @@
  * especially of a container, another process may have the same id; it must not block a start.
  */
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -15,17 +16,20 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { attempt } from "../base/attempt.ts";
-import { ModTsError } from "../base/errors.ts";
+import { ModTsError, report } from "../base/errors.ts";
 import { isReplaceable } from "../base/private-directory.ts";
 import { isAlive, startTime } from "../base/process-identity.ts";
 import { prepareTickets, removeTickets } from "../base/ticket-store.ts";
 import { prepareVersions, removeVersions } from "../base/version-store.ts";
+import type { ListenAddress } from "./listener.ts";
 
 export interface RunDirectory {
   /** Absolute path. */
   readonly pidFile: string;
   /** Puts this process into the pid file of its predecessor. */
   takeOver(): void;
+  /** Logs when files are gone that only a restart makes again, once until all are back. */
+  watch(listeners: () => readonly { address: ListenAddress }[], intervalMs?: number): void;
   /** Removes the pid file, unless a successor has taken over. */
   release(): void;
 }
@@ -53,6 +57,23 @@ export function claimRunDirectory(directory: string, predecessor?: number): RunD
       const draft = `${pidFile}.${process.pid}`;
       writeFileSync(draft, own);
       renameSync(draft, pidFile);
+    },
+    watch(listeners, intervalMs = 2000) {
+      const find = lostFileFinder();
+      let last: string | undefined;
+      const look = (): void => {
+        const sockets = listeners().flatMap(({ address }) =>
+          "path" in address ? [address.path] : [],
+        );
+        // A supervisor that stops removes its files itself.
+        const files = listeners().length > 0 ? [directory, pidFile, ...sockets] : [];
+        const file = find(files);
+        if (file !== undefined && last === undefined)
+          report(new ModTsError("MODTS_FILES_REMOVED", { file }));
+        last = file;
+      };
+      look();
+      setInterval(look, intervalMs).unref();
     },
     release() {
       if (read(pidFile) === own) rmSync(pidFile, { force: true });
@@ -111,6 +132,15 @@ function removeStale(directory: string, pidFile: string): void {
   renameSync(pidFile, aside);
   if (read(aside) !== text) linkSync(aside, pidFile);
   rmSync(aside, { force: true });
+}
+
+/** Returns the first file that was there once and is not any more. */
+function lostFileFinder(): (files: readonly string[]) => string | undefined {
+  const seen = new Set<string>();
+  return (files) => {
+    const isThere = (file: string): boolean => existsSync(file) && Boolean(seen.add(file));
+    return files.find((file) => !isThere(file) && seen.has(file));
+  };
 }
 
 /** Process of a pid file, if it is still running. */

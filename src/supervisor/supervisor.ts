@@ -66,6 +66,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
 const stopping = "the sidecar is stopping";
 
+/** Time for idle connections where the sockets outlive this process, in milliseconds. */
+const givenLingerMs = 250;
+
 class SupervisorProcess implements Supervisor {
   readonly #options: SupervisorOptions & typeof defaults;
   readonly #pools = new Map<string, Pool>();
@@ -133,6 +136,7 @@ class SupervisorProcess implements Supervisor {
     if (this.#predecessor) process.once("disconnect", () => this.#losePredecessor());
     for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
     this.#observations.watch();
+    this.#runDirectory.watch(() => this.#listeners);
     this.#stopWatchdog = startSystemdWatchdog();
     if (!this.#predecessor && this.#options.listenAt === "ready") await this.#openLate();
     void this.ready.then(() => this.#announce());
@@ -246,9 +250,11 @@ class SupervisorProcess implements Supervisor {
     this.#stopWatchdog();
     log("notice", "stopping");
     void notifySystemd("STOPPING=1");
+    // Whoever holds the sockets lets Apache go on: it may be about to use a connection.
+    const linger = this.#listeners.some(({ isGiven }) => isGiven) ? givenLingerMs : 0;
+    const drain = { linger, deadline: this.#options.stopTimeout };
     this.#release();
-    const { stopTimeout } = this.#options;
-    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(stopTimeout)));
+    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(drain)));
     this.#finish();
   }
 
@@ -363,16 +369,8 @@ class SupervisorProcess implements Supervisor {
   }
 
   async #openControl(): Promise<void> {
-    const { run, directory } = this.#options;
-    const control = await openControl(
-      { run, directory, replaces: this.#predecessor !== undefined },
-      {
-        reload: () => this.reload(),
-        drained: () => this.drained(),
-        upgrade: () => this.upgrade(),
-        status: () => this.status(),
-      },
-    );
+    const replaces = this.#predecessor !== undefined;
+    const control = await openControl({ ...this.#options, replaces }, this);
     if (this.#stopping) control?.close();
     else this.#control = control;
   }

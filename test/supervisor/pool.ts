@@ -80,7 +80,7 @@ t.test("stop during a reload ends both generations", async (t) => {
   await pool.ready;
   const old = pool.pids;
   const replacing = pool.replace({ ...generation, generation: 2 }, drain);
-  await pool.stop(5000);
+  await pool.stop({ linger: 0, deadline: 5000 });
   t.match(await replacing, { code: "MODTS_WORKER_NOT_READY" });
   t.same(codes, [], "nobody is blamed");
   for (const pid of old) t.throws(() => process.kill(pid, 0));
@@ -93,7 +93,7 @@ t.test("stop closes connections that nobody can serve", async (t) => {
   const { accepted, client } = await connection(t);
   pool.accept("gateway", accepted);
   const closed = once(client.resume(), "close");
-  await pool.stop(5000);
+  await pool.stop({ linger: 0, deadline: 5000 });
   await closed;
   t.pass("closed");
 });

@@ -10,12 +10,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { logChannel } from "../../src/base/channels.ts";
+import type { LogRecord } from "../../src/base/log.ts";
 import {
   claimRunDirectory,
   findRunDirectory,
   findSupervisor,
 } from "../../src/supervisor/run-directory.ts";
+
+import { until } from "../fixtures/until.ts";
 
 const base = mkdtempSync(join(tmpdir(), "mod-ts-"));
 t.teardown(() => rmSync(base, { recursive: true }));
@@ -36,6 +41,37 @@ t.test("a folder is made, claimed, released", async (t) => {
   t.match(readFileSync(claimed.pidFile, "utf8"), new RegExp(`^${process.pid}\n\\d+\n$`));
   claimed.release();
   t.notOk(existsSync(claimed.pidFile));
+});
+
+t.test("removed files are logged once, until they are back", async (t) => {
+  const lines: LogRecord[] = [];
+  logChannel.subscribe((record) => lines.push(record as LogRecord));
+  const codes = (): string => lines.map(({ code }) => code).join(" ");
+  const folder = join(base, "wiped");
+  const claimed = claimRunDirectory(folder);
+  const path = join(folder, "main.sock");
+  writeFileSync(path, "");
+  let sockets = [{ address: { path } }];
+  claimed.watch(() => sockets, 5);
+  const turns = async (): Promise<void> => void (await sleep(50));
+  await turns();
+  t.same(lines, []);
+  rmSync(path);
+  await until(codes, /^MODTS_FILES_REMOVED$/);
+  t.match(lines[0], { code: "MODTS_FILES_REMOVED", message: `${path} was removed` });
+  rmSync(folder, { recursive: true });
+  await turns();
+  t.equal(lines.length, 1, "once");
+  claimRunDirectory(folder);
+  writeFileSync(path, "");
+  await turns();
+  rmSync(folder, { recursive: true });
+  await until(codes, /REMOVED MODTS_FILES_REMOVED$/);
+  t.match(lines[1]?.message, `${folder} was removed`);
+  sockets = [];
+  claimRunDirectory(folder).release();
+  await turns();
+  t.equal(lines.length, 2, "a supervisor that stops removes them itself");
 });
 
 t.test("one at a time", async (t) => {

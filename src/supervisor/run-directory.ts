@@ -138,8 +138,8 @@ function removeStale(directory: string, pidFile: string): void {
 function lostFileFinder(): (files: readonly string[]) => string | undefined {
   const seen = new Set<string>();
   return (files) => {
-    const isThere = (file: string): boolean => existsSync(file) && Boolean(seen.add(file));
-    return files.find((file) => !isThere(file) && seen.has(file));
+    for (const file of files) if (existsSync(file)) seen.add(file);
+    return files.find((file) => seen.has(file) && !existsSync(file));
   };
 }
 

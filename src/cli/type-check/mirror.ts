@@ -56,9 +56,13 @@ export function nearest(directory: string, name: string): string | undefined {
   return isTop ? undefined : nearest(dirname(directory), name);
 }
 
-/** The `tsconfig.json` that applies to a file. */
+/** The `tsconfig.json` that applies to a file, for editors and when it runs. */
 export function tsconfigOf(file: string): string | undefined {
-  return nearest(dirname(file), "tsconfig.json");
+  for (let at = dirname(file); ; at = dirname(at)) {
+    const found = join(at, "tsconfig.json");
+    if (existsSync(found)) return found;
+    if (at === dirname(at)) return undefined;
+  }
 }
 
 function translate(file: string, text: string, failures: BuildError[]): Translation {

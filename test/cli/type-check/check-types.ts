@@ -163,6 +163,11 @@ t.test("each file by its nearest tsconfig.json", async (t) => {
       "loose.ts": "export const loose = (a) => a;\n",
       "element.tsx": "export default () => new Response(String(<b />));\n",
       "page.tsp": "<% const twice = (a) => a + a; %><%= twice(1) %>\n",
+      // As it runs, and in editors, a package.json changes nothing.
+      web: {
+        "package.json": "{}",
+        "element.tsx": "export default () => new Response(String(<b />));\n",
+      },
     },
     shop: {
       "tsconfig.json": setting({ strict: true, jsx: "react" }),

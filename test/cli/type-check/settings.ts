@@ -15,7 +15,8 @@ const job = (root: string) => ({
 
 t.test("strict ones where there are none", async (t) => {
   const root = t.testdir({ "package.json": "{}", "a.ts": "" });
-  const { compilerOptions, files } = (await makeSettings(job(root), typeScript)).config;
+  const without = { ...job(root), tsconfig: undefined };
+  const { compilerOptions, files } = (await makeSettings(without, typeScript)).config;
   t.match(compilerOptions, {
     strict: true,
     noEmit: true,

@@ -41,9 +41,10 @@ export function debugPage(
     ["Code", failure.code],
     ["Reference", req.uniqueId],
   ];
+  const stack = failure.stack.map((line) => shorten(line, 300)).join("\n");
   const hasCalls = failure.stack.some((line) => /^\s+at /.test(line));
   return htmlPage(
-    first,
+    shorten(first, 100),
     [
       ...rest.slice(-1).map((text) => `<p class=kicker>${escapeHtml(text)}</p>`),
       `<h1>${escapeHtml(first)}</h1>`,
@@ -51,10 +52,15 @@ export function debugPage(
       ...failure.details.map((line) => `<p><code>${escapeHtml(line)}</code></p>`),
       failure.frame ? formatFrame(failure.frame) : "",
       htmlTable(facts),
-      hasCalls ? `<h2>Stack</h2>\n<pre>${escapeHtml(failure.stack.join("\n"))}</pre>` : "",
+      hasCalls ? `<h2>Stack</h2>\n<pre>${escapeHtml(stack)}</pre>` : "",
       `<p class=soft>You see this page because this location has <code>Use TsDebug On</code>.</p>`,
     ].join("\n"),
   );
+}
+
+/** Of a guard, Apache drops a page of more than 8 KB. All of it is in the log. */
+function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** The messages, innermost first, each without what an inner one or the source below it says. */
@@ -68,6 +74,7 @@ function statementsOf({ message, causes, frame }: Failure): string[] {
       return isRepeated ? text.slice(0, -inner.length).replace(/: $/, "") : text;
     })
     .filter((text) => text !== "")
+    .map((text) => shorten(text, 1_000))
     .toReversed();
 }
 
@@ -115,7 +122,7 @@ function formatFrame({ file, line, column, text }: SourceFrame): string {
   const width = String(text.at(-1)?.line ?? 0).length;
   const lines = text.map((row) => {
     const number = String(row.line).padStart(width);
-    const code = `${number}  ${escapeHtml(row.text)}`;
+    const code = `${number}  ${escapeHtml(shorten(row.text, 300))}`;
     return row.hit ? `<span class=hit>${code}</span>` : code;
   });
   const place = `${file}:${line}:${column}`;

@@ -84,6 +84,15 @@ t.test("each thing is said once", async (t) => {
   t.notMatch(alone.slice(alone.indexOf("<main>")), /kicker|#0/);
 });
 
+t.test("a long error leaves room for what a guard may send", async (t) => {
+  const long = "x".repeat(9_000);
+  const at = { file: "/srv/c.ts", line: 1, column: 1 };
+  const build = new BuildError(long, at, { source: `${long}\n${long}`, cause: new Error(long) });
+  const page = debugPage(build, req, []);
+  t.ok(page.length < 8_000, `${page.length}`);
+  t.match(page, /<h1>x{1000}…<\/h1>/);
+});
+
 t.test("whatever was thrown, by whatever request", async (t) => {
   const hostile = new Error("hostile");
   Object.defineProperty(hostile, "stack", {

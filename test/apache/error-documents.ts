@@ -49,6 +49,20 @@ const apache = await startApache(t, {
   conf: `
     <Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
     Use TsErrorDocument
+    <Location /explain>
+      Use TsHandler statuses.ts::explain
+    </Location>
+    <Location /reads>
+      Use TsHandler statuses.ts
+      Use TsOption mod_ts.request.body_bytes 100
+      ${[400, 413, 415, 500].map((status) => `ErrorDocument ${status} /explain`).join("\n")}
+    </Location>
+    <Location /reads/typed>
+      Use TsHandler statuses.ts::typed
+    </Location>
+    <Location /reads/broken>
+      Use TsHandler statuses.ts::broken
+    </Location>
     ${sections.join("")}`,
   files: {
     "htdocs/page/missing.tsp": "<h1>Not here: <%= req.status %></h1>",
@@ -63,6 +77,14 @@ const apache = await startApache(t, {
     "fetch.ts": handlerFile("error-documents-fetch.ts"),
     "node.ts": handlerFile("error-documents-node.ts"),
     "declines.ts": handlerFile("declines.ts"),
+    "statuses.ts": `import { HttpError, OK, type ApacheRequest } from "mod-ts";
+      export const handler = async (req: ApacheRequest) => (await req.json(), OK);
+      export const broken = () => { throw new Error("broken"); };
+      export const typed = () => { throw new HttpError(415); };
+      export const explain = (req: ApacheRequest) => {
+        req.write([req.status, req.prev?.method, req.prev?.uri].join(" "));
+        return OK;
+      };`,
   },
   config: { handlers: ["handlers", "htdocs"] },
 });
@@ -88,3 +110,17 @@ for (const [name, [, address, body, own]] of Object.entries(documents)) {
     t.equal((await apache.request(path, { headers })).status, 404, "with the password");
   });
 }
+
+t.test("errors about a body, and of a handler, have a page by another handler", async (t) => {
+  const cases = [
+    ["/reads/a", "{", 400],
+    ["/reads/a", "x".repeat(500), 413],
+    ["/reads/a", "x".repeat(3_000_000), 413],
+    ["/reads/typed", "{}", 415],
+    ["/reads/broken", "{}", 500],
+  ] as const;
+  for (const [path, body, status] of cases) {
+    const reply = await apache.request(path, { method: "POST", body });
+    t.match(reply, { status, body: `${status} POST ${path}` });
+  }
+});

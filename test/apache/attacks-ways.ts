@@ -196,3 +196,33 @@ t.test("nor over the file: nobody writes what nobody may read", async (t) => {
     }
   }
 });
+
+t.test("odd hosts: refused by httpd, or judged like any other", async (t) => {
+  const hosts = [
+    "",
+    "a b",
+    "a/../b",
+    "a\\b",
+    "a?b",
+    "a#b",
+    "user@a",
+    "a:b",
+    "a:99999999",
+    "[::1",
+    "a,b",
+    "a\u00e4",
+    "%61",
+    "-",
+    "..",
+    "localhost\r\nHost: other",
+  ];
+  for (const name of names) {
+    for (const host of hosts) {
+      const lines = [`GET /${name}/a.txt HTTP/1.1`, `Host: ${host}`, "Connection: close"];
+      const text = await apache.raw(`${lines.join("\r\n")}\r\n\r\n`);
+      const where = `${name}: ${encodeURIComponent(host)}`;
+      t.match(text, /^HTTP\/1\.1 (?:400|401|403) /, where);
+      t.notMatch(text, "the secret", where);
+    }
+  }
+});

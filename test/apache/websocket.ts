@@ -200,6 +200,23 @@ t.test("pages of other sites", async (t) => {
     "null",
     `${own}.evil.example`,
     "http://127.0.0.1",
+    "http://127.0.0.1:1",
+    own.replace("http", "ftp"),
+    own.replace("http", "chrome-extension"),
+    own.replace("http", "file"),
+    own.replace("http:", ""),
+    own.replace("http://", ""),
+    own.replace("127.0.0.1", "localhost"),
+    own.replace("127.0.0.1", "127.0.0.1.evil.example"),
+    own.replace("127.0.0.1", "evil.example\\@127.0.0.1"),
+    own.replace("http://", "http://evil.example#"),
+    own.replace("http://", "http://evil.example?"),
+    `https://evil.example/${own}`,
+    `${own}, https://evil.example`,
+    `${own} https://evil.example`,
+    `https://evil.example ${own}`,
+    "about:blank",
+    "*",
   ]) {
     t.equal(await from("/socket?echo", origin), "403", origin);
   }

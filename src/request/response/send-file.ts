@@ -11,10 +11,13 @@ export interface FileRange {
   readonly length: number;
 }
 
-/** Each read is a turn of the loop and of a thread. */
-const blockSize = 1_048_576;
-/** A range that is not longer is read at once: a thread costs ten times the copy from the cache. */
-const shortLength = 65_536;
+/** A longer one leaves the cache of the CPU before it is sent. */
+const blockSize = 262_144;
+/**
+ * A thread costs more than the copy from the cache of the kernel. So a file is read at once until a
+ * block takes longer, which comes from a disk: then the others wait for a thread.
+ */
+const longestReadMs = 1;
 
 const readLater = promisify(read);
 
@@ -67,17 +70,20 @@ async function copyRange(
   range: FileRange,
   path: string,
 ): Promise<void> {
-  // Whatever follows the last block waits for it, so that the end of the response need not.
-  let isFree = !response.begun;
+  // Whatever follows the last block waits for it, so that the end of the response need not. A
+  // response that has not begun can still be sent in one piece.
+  let isFree = false;
+  let isCached = true;
   for (let done = 0; done < range.length;) {
-    if (!isFree) await response.flush();
+    if (response.begun && !isFree) await response.flush();
     const wanted = Math.min(blockSize, range.length - done);
     const { bytes, release } = takeBlock(wanted);
     const at = range.offset + done;
-    const count =
-      range.length > shortLength
-        ? (await readLater(file, bytes, 0, wanted, at)).bytesRead
-        : readSync(file, bytes, 0, wanted, at);
+    const began = performance.now();
+    const count = isCached
+      ? readSync(file, bytes, 0, wanted, at)
+      : (await readLater(file, bytes, 0, wanted, at)).bytesRead;
+    isCached &&= performance.now() - began < longestReadMs;
     if (count === 0) throw unreadable(path, "it became shorter while it was read");
     done += count;
     isFree = response.lend(bytes.subarray(0, count), release);

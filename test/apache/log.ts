@@ -2,17 +2,22 @@
 import { execFileSync } from "node:child_process";
 import {
   closeSync,
+  constants,
+  copyFileSync,
   existsSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { attempt } from "../../src/base/attempt.ts";
 import { handlerFiles } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
 import { RawClient } from "../fixtures/raw-client.ts";
@@ -74,6 +79,54 @@ t.test("a reader of the log that stops, and one that goes, stop no request", asy
     t.equal((await apache.request("/noisy")).body, pid, "the same worker serves without a reader");
     t.equal((await apache.request("/hello")).status, 200, "another handler responds, too");
   }
+});
+
+t.test("a named pipe whose reader stands still stops no request", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "mod-ts-pipe-"));
+  const pipe = join(directory, "log");
+  execFileSync("mkfifo", [pipe]);
+  // Reader and writer at once: nothing is read until the test does.
+  const standardError = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+  t.teardown(() => {
+    closeSync(standardError);
+    rmSync(directory, { recursive: true });
+  });
+  const apache = await startApache(t, { handlers, conf, standardError });
+  const { body: pid } = await apache.request("/noisy");
+  for (let round = 0; round < 40; round += 1) {
+    t.equal((await apache.request("/noisy")).body, pid, "100 KB a request, and nobody reads");
+    t.equal((await apache.request("/hello")).status, 200, "another handler responds, too");
+  }
+  let log = "";
+  const read = (): string => {
+    const part = Buffer.alloc(1 << 20);
+    const length = attempt(() => readSync(standardError, part), 0);
+    return (log = log.slice(-10_000) + part.toString("utf8", 0, length));
+  };
+  const readAgain = async (): Promise<string> => {
+    await apache.request("/fails");
+    return read();
+  };
+  const lost = /\d+ log lines were lost: the reader is slow/;
+  t.match(await until(readAgain, lost), lost, "it says so");
+});
+
+t.test("a file under standard error that logrotate copies and truncates", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "mod-ts-rotate-"));
+  const file = join(directory, "log");
+  const standardError = openSync(file, "a");
+  t.teardown(() => {
+    closeSync(standardError);
+    rmSync(directory, { recursive: true });
+  });
+  const apache = await startApache(t, { handlers, conf, standardError });
+  await apache.request("/noisy");
+  await until(() => readFileSync(file, "utf8"), "ready");
+  copyFileSync(file, `${file}.1`);
+  truncateSync(file);
+  await apache.request("/fails");
+  const text = await until(() => readFileSync(file, "utf8"), "MODTS_HANDLER_FAILED");
+  t.notMatch(text, "\0", "lines are appended, there is no hole");
 });
 
 t.test(

@@ -42,6 +42,15 @@ function adviseOnResponse(error: TypeError): void {
   rephrase(error, `${error.message}; a handler has one argument, the request: ${advice}`);
 }
 
+/** How to send what a content handler returned, as other frameworks send it. */
+export function adviceOnContent(value: unknown): string {
+  if (typeof value === "string") return "; to send the text, return new Response(text)";
+  if (value === true) return "; return OK";
+  if (Number.isInteger(value)) return "; after await req.sendFile(…), return OK";
+  const isData = typeof value === "object" && value !== null;
+  return isData ? "; to send it as JSON, return Response.json(value)" : "";
+}
+
 /** What to do about a missing export: a guess, or what there is. */
 export function adviceOnExport(
   { file, exports }: { file: string; exports: object },

@@ -16,7 +16,7 @@ import { type CallLabel, logSlowCall, type Timing } from "./observe.ts";
 import { DECLINED, DONE, OK, type Outcome } from "../base/outcome.ts";
 import { isPromiseLike } from "../base/attempt.ts";
 import { adviseOnModules } from "../loader/explain.ts";
-import { adviceOnExport, adviseOnCalls } from "./advice.ts";
+import { adviceOnContent, adviceOnExport, adviseOnCalls } from "./advice.ts";
 import { openRequests } from "./strays.ts";
 import { withinLimit } from "./time-limit.ts";
 import { internals, type ModuleSource, type Toolkit } from "../request/internals.ts";
@@ -368,14 +368,6 @@ export function toOutcome(value: unknown, phase: PhaseName, handler: string): Ou
       ? `OK, DECLINED, DONE, an HTTP status or a Response${adviceOnContent(value)}`
       : "OK, DECLINED, DONE or an HTTP status";
   throw new ModTsError("MODTS_BAD_OUTCOME", { phase, handler, value: describe(value), expected });
-}
-
-/** How to send what a content handler returned, as other frameworks send it. */
-function adviceOnContent(value: unknown): string {
-  if (typeof value === "string") return "; to send the text, return new Response(text)";
-  if (value === true) return "; return OK";
-  const isData = typeof value === "object" && value !== null;
-  return isData ? "; to send it as JSON, return Response.json(value)" : "";
 }
 
 /** `MODTS_MISSING_EXPORT` with a guess. */

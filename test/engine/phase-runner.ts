@@ -161,6 +161,7 @@ t.test("a mistake comes with its cure", async (t) => {
     [{ a: 1 }, /a Response; to send it as JSON, return Response\.json\(value\)$/],
     ["text", /a Response; to send the text, return new Response\(text\)$/],
     [true, /a Response; return OK$/],
+    [1048576, /; after await req\.sendFile\(…\), return OK$/],
     [1.5, /a Response$/],
   ];
   for (const [value, cure] of cures) {

@@ -67,7 +67,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 const stopping = "the sidecar is stopping";
 
 /** Time for idle connections where the sockets outlive this process, in milliseconds. */
-const givenLingerMs = 250;
+const givenLingerMs = 1000;
 
 class SupervisorProcess implements Supervisor {
   readonly #options: SupervisorOptions & typeof defaults;

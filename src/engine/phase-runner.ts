@@ -134,6 +134,7 @@ export class PhaseRunner implements ModuleSource {
     const goOn = (outcome: Outcome | Response): ReturnType<PhaseRunner["run"]> => {
       if (typeof outcome !== "number") return outcome;
       if (outcome !== OK && outcome !== DECLINED) return outcome;
+      if (this.#req[internals].isRedirected) return DONE;
       if (outcome === OK && rules[phase].firstOk) return OK;
       return this.#runFrom(index + 1, configured, phase, outcome === OK ? OK : before);
     };

@@ -137,6 +137,11 @@ export interface RequestInternals<Added = unknown> {
   /** Set by the engine. */
   toolkit: Toolkit | undefined;
   finalizer: RequestFinalizer | undefined;
+  /**
+   * Whether another address has responded. Attack: a handler before the content redirects from what
+   * it protects, and the content follows in the same response.
+   */
+  isRedirected?: boolean;
   /** Whether the request is over: resources opened from now on would never be closed. */
   isOver: boolean;
   /** The deciding phase in which every handler declined. */

@@ -56,6 +56,7 @@ export async function internalRedirect(
   // Deadlock: a handler there may open the same session, locked by this request.
   await finalizer?.settle(true);
   await origin.redirect(req, { path, method });
+  req[internals].isRedirected = true;
   return OK;
 }
 

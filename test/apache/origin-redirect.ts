@@ -10,10 +10,16 @@ const apache = await startOrigin(t, {
   modules: ["mod_cgid"],
   files: {
     "htdocs/static.html": "static",
+    "htdocs/kept/a.txt": "protected",
     "htdocs/env.cgi":
       '#!/bin/sh\necho "Content-Type: text/plain"; echo; echo "$REQUEST_METHOD $QUERY_STRING [$CONTENT_LENGTH] $MOD_TS_CALL"; cat',
   },
-  handlers: handlerFiles("origin-redirect"),
+  handlers: {
+    ...handlerFiles("origin-redirect"),
+    "moved.ts": `import { OK, type ApacheRequest } from "mod-ts";
+      export const fixupHandler = (req: ApacheRequest) => req.internalRedirect("/static.html");
+      export const handler = (req: ApacheRequest) => (req.write("protected"), OK);`,
+  },
   conf: `
     ScriptSock "\${FOLDER}/logs/cgi.sock"
     AddHandler cgi-script .cgi
@@ -23,6 +29,13 @@ const apache = await startOrigin(t, {
     <Location "/to">
       Use TsHandler to.ts
       Use TsInitHandler user.ts
+    </Location>
+    <Location "/moved">
+      Use TsHandler moved.ts
+      Use TsFixupHandler moved.ts
+    </Location>
+    <Location "/kept">
+      Use TsFixupHandler moved.ts
     </Location>
     <Location "/show">
       Use TsHandler show.ts
@@ -46,6 +59,14 @@ const apache = await startOrigin(t, {
   `,
 });
 chmodSync(join(apache.folder, "htdocs/env.cgi"), 0o755);
+
+t.test("a redirect before the content is the response, and nothing follows it", async (t) => {
+  for (const path of ["/moved", "/kept/a.txt"]) {
+    for (const options of [{}, { method: "POST", body: "x=1" }]) {
+      t.match(await apache.request(path, options), { status: 200, body: /^static$/ }, path);
+    }
+  }
+});
 
 t.test("a handler of another section, which knows where it came from", async (t) => {
   const reply = await apache.request("/to", { method: "POST", body: "not for there" });

@@ -32,6 +32,9 @@ t.test("a report has what was counted, logged and built since the last one", asy
   report();
   t.equal(sent[1]?.errors?.length, 20, "a flood of errors is no flood of notes");
   t.same(sent[1]?.counts?.events, { errors: 100 });
+  // The share of the time in which the process was busy.
+  const utilization = { idle: 1, active: 0, utilization: 0 };
+  const calls = t.intercept(performance, "eventLoopUtilization", { value: () => utilization });
   report();
   t.same(Object.keys(sent[2] ?? {}), ["gauges"]);
   for (let turn = 2; turn < 5; turn += 1) report();
@@ -41,6 +44,10 @@ t.test("a report has what was counted, logged and built since the last one", asy
   counter.active += 1;
   report();
   t.equal(sent[4]?.gauges.active, 1, "a request began");
+  utilization.utilization = 0.5;
+  for (let turn = 5; turn < 8; turn += 1) report();
+  t.equal(sent.length, 8, "a busy process reports each time");
+  calls.restore();
 });
 
 t.test("the delay of an idle process is that of its heartbeat", async (t) => {

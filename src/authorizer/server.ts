@@ -136,8 +136,11 @@ export class Authorizer {
   }
 
   async #answer(socket: Socket, { id, keepConnection, params }: RequestEvent): Promise<void> {
+    let isAnswered = false;
     const send = (answer: Buffer): void => {
-      if (socket.destroyed) return;
+      if (socket.destroyed || isAnswered) return;
+      // Attack: on a kept connection, a second answer would be that of the next question.
+      isAnswered = true;
       this.#connections.doubt(socket);
       const bytes = [
         writeStream(FCGI_STDOUT, id, answer),

@@ -15,7 +15,7 @@ import { loadPackage } from "./optional-package.ts";
 export type HashScheme = "bcrypt" | "argon2" | "apr1" | "sha1" | "md5-hex" | "sha1-hex";
 
 const forms: readonly (readonly [HashScheme, RegExp])[] = [
-  // Of cost 4 to 16: about 3 seconds.
+  // Cost 4 to 16; a check of cost 16 takes about 3 seconds.
   ["bcrypt", /^\$2[abxy]\$(?:0[4-9]|1[0-6])\$[./0-9A-Za-z]{53}$/],
   ["argon2", /^\$argon2(?:id|i|d)\$v=(?:16|19)\$[^$]+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/],
   ["apr1", /^\$apr1\$[^$]{1,8}\$[./0-9A-Za-z]{22}$/],
@@ -31,7 +31,9 @@ const argon2Parameters = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parall
 export const dummyHash =
   "$argon2id$v=19$m=19456,t=2,p=1$bW9kX3RzIHN0cmFuZ2Vy$bm9ib2R5J3MgcGFzc3dvcmQgZ2l2ZXMgdGhpcyBoYXM";
 
-/** The first recommendation of RFC 9106 (2 GiB once), twice: seconds. In KiB times passes. */
+/** In KiB: the first recommendation of RFC 9106, 2 GiB. */
+const maxArgon2Memory = 2 ** 21;
+/** Of KiB times passes: that memory twice, which takes seconds. */
 const maxArgon2Work = 2 ** 22;
 
 /** Longer passwords could keep a processor busy; no scheme uses more. */
@@ -48,8 +50,9 @@ export function schemeOf(hash: string): HashScheme | undefined {
 function isAffordable(hash: string): boolean {
   const [, ...costs] = /\$m=(\d{1,8}),t=(\d{1,8}),p=(\d{1,3})\$/.exec(hash) ?? [];
   const [memory = 0, passes = 0, lanes = 0] = costs.map(Number);
+  if (memory > maxArgon2Memory || memory * passes > maxArgon2Work) return false;
   // RFC 9106, section 3.1: 8 KiB for each lane.
-  return memory * passes <= maxArgon2Work && passes > 0 && lanes > 0 && memory >= 8 * lanes;
+  return passes > 0 && lanes > 0 && memory >= 8 * lanes;
 }
 
 /**

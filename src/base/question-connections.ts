@@ -1,4 +1,4 @@
-/** Connections of the authorizer or the decider, and who makes room among those that may not be Apache's. */
+/** Connections to the authorizer or the decider, and the limits on those that may not be Apache's. */
 import type { Socket } from "node:net";
 import { log } from "./log.ts";
 
@@ -44,7 +44,7 @@ export class QuestionConnections {
     this.doubt(socket);
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
-      this.prove(socket);
+      this.#forget(socket);
       this.#open.delete(socket);
       if (this.#open.size === 0) this.#drained?.();
     });
@@ -52,6 +52,10 @@ export class QuestionConnections {
 
   /** The peer is Apache: no bound of these applies to it. */
   prove(socket: Socket): void {
+    this.#forget(socket);
+  }
+
+  #forget(socket: Socket): void {
     const entry = this.#unproven.get(socket);
     if (!entry) return;
     clearTimeout(entry.timer);
@@ -61,7 +65,7 @@ export class QuestionConnections {
 
   /** Until its next question, the connection is an unproven one again. */
   doubt(socket: Socket): void {
-    this.prove(socket);
+    this.#forget(socket);
     const limit = this.#timeout;
     const timer = limit === undefined ? limit : setTimeout(() => socket.destroy(), limit);
     this.#unproven.set(socket, { bytes: 0, timer });
@@ -95,7 +99,7 @@ export class QuestionConnections {
   }
 
   #drop(socket: Socket): void {
-    this.prove(socket);
+    this.#forget(socket);
     socket.destroy();
     const reason = `more than ${this.#connections}, or more than ${maxBytes} bytes`;
     this.#reports.run(() =>

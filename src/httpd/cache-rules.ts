@@ -64,7 +64,8 @@ function pathOf(section: Section, host: Host): string {
 }
 
 function isDisabled(config: MergedConfig, section: Section, host: Host): boolean {
-  return config.chain(section, host).some((each) => config.last(each.section, "CacheDisable"));
+  const sure = config.chain(section, host).filter(({ match }) => match === "yes");
+  return sure.some((each) => config.last(each.section, "CacheDisable"));
 }
 
 /** A line that lets mod_cache keep private pages, or makes them public. */

@@ -53,10 +53,11 @@ export async function internalRedirect(
   if (exchange.goesOn && method === req.method) return goOnAt(req, path);
   const origin = originOf(req);
   response.discard();
+  // Now: a handler that forgets the await, or catches the error, must not let the content follow.
+  req[internals].isRedirected = true;
   // Deadlock: a handler there may open the same session, locked by this request.
   await finalizer?.settle(true);
   await origin.redirect(req, { path, method });
-  req[internals].isRedirected = true;
   return OK;
 }
 

@@ -38,6 +38,7 @@ t.test("what is no hash takes none", async (t) => {
     hashes.bcrypt.replace("$05$", "$17$"),
     hashes.argon2.replace("m=19456", "m=4194305"),
     hashes.argon2.replace("t=2", "t=216"),
+    hashes.argon2.replace("m=19456,t=2", "m=4194304,t=1"),
     hashes.argon2.replace("t=2", "t=0"),
     hashes.argon2.replace("p=1", "p=2433"),
     hashes.argon2.replace("v=19", "v=18"),

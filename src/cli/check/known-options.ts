@@ -111,6 +111,7 @@ const bounds: readonly (readonly [names: string, least: number, greatest: number
   ["login.lifetime login.max_lifetime", 60, year],
   ["jwt.tolerance", 0, 600],
   ["jwt.cache", 30, 86_400],
+  ["request.body_bytes", 0, Number.MAX_SAFE_INTEGER],
   ["session.timeout", 1, 10 * year],
   ["session.max_lifetime", 0, 10 * year],
   ["session.lock_timeout", 0, 3600],

@@ -51,7 +51,7 @@ export function decoded(
   return codings.length === 0 ? chunks : decode(chunks, codings);
 }
 
-/** Not a single byte is an empty body: it has no header of a coding either. */
+/** An empty body stays empty: decoders reject it. */
 async function* decode(
   chunks: AsyncIterable<Uint8Array>,
   codings: readonly Coding[],
@@ -59,7 +59,7 @@ async function* decode(
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done) return;
-  const all = (async function* all(): AsyncGenerator<Uint8Array> {
+  const all = (async function* (): AsyncGenerator<Uint8Array> {
     yield first.value;
     yield* { [Symbol.asyncIterator]: () => iterator };
   })();

@@ -38,14 +38,9 @@ function publish(name: string, written: string): void {
 function text({ date, machine, versions, run, cases, memory, aims }: Result): string {
   const missed = aims.filter(({ met }) => met === false);
   const judged = aims.filter(({ met }) => met !== null);
-  const busy =
-    machine.load > 0.5
-      ? `**The machine was busy (load ${machine.load} before the run): do not rely on these figures.**`
-      : "";
   const names = Object.entries(versions).map((pair) => pair.join(" "));
   return `Run of ${date.slice(0, 10)}: ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB, Linux ${machine.kernel}; ${run.connections} connections, ${run.workers} workers, ${run.rounds} × ${run.seconds} s each (medians).
-${busy}
-Versions: ${names.join(", ")}.
+${busyNote(machine)}Versions: ${names.join(", ")}.
 
 ## CPU and requests per second
 
@@ -86,7 +81,7 @@ ${table(
 )}`;
 }
 
-function summary({ date, cases }: Result): string {
+function summary({ date, machine, cases }: Result): string {
   const rows = Object.entries(subjects).map(([subject, title]) => {
     const ratios = compare(cases, subject);
     const own = (["event", "prefork"] as const).map((mpm) =>
@@ -100,11 +95,16 @@ function summary({ date, cases }: Result): string {
     ];
   });
   const head = ["CPU per request", "mod_ts, µs (event / prefork)", "need less", "need more"];
-  return `In the run of ${date.slice(0, 10)}, others needed this many times the CPU of mod_ts behind httpd with the same MPM:\n\n${table(head, rows)}`;
+  return `${busyNote(machine)}In the run of ${date.slice(0, 10)}, others needed this many times the CPU of mod_ts behind httpd with the same MPM:\n\n${table(head, rows)}`;
 }
 
 function list(ratios: readonly Ratio[]): string {
   return ratios.map(({ who, mpm, factor }) => `${who} (${mpm}) ${factor.toFixed(1)}`).join(", ");
+}
+
+function busyNote({ load }: Result["machine"]): string {
+  if (load <= 0.5) return "";
+  return `**The machine was busy (load ${load} before the run): do not rely on these figures.**\n`;
 }
 
 interface Ratio {

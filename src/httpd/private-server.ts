@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { randomInt } from "node:crypto";
-import { attempt } from "../base/attempt.ts";
+import { attempt, ignoring } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import { probeSocket } from "../base/probe-socket.ts";
 import type { Httpd } from "./find.ts";
@@ -122,9 +122,10 @@ function rejection(httpd: Httpd, directory: string, file: string): string | unde
 /** The previous owner of the directory may have been killed without its httpd. */
 async function endStale(directory: string): Promise<void> {
   const file = join(directory, pidFile);
-  const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  // It may end by itself meanwhile.
+  const pid = Number(ignoring("ENOENT", () => readFileSync(file, "utf8")) ?? 0);
   if (!Number.isInteger(pid) || pid <= 1) return;
-  if (isServerOf(directory, pid)) process.kill(pid, "SIGTERM");
+  if (isServerOf(directory, pid)) ignoring("ESRCH", () => process.kill(pid, "SIGTERM"));
   for (let tries = 0; tries < 100 && isServerOf(directory, pid); tries += 1) await sleep(50);
   rmSync(file, { force: true });
 }

@@ -173,11 +173,6 @@ async function collect(chunks: Bytes, limit: number): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** Whether a response has no body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5). */
-export function isBodiless(status: number): boolean {
-  return status === 204 || status === 205 || status === 304;
-}
-
 export function tooLarge(limit: number): ModTsError {
   return new ModTsError("MODTS_FILTER_TOO_LARGE", { limit });
 }

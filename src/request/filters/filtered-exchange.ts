@@ -15,9 +15,10 @@ import type { Exchange } from "../exchange.ts";
 import { HeaderTable } from "../headers.ts";
 import { internals, type RequestInternals } from "../internals.ts";
 import type { RequestFacts } from "../request-facts.ts";
+import { isNullBodyStatus } from "../response/light-response.ts";
 import { ResponseBuffer } from "../response/response.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
-import { type Filter, type FilteredMessage, isBodiless, runFilters, toFilter } from "./filter.ts";
+import { type Filter, type FilteredMessage, runFilters, toFilter } from "./filter.ts";
 import { codingsOf, decoded, through, unreadable } from "./codings.ts";
 import { WholeText } from "./whole-text.ts";
 
@@ -141,7 +142,7 @@ export class FilteredExchange implements Exchange {
     }
     const head = table.copy();
     describeChange(head, chosen);
-    const hasNoBody = isBodiless(status) || this.#req.method === "HEAD";
+    const hasNoBody = isNullBodyStatus(status) || this.#req.method === "HEAD";
     this.#mode = hasNoBody ? "bodiless" : "filtered";
     // Without a length, Apache would announce a body in chunks.
     if (status === 205) head.set("Content-Length", 0);

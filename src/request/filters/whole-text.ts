@@ -1,6 +1,7 @@
 /** A body for filters over the whole text: no stream, and sent in one piece with its length. */
 import type { Exchange } from "../exchange.ts";
-import { type Filter, type FilteredMessage, isBodiless, tooLarge } from "./filter.ts";
+import { isNullBodyStatus } from "../response/light-response.ts";
+import { type Filter, type FilteredMessage, tooLarge } from "./filter.ts";
 
 type Step = NonNullable<Filter["whole"]>;
 
@@ -51,7 +52,7 @@ export class WholeText {
     if (exchange.ended) return;
     const bytes = toBuffer(body);
     const { status, headers } = this.#message;
-    const hasNoBody = isBodiless(status);
+    const hasNoBody = isNullBodyStatus(status);
     if (!hasNoBody) headers.set("Content-Length", bytes.length);
     else if (status === 205) headers.set("Content-Length", 0);
     this.#begin();

@@ -58,7 +58,7 @@ export function debugPage(
   );
 }
 
-/** Of a guard, Apache drops a page of more than 8 KB. All of it is in the log. */
+/** Apache drops pages of guards that exceed 8 KB. The log has the whole text. */
 function shorten(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }

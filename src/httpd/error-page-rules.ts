@@ -37,7 +37,7 @@ function checkErrorPage(
   if (!isNamed(line, "ErrorDocument") || isOurs(line, config.confFile)) return [];
   const [status = "", target = ""] = splitWords(line.args);
   const [uri = ""] = target.split("?", 1);
-  // A page of another server, or a text, needs nobody here.
+  // A page of another server, or a text, passes no section here.
   if (!/^(?:401|403|503)$/.test(status) || !uri.startsWith("/")) return [];
   const chain = sectionsFor(host, { uri, file: fileOf(host, uri) });
   const sure = sureOf(chain);

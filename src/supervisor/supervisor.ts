@@ -250,7 +250,7 @@ class SupervisorProcess implements Supervisor {
     this.#stopWatchdog();
     log("notice", "stopping");
     void notifySystemd("STOPPING=1");
-    // Whoever holds the sockets lets Apache go on: it may be about to use a connection.
+    // The sockets outlive this process, so Apache goes on: it may be about to use a connection.
     const linger = this.#listeners.some(({ isGiven }) => isGiven) ? givenLingerMs : 0;
     const drain = { linger, deadline: this.#options.stopTimeout };
     this.#release();

@@ -123,7 +123,7 @@ function reloadApache(server: PrivateServer, conf: string): boolean {
   return words === undefined;
 }
 
-/** Guards that Apache does not ask, or that nobody passes, as `mod-ts check` finds them. */
+/** Reports guards that are never asked or that refuse everybody, by the rules of `mod-ts check`. */
 function explainGuards(...own: Parameters<typeof checkOwnGuards>): void {
   // Apache runs with or without it, or has ended meanwhile.
   checkOwnGuards(...own).catch((error: Error) => {

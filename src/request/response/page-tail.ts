@@ -25,7 +25,7 @@ export function tailOf(
   const has = (names: readonly string[]): boolean =>
     tables.some((table) => names.some((name) => table.has(name)));
   if (has(fixedBody) || (length === undefined && has(dropped))) return "";
-  // Whoever announced another length has made a mistake, which must not disappear.
+  // A handler that announced another length has a bug, which must stay visible.
   if (tables.some((table) => table.get("Content-Length", String(length)) !== String(length))) {
     return "";
   }

@@ -124,7 +124,7 @@ export class Verifier {
 
 /**
  * Attack: the status reveals which names exist if the package for their hashes, or for the dummy
- * hash, is missing, or cannot read one. So the login fails then, whatever the name.
+ * hash, is missing, or if a hash cannot be read. So such a login fails like one with a wrong password.
  */
 async function compare(hash: string, password: string): Promise<boolean> {
   try {

@@ -154,7 +154,7 @@ export class Gateway {
 
   /** Whether a message of Apache proposes a protocol that its location takes. */
   isUpgrade(message: IncomingMessage): boolean {
-    if (isAuthQuestion(message) || isTooOld(message)) return false;
+    if (!canUpgrade(message)) return false;
     return proposesWebSocket(message) || this.#rawProtocolOf(message) !== undefined;
   }
 
@@ -329,11 +329,12 @@ function isAuthQuestion({ url = "", headers }: IncomingMessage): boolean {
 
 /**
  * Upgrades of HTTP/1.0 are ignored (RFC 9110, section 7.8). Attack: Apache sends no 101 to such a
- * client or proxy, which takes what the handler sends for the response.
+ * client or proxy, which takes what the handler sends for the response. A message without a context,
+ * or with a broken one, is never an upgrade: it is refused as any other request.
  */
-function isTooOld({ headers }: IncomingMessage): boolean {
+function canUpgrade({ headers }: IncomingMessage): boolean {
   const fields = String(headers["mod-ts-context"]).split(";");
-  return /^HTTP\/(?:0|1\.0)/.test(fields[fieldIndex.protocol] ?? "");
+  return /^HTTP\/(?:1\.[1-9]|[2-9])/.test(fields[fieldIndex.protocol] ?? "");
 }
 
 /**

@@ -1,4 +1,6 @@
 /** The way of a request from its connection to the engine, and the end of connections. */
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import t from "tap";
@@ -56,6 +58,23 @@ t.test("a peer that is not Apache reaches no handler", async (t) => {
     t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 403 /, lines.join());
   }
   t.equal(calls, 0, "the handler was never called");
+});
+
+t.test("only a context of HTTP/1.1 or newer makes a message an upgrade", async (t) => {
+  const { gateway } = await startEngine(t, {});
+  const isUpgrade = (sent?: string): boolean => {
+    const message = new IncomingMessage(new Socket());
+    message.method = "GET";
+    message.headers = { upgrade: "websocket", connection: "upgrade" };
+    if (sent !== undefined) message.headers["mod-ts-context"] = sent;
+    return gateway.isUpgrade(message);
+  };
+  for (const protocol of ["HTTP/1.1", "HTTP/2.0"])
+    t.equal(isUpgrade(contextHeader({ protocol })), true, protocol);
+  for (const protocol of ["HTTP/0.9", "HTTP/1.0", "", "1.1", "HTTP/", "x HTTP/1.1"])
+    t.equal(isUpgrade(contextHeader({ protocol })), false, protocol);
+  for (const broken of [undefined, "", ";", "HTTP/1.1", ";2;HTTP/1.1", ";".repeat(40)])
+    t.equal(isUpgrade(broken), false, broken ?? "none");
 });
 
 t.test(

@@ -136,7 +136,7 @@ export async function createParts(
       node: createNode(),
       fastify: fastify.module,
       publisher: createPublisher(),
-      pages: createPages(),
+      pages: createPages((path) => loader.isFile(path)),
       origin: createOrigin(origin),
       refusal: createRefusal(new Refusals(config.secret ?? "")),
       ...(refresh && { refresh: refresh.module }),

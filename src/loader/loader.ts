@@ -138,6 +138,11 @@ export class Loader {
         });
   }
 
+  /** Whether there is a regular file, as of this turn of the event loop. */
+  isFile(path: string): boolean {
+    return this.#graph.disk.signature(path) !== undefined;
+  }
+
   /** All modules in use, replaced versions that requests still hold included. */
   modules(): readonly ModuleInfo[] {
     const failures = new Map<string | undefined, Error>();

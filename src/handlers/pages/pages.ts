@@ -19,15 +19,18 @@ import { translatePage } from "./translate.ts";
 
 const allowed = ["GET", "HEAD", "POST"];
 
-export function createPages(): { handler(req: ApacheRequest): Promise<Outcome> } {
-  return { handler: handle };
+/** @param isFile whether there is a file; loading a page then asks the file system no second time */
+export function createPages(isFile: IsFile): { handler(req: ApacheRequest): Promise<Outcome> } {
+  return { handler: (req) => handle(req, isFile) };
 }
 
-async function handle(req: ApacheRequest): Promise<Outcome> {
+type IsFile = (path: string) => boolean;
+
+async function handle(req: ApacheRequest, isFile: IsFile): Promise<Outcome> {
   const extension = extname(req.filename);
   if (extension === ".tsp_") return list(req);
   if (extension !== ".tsp") return DECLINED;
-  const refusal = refuse(req);
+  const refusal = refuse(req, isFile);
   if (refusal !== undefined) return refusal;
   const page = await loadPage(req, req.filename);
   // Extra path after a file names another resource (httpd directive AcceptPathInfo).
@@ -35,10 +38,10 @@ async function handle(req: ApacheRequest): Promise<Outcome> {
   return servePage(req, page);
 }
 
-function refuse(req: ApacheRequest): Outcome | undefined {
+function refuse(req: ApacheRequest, isFile: IsFile): Outcome | undefined {
   if (basename(req.filename).startsWith("_")) return 404;
   // The loader would go on serving a deleted page.
-  if (req.finfo.filetype !== "regular") return 404;
+  if (!isFile(req.filename)) return 404;
   if (allowed.includes(req.method)) return undefined;
   req.allowMethods(allowed);
   return 405;

@@ -178,7 +178,7 @@ const table = {
   MODTS_UPGRADE_FAILED: [0, "error", "the successor does not serve ({reason}); this process goes on. The log has its messages"],
   MODTS_RESTART_NEEDED: [0, "warn", "mod-ts upgrade applies the changes of {settings}; run needs a restart"],
   MODTS_LOG_FILE: [0, "error", "log file {file} cannot be opened: {reason}; lines are written to standard error"],
-  MODTS_FILES_REMOVED: [0, "crit", "{file} was removed while the sidecar runs: new connections of Apache fail; restart the sidecar"],
+  MODTS_FILES_REMOVED: [0, "crit", "{file} was removed while the sidecar runs: {loss}; restart the sidecar"],
   MODTS_RUN_DIRECTORY: [0, "crit", "cannot use run directory {directory}: {reason}"],
 } as const satisfies Record<string, readonly [number, LogLevel, string]>;
 

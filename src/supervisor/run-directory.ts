@@ -17,19 +17,37 @@ import {
 import { join } from "node:path";
 import { attempt } from "../base/attempt.ts";
 import { ModTsError, report } from "../base/errors.ts";
+import { log } from "../base/log.ts";
 import { isReplaceable } from "../base/private-directory.ts";
 import { isAlive, startTime } from "../base/process-identity.ts";
 import { prepareTickets, removeTickets } from "../base/ticket-store.ts";
 import { prepareVersions, removeVersions } from "../base/version-store.ts";
-import type { ListenAddress } from "./listener.ts";
+import type { Listener } from "./listener.ts";
+
+type WatchedListener = Pick<Listener, "address" | "transport" | "marker" | "mark">;
+
+interface WatchedFile {
+  file: string;
+  /** What does not work without it. */
+  loss: string;
+  /** Makes it again. */
+  restore?: () => void;
+}
+
+/** What does not work without a Unix socket, by transport. */
+const losses: Readonly<Record<string, string>> = {
+  control: "mod-ts reload, upgrade and status fail",
+  decider: "new connections of Apache to the decider fail",
+  gateway: "new connections of Apache for content fail",
+};
 
 export interface RunDirectory {
   /** Absolute path. */
   readonly pidFile: string;
   /** Puts this process into the pid file of its predecessor. */
   takeOver(): void;
-  /** Logs when files are gone that only a restart makes again, once until all are back. */
-  watch(listeners: () => readonly { address: ListenAddress }[], intervalMs?: number): void;
+  /** Makes removed files again, and logs once when one is gone that only a restart makes again. */
+  watch(listeners: () => readonly WatchedListener[], intervalMs?: number): void;
   /** Removes the pid file, unless a successor has taken over. */
   release(): void;
 }
@@ -51,6 +69,8 @@ export function claimRunDirectory(directory: string, predecessor?: number): RunD
   } catch (error) {
     throw explain(error, directory);
   }
+  const loss = "the commands of mod-ts do not find the sidecar";
+  const restore = (): void => writeFileSync(pidFile, own, { flag: "wx" });
   return {
     pidFile,
     takeOver() {
@@ -59,18 +79,17 @@ export function claimRunDirectory(directory: string, predecessor?: number): RunD
       renameSync(draft, pidFile);
     },
     watch(listeners, intervalMs = 2000) {
-      const find = lostFileFinder();
+      const isLost = lostFileDetector();
       let last: string | undefined;
       const look = (): void => {
-        const sockets = listeners().flatMap(({ address }) =>
-          "path" in address ? [address.path] : [],
-        );
-        // A supervisor that stops removes its files itself.
-        const files = listeners().length > 0 ? [directory, pidFile, ...sockets] : [];
-        const file = find(files);
-        if (file !== undefined && last === undefined)
-          report(new ModTsError("MODTS_FILES_REMOVED", { file }));
-        last = file;
+        const open = listeners();
+        // A supervisor that stops removes its files itself, and a successor has none at first.
+        const files =
+          open.length > 0 ? watchedFiles(directory, { file: pidFile, loss, restore }, open) : [];
+        const lost = files.find((each) => isLost(each.file) && !isRestored(each));
+        if (lost && last === undefined)
+          report(new ModTsError("MODTS_FILES_REMOVED", { file: lost.file, loss: lost.loss }));
+        last = lost?.file;
       };
       look();
       setInterval(look, intervalMs).unref();
@@ -134,12 +153,47 @@ function removeStale(directory: string, pidFile: string): void {
   rmSync(aside, { force: true });
 }
 
-/** Returns the first file that was there once and is not any more. */
-function lostFileFinder(): (files: readonly string[]) => string | undefined {
+/** In the order of importance. */
+function watchedFiles(
+  directory: string,
+  pidFile: WatchedFile,
+  listeners: readonly WatchedListener[],
+): WatchedFile[] {
+  const sockets = listeners.flatMap(({ address, transport }): WatchedFile[] => {
+    const loss = losses[transport] ?? "new connections to it fail";
+    return "path" in address ? [{ file: address.path, loss }] : [];
+  });
+  const markers = listeners.flatMap(({ marker, mark }): WatchedFile[] => {
+    const loss = "Apache responds with 503 instead of asking guards";
+    return marker === undefined ? [] : [{ file: marker, loss, restore: mark }];
+  });
+  return [
+    { file: directory, loss: "new connections of Apache, and all commands of mod-ts, fail" },
+    // Without it another start would take the directory for a free one, and empty it.
+    pidFile,
+    ...markers,
+    ...sockets,
+  ];
+}
+
+function isRestored({ file, restore }: WatchedFile): boolean {
+  if (!restore) return false;
+  try {
+    restore();
+  } catch {
+    return false;
+  }
+  log("warn", `${file} was removed while the sidecar runs, and has been made again`);
+  return true;
+}
+
+/** Returns whether a file that was there once is there no more. */
+function lostFileDetector(): (file: string) => boolean {
   const seen = new Set<string>();
-  return (files) => {
-    for (const file of files) if (existsSync(file)) seen.add(file);
-    return files.find((file) => seen.has(file) && !existsSync(file));
+  return (file) => {
+    if (!existsSync(file)) return seen.has(file);
+    seen.add(file);
+    return false;
   };
 }
 

@@ -136,7 +136,7 @@ class SupervisorProcess implements Supervisor {
     if (this.#predecessor) process.once("disconnect", () => this.#losePredecessor());
     for (const [name, pool] of this.#pools) pool.start(this.#generationOptions(name));
     this.#observations.watch();
-    this.#runDirectory.watch(() => this.#listeners);
+    this.#runDirectory.watch(() => (this.#control ? [this.#control, ...this.#listeners] : []));
     this.#stopWatchdog = startSystemdWatchdog();
     if (!this.#predecessor && this.#options.listenAt === "ready") await this.#openLate();
     void this.ready.then(() => this.#announce());
@@ -377,6 +377,7 @@ class SupervisorProcess implements Supervisor {
 
   #release({ keepFile } = { keepFile: false }): void {
     this.#control?.close();
+    this.#control = undefined;
     const isOwner = this.#runDirectory && (!this.#predecessor || this.#hasTakenOver);
     // Where a successor gives up, its predecessor goes on with what it passed.
     for (const each of this.#listeners.splice(0))

@@ -43,30 +43,51 @@ t.test("a folder is made, claimed, released", async (t) => {
   t.notOk(existsSync(claimed.pidFile));
 });
 
-t.test("removed files are logged once, until they are back", async (t) => {
+t.test("removed files are made again, or logged once, until they are back", async (t) => {
   const lines: LogRecord[] = [];
   logChannel.subscribe((record) => lines.push(record as LogRecord));
-  const codes = (): string => lines.map(({ code }) => code).join(" ");
+  const messages = (): string => lines.map(({ message }) => message).join("\n");
   const folder = join(base, "wiped");
   const claimed = claimRunDirectory(folder);
+  const own = readFileSync(claimed.pidFile, "utf8");
   const path = join(folder, "main.sock");
+  const marker = join(folder, "authorizer.listening");
+  const mark = (): void => writeFileSync(marker, "");
   writeFileSync(path, "");
-  let sockets = [{ address: { path } }];
+  let sockets = [
+    { address: { path }, transport: "gateway", mark },
+    { address: { host: "127.0.0.1", port: 1 }, transport: "authorizer", marker, mark },
+  ];
   claimed.watch(() => sockets, 5);
   const turns = async (): Promise<void> => void (await sleep(50));
   await turns();
+  t.notOk(existsSync(marker), "what was never there is not made");
   t.same(lines, []);
+  mark();
+  await turns();
+  rmSync(marker);
+  await until(messages, /listening was removed while the sidecar runs, and has been made again$/);
+  rmSync(claimed.pidFile);
+  await until(messages, /pid was removed while the sidecar runs, and has been made again$/);
+  t.equal(readFileSync(claimed.pidFile, "utf8"), own);
+  t.ok(existsSync(marker));
+  await turns();
+  t.equal(lines.splice(0).length, 2);
   rmSync(path);
-  await until(codes, /^MODTS_FILES_REMOVED$/);
-  t.match(lines[0], { code: "MODTS_FILES_REMOVED", message: `${path} was removed` });
+  await until(messages, /removed/);
+  t.match(lines[0], {
+    code: "MODTS_FILES_REMOVED",
+    message: `${path} was removed while the sidecar runs: new connections of Apache for content fail`,
+  });
   rmSync(folder, { recursive: true });
   await turns();
   t.equal(lines.length, 1, "once");
   claimRunDirectory(folder);
+  mark();
   writeFileSync(path, "");
   await turns();
   rmSync(folder, { recursive: true });
-  await until(codes, /REMOVED MODTS_FILES_REMOVED$/);
+  await until(messages, /removed.*\n.*removed/);
   t.match(lines[1]?.message, `${folder} was removed`);
   sockets = [];
   claimRunDirectory(folder).release();

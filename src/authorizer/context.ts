@@ -10,7 +10,7 @@ import type { PhaseName } from "../engine/handler.ts";
 import type { Dictionary, RequestContext } from "../request/exchange.ts";
 import { headersFrom, type Params, parseNotes } from "../request/headers.ts";
 import type { ApacheRequest } from "../request/request.ts";
-import { canonicalHost, requestedUrl } from "../request/requested-url.ts";
+import { canonicalHost, requestedHost } from "../request/requested-url.ts";
 import { decodePath, parseUri } from "../request/uri.ts";
 import type { AccessQuestion } from "./trust.ts";
 
@@ -205,7 +205,7 @@ export function destinationOf(
 function pathOn(req: ApacheRequest, sent: string): string | undefined {
   const { scheme, hostinfo, path } = parseUri(sent);
   const isHere =
-    hostinfo === null || canonicalHost(hostinfo, scheme ?? "") === requestedUrl(req).host;
+    hostinfo === null || canonicalHost(hostinfo, scheme ?? "") === requestedHost(req).host;
   const isClear = /^\/(?!.*(?:%(?:2f|00|5c)|\/\/|\\))/is.test(path ?? "");
   return isHere && isClear ? decodePath(path ?? "") : undefined;
 }

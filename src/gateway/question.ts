@@ -6,15 +6,14 @@
  * 1. A client sends `X-Forwarded-Uri` to a server that sets other headers, so that another address
  *    is checked than served. The configuration names the headers that count; a missing or repeated
  *    one is rejected.
- * 2. A path that servers interpret differently. `%2F` beside `..` is rejected.
+ * 2. A path that servers interpret differently. `%2F`, `\` or `;` beside `..` is rejected.
  */
 import type { IncomingMessage } from "node:http";
 import type { Directives } from "../engine/directives.ts";
 import { invalidContext, ModTsError } from "../base/errors.ts";
 import { emptyContext, type RequestContext } from "../request/exchange.ts";
 import { HeaderTable } from "../request/headers.ts";
-import { decodePath } from "../request/uri.ts";
-import { hostnameOf } from "../request/uri.ts";
+import { decodePath, hidesDots, hostnameOf } from "../request/uri.ts";
 
 /**
  * The headers that describe the request.
@@ -117,7 +116,9 @@ function theOnly({ rawHeaders }: IncomingMessage, name: string): string {
 /** The address seen by the other server itself; earlier ones are claims of the client. */
 function lastAddress(message: IncomingMessage): string {
   const list = theOnly(message, "X-Forwarded-For");
-  return list.slice(list.lastIndexOf(",") + 1).trim();
+  const last = list.slice(list.lastIndexOf(",") + 1).trim();
+  if (last === "") throw invalidContext("X-Forwarded-For ends without an address");
+  return last;
 }
 
 function readMethod(method: string): string {
@@ -147,9 +148,8 @@ function split(target: string): string[] {
 function readPath(path: string): string {
   if (/%(?![0-9a-f]{2})/i.test(path)) throw badUrl("a % is not followed by two hex digits");
   if (/%00/.test(path)) throw badUrl("it holds a zero byte");
-  const isOdd = /%2f|%5c|\\/i.test(path);
-  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%2f|%5c|\\/gi, "/");
-  if (isOdd && /\/\.\.?(?:\/|$)/.test(plain)) throw badUrl("it holds an escaped slash beside ..");
+  const isOdd = /%2f|%5c|\\|;|%3b/i.test(path);
+  if (isOdd && hidesDots(path)) throw badUrl("it hides .. from some servers");
   return decodePath(path);
 }
 

@@ -71,6 +71,16 @@ export function unescapePath(path: string, pattern: RegExp): string {
   );
 }
 
+/**
+ * Whether a path without `.` and `..` has them for another server. Attack: one that decodes `%2F` first,
+ * takes `\` for a slash (IIS) or cuts `;x` off (Tomcat) leaves `/up` at `/up/..%2F..`, `/up/..\..` and
+ * `/up/..;/..`.
+ */
+export function hidesDots(path: string): boolean {
+  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%3b/gi, ";");
+  return /(?:^|\/)\.\.?(?:[/;]|$)/.test(plain.replaceAll(/%2f|%5c|\\/gi, "/"));
+}
+
 /** httpd's `ap_normalize_path`, without `.`, `..` and empty segments; these go first with `MergeSlashes On`. */
 export function normalizePath(path: string, mergesFirst = true): string {
   const segments: string[] = [];

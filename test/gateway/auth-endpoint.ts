@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import t from "tap";
 import { createAuthEndpoints } from "../../src/gateway/auth-endpoint.ts";
 import { startWorker } from "../fixtures/gateway.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
 
 const secret = "0123456789abcdef";
 const peer = await startWorker(
@@ -234,6 +235,73 @@ t.test("a WebSocket handshake is a question, and not accepted here", async (t) =
   };
   t.match(await ask({ ...cookie, ...handshake, "X-Forwarded-Proto": "wss" }), { status: 200 });
   t.match(await ask(handshake), { status: 401 });
+});
+
+/** The lines of a question that is allowed. */
+const sent = [
+  ...Object.entries({ ...forwarded, ...cookie }).map(([name, value]) => `${name}: ${value}`),
+  "Connection: close",
+];
+const instead = (name: string, ...lines: string[]): string[] => [
+  ...sent.filter((line) => !line.startsWith(`${name}:`)),
+  ...lines,
+];
+const line = "GET /.mod-ts/auth/traefik HTTP/1.1";
+const door = "/.mod-ts/auth/traefik";
+
+/** What is sent, and the statuses of all responses to it. */
+const odd: [lines: string[], statuses: string, body?: string][] = [
+  [[line, ...sent], "200"],
+  [[line, ...sent, "Content-Length: 5"], "200", "hello"],
+  // Another question in the body, and behind it.
+  [[line, ...sent, "Content-Length: 40"], "200", "GET /.mod-ts/auth/open HTTP/1.1\r\nHost: x\r"],
+  [[line, ...instead("Connection")], "200 403", `${line}\r\nHost: x\r\nConnection: close\r\n\r\n`],
+  // Two framings.
+  [[line, ...sent, "Content-Length: 5", "Transfer-Encoding: chunked"], "400", "0\r\n\r\n"],
+  [[line, ...sent, "Content-Length: 5", "Content-Length: 6"], "400", "hello"],
+  [[line, ...sent, "Transfer-Encoding : chunked"], "400"],
+  // The secret where it is none.
+  [
+    [line, ...instead("Mod-Ts-Secret", "Transfer-Encoding: chunked")],
+    "403",
+    `0\r\nMod-Ts-Secret: ${secret}\r\n\r\n`,
+  ],
+  [[line, ...instead("Mod-Ts-Secret", `Mod_Ts_Secret: ${secret}`)], "403"],
+  [[line, ...instead("Mod-Ts-Secret", `X: ${secret}`, " Mod-Ts-Secret: x")], "400"],
+  [[line, ...instead("Mod-Ts-Secret", `Mod-Ts-Secret: ${secret},${secret}`)], "403"],
+  [[line, ...instead("Mod-Ts-Secret", `Mod-Ts-Secret: Basic ${secret}`)], "403"],
+  [[`GET ${door}?Mod-Ts-Secret=${secret} HTTP/1.1`, ...instead("Mod-Ts-Secret")], "403"],
+  // Other endpoints by other spellings of the name.
+  [["GET /.mod-ts/auth/TRAEFIK HTTP/1.1", ...sent], "403"],
+  [["GET /.mod-ts/auth/%74raefik HTTP/1.1", ...sent], "403"],
+  [["GET /.mod-ts/auth/constructor HTTP/1.1", ...sent], "403"],
+  [["GET /.mod-ts/auth/../auth/traefik HTTP/1.1", ...sent], "403"],
+  [["GET //.mod-ts/auth/traefik HTTP/1.1", ...sent], "403"],
+  [["GET /.MOD-TS/auth/traefik HTTP/1.1", ...sent], "403"],
+  [[`GET http://a.example${door} HTTP/1.1`, ...sent], "403"],
+  [["CONNECT a.example:443 HTTP/1.1", ...sent], ""],
+  // Another address than that which is served.
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: http://a.example/page")], "400"],
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: /x/..;/secret/a")], "400"],
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: /%2e%2e/%2E/secret")], "403"],
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: /secret?/../page")], "403"],
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: /page", "X_Forwarded_Uri: /x")], "200"],
+  [[line, ...instead("X-Forwarded-Uri", "X-Forwarded-Uri: /page", "x-forwarded-uri: /x")], "403"],
+  [[line, ...instead("X-Forwarded-Method", "X-Forwarded-Method: GET, POST")], "403"],
+  [[line, ...instead("X-Forwarded-Proto", "X-Forwarded-Proto: https, http")], "403"],
+  [[line, ...instead("X-Forwarded-Host", "X-Forwarded-Host: a.example:0x50")], "403"],
+  [[line, ...instead("X-Forwarded-Host", "X-Forwarded-Host: [::1")], "403"],
+  // Nobody's address.
+  [[line, ...instead("X-Forwarded-For", "X-Forwarded-For: 192.0.2.7,")], "403"],
+  [[line, ...instead("X-Forwarded-For", "X-Forwarded-For: ,")], "403"],
+];
+
+t.test("odd questions, byte by byte", async (t) => {
+  for (const [lines, statuses, body = ""] of odd) {
+    const client = new RawClient(peer.port).head(...lines).send(body);
+    const answers = (await client.closed).matchAll(/^HTTP\/1\.1 (\d+) /gm);
+    t.equal([...answers].map(([, status]) => status).join(" "), statuses, lines.join(" | ") + body);
+  }
 });
 
 t.test("a decision that takes too long is 503, and a late OK changes nothing", async (t) => {

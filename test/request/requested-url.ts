@@ -36,6 +36,19 @@ t.test("%2F means what Apache took it for", async (t) => {
   }
 });
 
+t.test("a path that another server may leave upwards", async (t) => {
+  const odd = ["..;", "..;x=1", ".;", "..%3B", "..%5Cb", "..\\b", "b\\..", "b%5C.%5C", "..;\\..;b"];
+  for (const segment of odd) {
+    const sent = `/up/${segment}/admin`;
+    const served = decodeURIComponent(sent);
+    t.throws(() => canonicalPath(sent, served), { code: "MODTS_BAD_URL", status: 400 }, sent);
+  }
+  for (const segment of ["a;..", "..a", "...", "a..;", "a\\b", ";x=..", "..%252f.."]) {
+    const sent = `/up/${segment}/admin`;
+    t.doesNotThrow(() => canonicalPath(sent, decodeURIComponent(sent)), sent);
+  }
+});
+
 t.test("MergeSlashes Off: the served path tells what .. removes", async (t) => {
   for (const sent of ["/priv//../secret", "/priv//%2e%2e/secret", "/./priv/x/..//../secret"]) {
     t.equal(canonicalPath(sent, "/priv/secret"), "/priv/secret", sent);

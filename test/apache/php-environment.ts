@@ -22,6 +22,8 @@ const sections: Record<string, string> = {
   authz: `AuthType mod_ts\nUse TsAuthenHandler guard.ts\nUse TsAuthzHandler guard.ts\nUse TsRefusals
     Require valid-user`,
   ticket: "AuthType mod_ts\nUse TsAuthenHandler guard.ts\nUse TsTicket\nRequire mod_ts_ticket",
+  // Sees the visitor alone, so that it gets a ticket.
+  held: "AuthType mod_ts\nUse TsAuthenHandler guard.ts::ann\nUse TsTicket\nRequire mod_ts_ticket",
   decided: "Use TsFixupHandler guard.ts",
 };
 
@@ -67,7 +69,7 @@ if (!noPhpFpm) await startPhpFpm(t, apache.folder);
 /** The policy, the seal, options and the secret; for PHP-FPM also the place of the socket and the grant. */
 const confidential =
   /MOD_TS_(?:POLICY|LINE|TICKET_KEY|REFUSAL)=[^\n]|hunter2|guard\.ts|seal t=|0123456789abcdef/i;
-const ours = /MOD_TS_(?!GUARDED=1|TICKET(?:_\w+)?=)\w+=[^\n]|main\.sock/;
+const ours = /MOD_TS|main\.sock/;
 
 /** Only access handlers let nobody in; of what serves content, `decided` knows no user at all. */
 const anonymous = new Set(["access", "decided"]);
@@ -97,5 +99,24 @@ t.test(
     t.match((await apache.request("/access/env.php?ann")).body, /^REMOTE_USER=ann$/m);
     t.notMatch((await apache.request("/access/env.php")).body, /^REMOTE_USER=/m, "absent");
     t.match((await apache.request("/access/env.sh")).body, /^REMOTE_USER=$/m, "empty for CGI");
+  },
+);
+
+t.test(
+  "PHP-FPM behind a ticket: none of ours, and no shared cache",
+  { skip: noPhpFpm },
+  async (t) => {
+    let cookie = "";
+    for (let tries = 0; cookie === "" && tries < 100; tries += 1) {
+      const { headers } = await apache.request("/held/env.php");
+      cookie = /mod_ts_ticket=[^;]+/.exec(String(headers["set-cookie"]))?.[0] ?? "";
+    }
+    const { body, headers, status } = await apache.request("/held/env.php", {
+      headers: { cookie },
+    });
+    t.match({ status, body }, { status: 200, body: /^REMOTE_USER=ann$/m });
+    t.notMatch(body.replace(/^HTTP_COOKIE=.*/gm, ""), ours);
+    t.notOk(headers["set-cookie"], "by the ticket");
+    t.equal(headers["cache-control"], "private");
   },
 );

@@ -1,13 +1,21 @@
-/** Two sidecars behind one httpd, each with its run directory, secret, authorizer and decider. */
+/**
+ * Two sidecars behind one httpd, each with its run directory, secret, authorizer and decider; as
+ * root also with a user of its own.
+ */
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import t from "tap";
+import { forgeRequests } from "../fixtures/forged.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { confFile, startApache, startFurtherSidecar } from "../fixtures/httpd.ts";
 import { until } from "../fixtures/until.ts";
+import { type Attempt, attemptAs, createUser, runAs } from "../fixtures/users.ts";
 
+const cli = join(import.meta.dirname, "../../src/cli/cli.ts");
+
+const users = { main: createUser(t, "main"), blog: createUser(t, "blog") };
 const secrets = { main: "the-secret-of-main", blog: "the-secret-of-blog" };
 const handlers = {
   "who.ts": handlerFile("who.ts"),
@@ -17,6 +25,7 @@ const log = { level: "info", format: "text" } as const;
 
 const blog = await startFurtherSidecar(t, {
   handlers,
+  user: users.blog,
   config: {
     name: "blog",
     secret: secrets.blog,
@@ -116,6 +125,7 @@ const apache = await startApache(t, {
   guards: 1,
   modules: ["mod_proxy_scgi"],
   handlers,
+  user: users.main,
   config: { secret: secrets.main, accessLog: "logs/access.json", log },
   before: `
     Define MOD_TS_SECRET ${secrets.main}
@@ -307,6 +317,54 @@ t.test("tickets of one are nothing to the other", async (t) => {
   t.match(other, { status: 200, body: "ticket/a.txt" });
   const asked = await until(() => apache.sidecarLog().slice(main), "authen of /ticket/a.txt");
   t.match(asked, "authen of /ticket/a.txt", "main is asked all the same");
+});
+
+const skip = users.blog ? {} : { skip: "only root has several users" };
+
+t.test("the user of one reads, changes and signals nothing of the other", skip, async (t) => {
+  const run = join(apache.folder, "run");
+  const pid = Number(readFileSync(join(run, "mod-ts.pid"), "utf8").split("\n")[0]);
+  const attempts: Attempt[] = [
+    ["readFileSync", join(apache.folder, "mod-ts.config.json")],
+    ["readFileSync", join(apache.folder, "httpd.conf")],
+    ["readFileSync", `/proc/${pid}/environ`],
+    ["readFileSync", join(run, "tickets/key")],
+    ["readdirSync", join(run, "tickets")],
+    ["readdirSync", join(run, "versions")],
+    ["readdirSync", join(run, "code")],
+    ["writeFileSync", join(run, "new"), ""],
+    ["writeFileSync", join(run, "mod-ts.pid"), ""],
+    ["unlinkSync", join(run, "main.sock")],
+    ["chmodSync", join(run, "main.sock"), 0o666],
+    ["send", { path: join(run, ".control") }, ""],
+    ...["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTERM"].map((name): Attempt => ["kill", pid, name]),
+  ];
+  const results = attemptAs(users.blog!, attempts);
+  for (const [index, attempt] of attempts.entries())
+    t.match(results[index], /^(?:EACCES|EPERM)$/, attempt.join(" "));
+  const before = apache.sidecarLog().length;
+  for (const command of ["reload", "upgrade", "status"]) {
+    const printed = runAs(users.blog!, [cli, command, apache.folder]);
+    t.match(printed, /MODTS_CONFIG.*EACCES: permission denied/, command);
+  }
+  t.match(await answers("/hello"), { place: placeOf.main });
+  t.notMatch(apache.sidecarLog().slice(before), /SIG|reload|generation|upgrade/);
+});
+
+t.test("the secret of one opens nothing of the other", skip, (t) => {
+  const run = join(apache.folder, "run");
+  const [, port] = /listening on 127\.0\.0\.1:(\d+)/.exec(apache.sidecarLog()) ?? [];
+  const answersTo = (secret: string): string[] =>
+    attemptAs(users.blog!, forgeRequests(secret, run, Number(port)));
+  const [content, decision, check] = answersTo(secrets.blog);
+  t.match(content, /^HTTP\/1\.1 403 /);
+  t.match(decision, /^Status: 403/);
+  t.match(check, /Status: 403/);
+  const granted = answersTo(secrets.main);
+  t.match(granted[0], /^HTTP\/1\.1 200 /, "with the right secret all would be answered");
+  t.notMatch(granted[1], /403|500/);
+  t.match(granted[2], /Status: 200/);
+  t.end();
 });
 
 t.test("while one is stopped, the other serves", async (t) => {

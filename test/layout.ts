@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import t from "tap";
-import { filesOf, ownProcess, rooms as testRooms } from "./fixtures/rooms.ts";
+import { filesOf, inImages, ownProcess, rooms as testRooms } from "./fixtures/rooms.ts";
 
 const src = resolve(import.meta.dirname, "../src");
 
@@ -162,7 +162,7 @@ t.test("each source has a test at its path, or a line that names what tests it",
 
 t.test("every test file runs once: in its room, or in a process of its own", (t) => {
   const names = Object.keys(testRooms) as (keyof typeof testRooms)[];
-  const run = [...ownProcess(), ...names.flatMap(filesOf)];
+  const run = [...ownProcess(), ...inImages, ...names.flatMap(filesOf)];
   const test = import.meta.dirname;
   const there = readdirSync(test, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts") && !name.startsWith("fixtures/"))

@@ -17,32 +17,28 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createCertificate } from "../fixtures/certificate.ts";
 import { readCompose } from "../fixtures/compose-file.ts";
-import { requireHttpd } from "../fixtures/httpd.ts";
-import { Builder } from "../fixtures/images.ts";
-import { makeSandbox } from "../fixtures/sandbox.ts";
+import { type Builder, openBuilder } from "../fixtures/images.ts";
 import { Stack } from "../fixtures/stack.ts";
 
-// Packages are installed and compiled in it, three times over.
+// Packages are installed and compiled in it.
 t.setTimeout(600_000);
 
 const missing = ["/usr/sbin/mariadbd", "/usr/bin/redis-server"].find((file) => !existsSync(file));
-const sandbox = await makeSandbox(t);
-const reason = typeof sandbox === "string" ? sandbox : missing && `there is no ${missing}`;
+const opened = await openBuilder();
+const reason = typeof opened === "string" ? opened : missing && `there is no ${missing}`;
 const skip = reason === undefined ? {} : { skip: reason };
 const browser = { accept: "text/html" };
 const john = { authorization: `Basic ${btoa("john:secret")}` };
 
-let shared: Builder | undefined;
-async function open(test: Test, file: string): Promise<{ stack: Stack; builder: Builder }> {
-  if (typeof sandbox === "string") throw new Error(sandbox);
-  shared ??= new Builder(sandbox, await requireHttpd());
-  const stack = new Stack(sandbox, shared, file);
+function open(test: Test, file: string): { stack: Stack; builder: Builder } {
+  if (typeof opened === "string") throw new Error(opened);
+  const stack = new Stack(opened.sandbox, opened, file);
   test.teardown(() => stack.stopAll());
-  return { stack, builder: shared };
+  return { stack, builder: opened };
 }
 
 t.test("compose.yaml: the examples, with live reload", skip, async (t) => {
-  const { stack, builder } = await open(t, "docker/compose.yaml");
+  const { stack, builder } = open(t, "docker/compose.yaml");
   await stack.up("mariadb", "redis", "sidecar", "apache");
 
   t.match(stack.ask("/hello"), { status: 200, body: "Hello from mod_ts!\n" });
@@ -164,7 +160,7 @@ t.test("compose.yaml: the examples, with live reload", skip, async (t) => {
 });
 
 t.test("compose.prod.yaml: two sidecars, handlers in the images", skip, async (t) => {
-  const { stack, builder } = await open(t, "docker/compose.prod.yaml");
+  const { stack, builder } = open(t, "docker/compose.prod.yaml");
   const { context } = builder;
   execFileSync("sh", [join(context, "docker/secrets.sh")]);
   // Who answers? Shown by a handler of this test; built into the images, as all of them are.

@@ -4,29 +4,28 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { requireHttpd } from "../fixtures/httpd.ts";
-import { Builder } from "../fixtures/images.ts";
-import { layOutPods, type Pods } from "../fixtures/pods.ts";
-import { makeSandbox, type Sandbox } from "../fixtures/sandbox.ts";
+import { type Builder, openBuilder } from "../fixtures/images.ts";
+import { handlers, layOutPods, type Pods } from "../fixtures/pods.ts";
+import type { Sandbox } from "../fixtures/sandbox.ts";
 import type { Stack } from "../fixtures/stack.ts";
 
 t.setTimeout(600_000);
 
-const sandbox = await makeSandbox(t);
-const skip = typeof sandbox === "string" ? { skip: sandbox } : {};
-let shared: Builder | undefined;
+const opened = await openBuilder();
+const skip = typeof opened === "string" ? { skip: opened } : {};
 
 /** The images, with a handler that says in which kind of pod it ran. */
-async function open(): Promise<{ sandbox: Sandbox; builder: Builder }> {
-  if (typeof sandbox === "string") throw new Error(sandbox);
-  if (shared) return { sandbox, builder: shared };
-  shared = new Builder(sandbox, await requireHttpd());
-  const examples = join(shared.context, "examples");
+function open(): { sandbox: Sandbox; builder: Builder } {
+  if (typeof opened === "string") throw new Error(opened);
+  const { context, sandbox } = opened;
+  const folder = join(context, handlers);
+  if (existsSync(folder)) return { sandbox, builder: opened };
+  cpSync(join(context, "examples"), folder, { recursive: true });
   writeFileSync(
-    join(examples, "where.ts"),
+    join(folder, "where.ts"),
     `import { OK, type ApacheRequest } from "mod-ts";
 export function handler(req: ApacheRequest) {
   req.write(process.env["MOD_TS_LISTEN_PORT"] ? "content" : "pod of Apache");
@@ -35,8 +34,8 @@ export function handler(req: ApacheRequest) {
 `,
   );
   const section = `<Location "/where">\nUse TsHandler where.ts\n</Location>\n`;
-  appendFileSync(join(examples, "apache.conf"), section);
-  return { sandbox, builder: shared };
+  appendFileSync(join(folder, "apache.conf"), section);
+  return { sandbox, builder: opened };
 }
 
 /** Runs a program of Node on the network of the pods. */
@@ -128,7 +127,7 @@ const where = (stack: Stack): unknown => {
 };
 
 t.test("one pod: Apache and sidecar over a socket", skip, async (t) => {
-  const { sandbox: inside, builder } = await open();
+  const { sandbox: inside, builder } = open();
   const network = "172.29.70";
   const pods = layOutPods(inside, builder, "one-pod", { count: { apache: 2 }, network });
   const { stack } = pods;
@@ -149,7 +148,7 @@ t.test("one pod: Apache and sidecar over a socket", skip, async (t) => {
 });
 
 t.test("separate: content is updated without a failed request", skip, async (t) => {
-  const { sandbox: inside, builder } = await open();
+  const { sandbox: inside, builder } = open();
   const network = "172.29.71";
   const hosts = [`content:${network}.1`];
   const pods = layOutPods(inside, builder, "separate", { count: { content: 2 }, network, hosts });

@@ -69,6 +69,10 @@ export class HttpExchange implements Exchange {
     return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
   }
 
+  get awaitsContinue(): boolean {
+    return this.#awaitsContinue;
+  }
+
   get received(): number {
     return this.#message.socket.bytesRead;
   }

@@ -134,6 +134,8 @@ export interface Exchange {
   body(): Readable;
   /** Whether the peer announced a body (`Content-Length` above 0 or `Transfer-Encoding`). */
   readonly hasBody: boolean;
+  /** Whether the client sends its body only when it is asked for: by {@link body}. */
+  readonly awaitsContinue?: boolean;
   /**
    * Sends status line and headers, once. `headers` alternates names and values, repeated names
    * allowed. Without `reason`, the standard phrase. The transport adds only framing: without a

@@ -8,6 +8,7 @@ import { threads } from "../../src/httpd/server-root.ts";
 import { originGuard } from "../../src/base/crypto.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import type { SidecarOptions } from "../fixtures/httpd.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
 
 const count = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nwc -c\n";
 /** Shows the method, two variables, and the body. */
@@ -140,6 +141,18 @@ t.test("methods with a body pass through the gateway", async (t) => {
     status: 200,
     body: /^POST \/www\/dir\/index\.cgi .* fixed=yes; a=b .*\nindex$/,
   });
+
+  const asked = /^HTTP\/1.1 100 [^]*\r\n\r\nHTTP\/1.1 200 [^]*\n3\s+0\s+$/;
+  for (const [path, framing, answer] of [
+    ["/www/none.cgi", "Content-Length: 40000", /^HTTP\/1.1 404 /],
+    ["/www/none.cgi", "Transfer-Encoding: chunked", /^HTTP\/1.1 404 /],
+    ["/www/count.cgi", "Content-Length: 3", asked],
+  ] as const) {
+    const client = new RawClient(apache.port);
+    client.head(`PUT ${path} HTTP/1.1`, "Expect: 100-continue", "Connection: close", framing);
+    if ((await client.until(/\r\n\r\n/)).startsWith("HTTP/1.1 100 ")) client.send("abc");
+    t.match(await client.closed, answer, `${path}: the body is sent only where Apache wants it`);
+  }
 
   const get = { method: "GET", body: "body", headers: { "Content-Length": "4" } };
   t.equal((await apache.request("/www/cat.cgi", get)).status, 400, "Apache would lose the body");

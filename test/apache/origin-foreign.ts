@@ -142,6 +142,33 @@ t.test("streaming both ways, at the speed of the slower side", async (t) => {
   client.leave();
 });
 
+t.test(
+  "a body that the origin refuses is not asked for; one that never asks gets it",
+  async (t) => {
+    const upstream = await startRawServer(t, (connection) => {
+      const { text, socket } = connection;
+      if (text.includes("/silent ") && !text.endsWith("\r\n\r\nabc")) return;
+      const status = text.includes("/silent ") ? "200 OK" : "413 Too Large";
+      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 1\r\n\r\n!`);
+    });
+    const apache = await startApache(t, { conf: section("/app", upstream.url) });
+    for (const [path, answer] of [
+      ["/app", /^HTTP\/1\.1 413 [^]*!$/],
+      ["/app/silent", /^HTTP\/1\.1 100 [^]*HTTP\/1\.1 200 [^]*!$/],
+    ] as const) {
+      const client = new RawClient(apache.port);
+      client.head(
+        `PUT ${path} HTTP/1.1`,
+        "Expect: 100-continue",
+        "Connection: close",
+        "Content-Length: 3",
+      );
+      if ((await client.until(/\r\n\r\n/)).startsWith("HTTP/1.1 100 ")) client.send("abc");
+      t.match(await client.closed, answer, path);
+    }
+  },
+);
+
 t.test("103 Early Hints go ahead", async (t) => {
   const upstream = createServer((_request, response) => {
     response.writeEarlyHints({ link: "</style.css>; rel=preload" }, () => response.end("page"));

@@ -92,13 +92,18 @@ function isConditional(name: string): boolean {
   return /^(?:range|if-.+)$/.test(name);
 }
 
-/** Length of the body as the transport has it, else chunks: handlers may change `headersIn`. */
+/**
+ * Length of the body as the transport has it, else chunks: handlers may change `headersIn`. A client
+ * that waits to be asked for the body waits for the origin, which may refuse it.
+ */
 export function framing(req: ApacheRequest): OutgoingHeaders {
   const { exchange, context } = req[internals];
   const length = exchange.changesBody
     ? exchange.changedLength?.toString()
     : HeaderTable.fromRaw(context.rawHeaders).get("content-length");
-  return length === undefined ? { "transfer-encoding": "chunked" } : { "content-length": length };
+  const expect: OutgoingHeaders = exchange.awaitsContinue ? { expect: "100-continue" } : {};
+  if (length === undefined) return { ...expect, "transfer-encoding": "chunked" };
+  return { ...expect, "content-length": length };
 }
 
 /** Whether a request with this method sends the body. */

@@ -32,7 +32,10 @@ export interface Peer {
 
 /** With a body, the headers frame it: `content-length` or `transfer-encoding: chunked`. */
 export interface UpstreamRequest extends CallbackRequest {
-  /** Opened once connected, so that "100 Continue" is not sent in vain. */
+  /**
+   * Opened once connected, and with `Expect: 100-continue` when the origin asks for it: a client that
+   * waits sends no body in vain.
+   */
   readonly body?: (() => Readable) | undefined;
 }
 
@@ -218,18 +221,25 @@ interface BodyEvents {
 
 function sendBody(
   message: http.ClientRequest,
-  { body }: UpstreamRequest,
+  { body, headers }: UpstreamRequest,
   { moved, fail }: BodyEvents,
 ): void {
   if (!body) return void message.end();
-  message.once("socket", () => {
+  const send = (): void => {
     try {
       body().on("data", moved).once("error", fail).pipe(message);
     } catch (error) {
       fail(error);
     }
-  });
+  };
+  if (headers["expect"] === undefined) return void message.once("socket", send);
+  const timer = setTimeout(send, continueMs);
+  const stop = (): void => clearTimeout(timer);
+  message.once("response", stop).once("close", stop).once("continue", stop).once("continue", send);
 }
+
+/** For servers that never send "100 Continue" (RFC 9110, section 10.1.1); curl waits as long. */
+const continueMs = 1000;
 
 /** RFC 9110, section 15, and RFC 9112, section 4. Node accepts any three digits and any bytes. */
 function isFinalResponse({ statusCode = 0, statusMessage = "" }: http.IncomingMessage): boolean {

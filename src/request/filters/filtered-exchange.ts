@@ -107,6 +107,9 @@ export class FilteredExchange implements Exchange {
   get hasBody(): boolean {
     return this.#inner.hasBody;
   }
+  get awaitsContinue(): boolean {
+    return this.#inner.awaitsContinue ?? false;
+  }
   /** Whether the body has another length than the client announced. */
   get changesBody(): boolean {
     return this.#input.length > 0;

@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import vm, { type SyntheticModule } from "node:vm";
 import { getOrCreate } from "../base/cache.ts";
+import { placeOfSyntaxError } from "./broken-package.ts";
 import { BuildError, locate, withoutFrames } from "./build-error.ts";
 import { findOwnSource } from "./packages.ts";
 
@@ -23,6 +24,9 @@ const compilerHelpers = "@oxc-project/runtime/";
 
 /** Stands for the importer in Node's messages, and is replaced there. */
 const scriptName = "[mod_ts]";
+
+/** Node's message for what the handler itself imports. */
+const isMissing = /Cannot find (?:package|module)[^]*\[mod_ts\]/;
 
 /** Imports through Node, and wraps the results for our module graph. */
 export class ExternalModules {
@@ -137,17 +141,33 @@ function packageAdvice(specifier: string, afterInstall: string): string {
   return `run npm install ${packageName(specifier)}${afterInstall}`;
 }
 
+/** Names the importer in the place of {@link scriptName}. */
+function nameImporter(error: unknown, importer: string): void {
+  if (!(error instanceof Error) || !error.message.includes(scriptName)) return;
+  const script = join(dirname(importer), scriptName);
+  const { message, stack = "" } = error;
+  error.message = message.replaceAll(script, () => importer);
+  error.stack = stack.replaceAll(script, () => importer);
+}
+
+function describe(error: unknown, { specifier, importer }: ExternalRequest): string {
+  if (!(error instanceof Error)) return String(error);
+  const text = `${error.name}: ${error.message}`;
+  const place =
+    error instanceof SyntaxError ? placeOfSyntaxError(error, specifier, importer) : undefined;
+  return place === undefined ? text : `${place}: ${text}`;
+}
+
 function explain(error: unknown, request: ExternalRequest, afterInstall: string): BuildError {
   const { specifier, importer, source } = request;
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const isOurs = text.includes(scriptName) && /Cannot find (?:package|module)/.test(text);
-  const reason = isOurs
-    ? `cannot find package "${specifier}", imported by ${importer}; ${packageAdvice(specifier, afterInstall)}`
-    : `import of "${specifier}" failed: ${text.replaceAll(join(dirname(importer), scriptName), importer)}`;
   const place = locate(source ?? "", JSON.stringify(specifier).slice(1, -1));
-  return new BuildError(
-    reason,
-    { file: importer, ...place },
-    { source, cause: isOurs ? withoutFrames(error) : error },
-  );
+  const position = { file: importer, ...place };
+  if (error instanceof Error && isMissing.test(error.message)) {
+    const advice = packageAdvice(specifier, afterInstall);
+    const reason = `cannot find package "${specifier}", imported by ${importer}; ${advice}`;
+    return new BuildError(reason, position, { source, cause: withoutFrames(error) });
+  }
+  nameImporter(error, importer);
+  const reason = `import of "${specifier}" failed: ${describe(error, request)}`;
+  return new BuildError(reason, position, { source, cause: error });
 }

@@ -13,6 +13,9 @@ const files: Record<string, string> = {
   "deep/node_modules/p/p.mjs": "export const where = 'inner'; export default 1;",
   "node_modules/broken/package.json": '{ "exports": "./b.mjs" }',
   "node_modules/broken/b.mjs": "throw new RangeError('inside');",
+  "node_modules/syntax/package.json": '{ "type": "module", "exports": "./s.js" }',
+  "node_modules/syntax/s.js": "\nexport const s = ;",
+  "node_modules/manifest/package.json": "{",
   "node_modules/needy/package.json": '{ "exports": "./n.mjs" }',
   "node_modules/needy/n.mjs": "import 'not-installed';",
 };
@@ -66,6 +69,12 @@ t.test("errors name package, importer and line", async (t) => {
   await t.rejects(externals.namespace(request("@/lib/hash")), /use "imports" of package\.json/);
   await t.rejects(externals.namespace(request("broken")), /"broken" failed: RangeError: inside/);
   await t.rejects(externals.namespace(request("needy")), /"needy" failed: .*'not-installed'/);
+  const ofSyntax = new RegExp(`"syntax" failed: ${folder}.*/syntax/s\\.js:2:\\d+: SyntaxError: `);
+  await t.rejects(externals.namespace(request("syntax")), ofSyntax);
+  const failure: unknown = await externals.namespace(request("manifest")).catch((error) => error);
+  const { message, cause } = failure as Error;
+  t.match(message, `from ${join(folder, "a.ts")}. (`);
+  t.match(cause, { message: `from ${join(folder, "a.ts")}.`, stack: /a\.ts/ });
 });
 
 t.test("where a package would be installed", (t) => {

@@ -2,7 +2,9 @@
 import { once } from "node:events";
 import { chmodSync } from "node:fs";
 import { type IncomingMessage, request as httpRequest } from "node:http";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { join } from "node:path";
+import { text as streamText } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import t from "tap";
 import { handlerFile } from "../fixtures/handler-file.ts";
@@ -20,6 +22,7 @@ const conf = `
     Use TsOutputFilter "filters.ts::append"
   </Location>
   ScriptSock "\${FOLDER}/logs/cgi.sock"
+  Protocols h2c http/1.1
   <Location /mask/none>
     Use TsOutputFilter none
   </Location>
@@ -69,6 +72,12 @@ const conf = `
     Use TsHandler filters.ts::reset
     Use TsOutputFilter filters.ts::chunks
   </Location>
+  <Location /empty/parts>
+    Use TsOutputFilter filters.ts::emptyParts
+  </Location>
+  <Location /empty/text>
+    Use TsOutputFilter filters.ts::emptyText
+  </Location>
   <Location /reset/text>
     Use TsHandler filters.ts::reset
     Use TsOutputFilter filters.ts
@@ -108,7 +117,7 @@ const conf = `
 `;
 
 const names =
-  "words mask mask/inner mask/none chunks two stream gone fails small early missing deflate";
+  "words mask mask/inner mask/none chunks two stream gone fails small early missing deflate empty/parts empty/text";
 const texts = names.split(" ").map((name) => [`htdocs/${name}/a.txt`, "room 101"] as const);
 
 const apache = await startOrigin(t, {
@@ -136,7 +145,7 @@ printf 'Content-Type: text/plain\\n\\n%s ' "$REQUEST_METHOD"
 cat
 `,
   },
-  modules: ["mod_cgid", "mod_deflate"],
+  modules: ["mod_cgid", "mod_deflate", "mod_http2"],
   isWaiting: true,
 });
 apache.write("htdocs/mask/zipped.txt.gz", gzipSync("room 101"));
@@ -234,6 +243,23 @@ t.test("a response that has no body gets none", async (t) => {
       t.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
       t.match(answer, /\r\n\r\n$/, "nothing follows the head");
       t.notMatch(answer, /transfer-encoding/i);
+    }
+  }
+  const session = connect(apache.url);
+  t.teardown(() => session.close());
+  for (const kind of ["parts", "text"]) {
+    for (const status of [204, 205, 304]) {
+      const path = `/empty/${kind}/a.txt?${status}`;
+      for (const version of ["1.0", "1.1"]) {
+        const answer = await apache.raw(
+          `GET ${path} HTTP/${version}\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+        );
+        t.match(answer, new RegExp(`^HTTP/1.1 ${status} [^]*\r\n\r\n$`), `${path} ${version}`);
+        t.notMatch(answer, /transfer-encoding|content-length: [^0]/i, "with nothing announced");
+      }
+      const stream = session.request({ ":path": path });
+      const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+      t.match([headers[":status"], await streamText(stream)], [status, ""], `${path} HTTP/2`);
     }
   }
 });

@@ -147,14 +147,15 @@ export class FilteredExchange implements Exchange {
     describeChange(head, chosen);
     const hasNoBody = isNullBodyStatus(status) || this.#req.method === "HEAD";
     this.#mode = hasNoBody ? "bodiless" : "filtered";
-    // Without a length, Apache would announce a body in chunks.
-    if (status === 205) head.set("Content-Length", 0);
-    if (hasNoBody) return this.#inner.begin(status, reason, [...head.raw()]);
     const message = new Message(this.#req, head, status);
-    const begin = (): void => {
+    const begin = (): number => {
+      // Without a length, Apache would announce a body in chunks.
+      if (message.status === 205) head.set("Content-Length", 0);
       const ownReason = message.status === status ? reason : undefined;
-      this.#inner.begin(message.status, ownReason, [...message.headers.raw()]);
+      this.#inner.begin(message.status, ownReason, [...head.raw()]);
+      return message.status;
     };
+    if (hasNoBody) return void begin();
     this.#whole = this.#wantsRange
       ? undefined
       : WholeText.of(
@@ -227,7 +228,7 @@ export class FilteredExchange implements Exchange {
   async #send(
     message: Message,
     chosen: readonly AppliedFilter[],
-    begin: () => void,
+    begin: () => number,
   ): Promise<void> {
     const inner = this.#inner;
     try {
@@ -241,7 +242,8 @@ export class FilteredExchange implements Exchange {
         codings.map(({ encode }) => encode),
       )) {
         if (inner.ended) return;
-        if (!inner.begun) begin();
+        // On the connection, a body would be read as the next response.
+        if (!inner.begun && isNullBodyStatus(begin())) break;
         if (!inner.write(chunk)) await inner.drain();
       }
       if (!inner.begun) begin();

@@ -54,7 +54,6 @@ export class WholeText {
     const { status, headers } = this.#message;
     const hasNoBody = isNullBodyStatus(status);
     if (!hasNoBody) headers.set("Content-Length", bytes.length);
-    else if (status === 205) headers.set("Content-Length", 0);
     this.#begin();
     exchange.end(hasNoBody ? undefined : bytes);
   }

@@ -47,6 +47,15 @@ export function schemeOf(hash: string): HashScheme | undefined {
   return scheme === "argon2" && !isAffordable(hash) ? undefined : scheme;
 }
 
+/** Scheme and cost, which decide how long a check takes; empty for hashes without a scheme. */
+export function kindOf(hash: string): string {
+  const scheme = schemeOf(hash);
+  // $2y$10$ and $argon2id$v=19$m=19456,t=2,p=1$
+  if (scheme === "bcrypt") return `bcrypt ${hash.slice(4, 6)}`;
+  if (scheme === "argon2") return hash.split("$", 4).join("$");
+  return scheme ?? "";
+}
+
 function isAffordable(hash: string): boolean {
   const [, ...costs] = /\$m=(\d{1,8}),t=(\d{1,8}),p=(\d{1,3})\$/.exec(hash) ?? [];
   const [memory = 0, passes = 0, lanes = 0] = costs.map(Number);

@@ -14,7 +14,7 @@ const store: UserStore = {
       throw new ModTsError("MODTS_DATABASE_DOWN", { database: "x", reason: "y" });
     return user === "jörg" ? "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=" : undefined;
   },
-  decoy: () => "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+  decoys: () => ["{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="],
   accepts: () => true,
   close: async () => {},
 };

@@ -5,7 +5,7 @@
  */
 import { log } from "../../../base/log.ts";
 import { FreshFile } from "./files.ts";
-import { type HashScheme, schemeOf, dummyHash } from "../../../base/password-hash.ts";
+import { dummyHash, type HashScheme, kindOf, schemeOf } from "../../../base/password-hash.ts";
 import type { UserStore } from "./verifier.ts";
 
 /** Those of `htpasswd`, and argon2; not plain text and crypt(3), which cuts at 8 characters. */
@@ -13,16 +13,19 @@ const accepted: readonly (HashScheme | undefined)[] = ["bcrypt", "argon2", "apr1
 
 interface Users {
   readonly hashes: ReadonlyMap<string, string>;
-  /** One hash of the scheme that most users have. */
-  readonly typical: string | undefined;
+  /** One hash of each kind, of the most frequent ones. */
+  readonly samples: ReadonlyMap<string, string>;
 }
+
+/** Kinds of hashes in a file, of which each refusal computes one. */
+const maxKinds = 4;
 
 /** Users of one or more files, absolute paths; a user of an earlier file hides one of a later. */
 export class HtpasswdStore implements UserStore {
   readonly name: string;
   readonly files: readonly string[];
   readonly #files: readonly FreshFile<Users>[];
-  #decoy = dummyHash;
+  #users: readonly Users[] = [];
 
   constructor(paths: readonly string[]) {
     this.name = `htpasswd ${JSON.stringify(paths)}`;
@@ -33,12 +36,13 @@ export class HtpasswdStore implements UserStore {
   /** Rejects with `MODTS_USERS_UNREADABLE` if a file is missing: it may lock a user out. */
   async find(user: string): Promise<string | undefined> {
     const users = this.#files.map((file) => file.get());
-    this.#decoy = users.find(({ typical }) => typical)?.typical ?? dummyHash;
+    this.#users = users;
     return users.find(({ hashes }) => hashes.has(user))?.hashes.get(user);
   }
 
-  decoy(): string {
-    return this.#decoy;
+  decoys(): Iterable<string> {
+    const samples = new Map(this.#users.flatMap((users) => [...users.samples]));
+    return samples.size > 0 ? samples.values() : [dummyHash];
   }
 
   accepts(hash: string): boolean {
@@ -62,7 +66,7 @@ function userParser(path: string): (text: string) => Users {
       );
     }
     told = lines;
-    return { hashes, typical: mostCommon([...hashes.values()]) };
+    return { hashes, samples: samplesOf([...hashes.values()]) };
   };
 }
 
@@ -82,16 +86,9 @@ function parseUsers(text: string): { hashes: Map<string, string>; useless: numbe
   return { hashes, useless };
 }
 
-function mostCommon(hashes: readonly string[]): string | undefined {
-  const byKind = Map.groupBy(hashes, kindOf);
-  byKind.delete("");
-  return [...byKind.values()].toSorted((a, b) => b.length - a.length)[0]?.[0];
-}
-
-/** Scheme and cost: bcrypt of cost 12 takes 128 times as long as of 5. Empty if not accepted. */
-function kindOf(hash: string): string {
-  const scheme = schemeOf(hash);
-  if (!accepted.includes(scheme)) return "";
-  if (scheme === "argon2") return hash.split("$").slice(0, 4).join("$");
-  return hash.slice(0, scheme === "bcrypt" ? 7 : 5);
+function samplesOf(hashes: readonly string[]): Map<string, string> {
+  const accepts = hashes.filter((hash) => accepted.includes(schemeOf(hash)));
+  const byKind = [...Map.groupBy(accepts, kindOf)];
+  const frequent = byKind.toSorted(([, a], [, b]) => b.length - a.length).slice(0, maxKinds);
+  return new Map(frequent.map(([kind, [first = ""]]) => [kind, first]));
 }

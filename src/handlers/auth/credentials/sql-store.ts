@@ -1,6 +1,7 @@
 /** Users in a table of SQLite, MariaDB, MySQL or PostgreSQL. */
+import { setBounded } from "../../../base/cache.ts";
 import { ModTsError } from "../../../base/errors.ts";
-import { schemeOf, dummyHash } from "../../../base/password-hash.ts";
+import { dummyHash, kindOf, schemeOf } from "../../../base/password-hash.ts";
 import type { Dictionary } from "../../../base/options.ts";
 import { readSqlOptions, type SqlOptions } from "./sql-options.ts";
 import { openSqlite } from "./sqlite-database.ts";
@@ -20,12 +21,16 @@ export function createSqlStore(options: Dictionary, folder: string): UserStore {
   });
 }
 
+/** Kinds of hashes, of which each refusal computes one. */
+const maxKinds = 4;
+
 class SqlStore implements UserStore {
   readonly name: string;
   readonly files: readonly string[];
   readonly #options: SqlOptions;
   readonly #database: SqlDatabase;
-  #decoy = dummyHash;
+  /** One hash of each kind that was found lately. */
+  readonly #samples = new Map<string, string>();
 
   constructor(options: SqlOptions, database: SqlDatabase) {
     this.name = `sql ${JSON.stringify([options.title, options.statements.find])}`;
@@ -48,12 +53,13 @@ class SqlStore implements UserStore {
     // make several names one account, and rules by name see another one than the table does.
     if ("user" in row && text(row["user"]) !== user) return undefined;
     const hash = text(row["password"])?.trim();
-    if (hash && this.accepts(hash)) this.#decoy = hash;
+    if (hash && this.accepts(hash)) setBounded(this.#samples, kindOf(hash), hash, maxKinds);
     return hash || undefined;
   }
 
-  decoy(): string {
-    return this.#decoy;
+  decoys(): Iterable<string> {
+    // A copy, because other requests add to it while hashes are computed.
+    return this.#samples.size > 0 ? [...this.#samples.values()] : [dummyHash];
   }
 
   accepts(hash: string): boolean {

@@ -1,15 +1,15 @@
 /**
  * Password checks against a store of users.
  *
- * Attack: the response time reveals which accounts exist. A check takes the same time for an unknown
- * user. Attack: Basic sends the password with every image of a page, tens of milliseconds a check.
+ * Attack: the response time reveals which accounts exist, or have an old hash. A refusal computes one
+ * hash of each kind in the store, for every name. Attack: Basic sends the password with every image of a page, tens of milliseconds a check.
  * Results are cached.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { setBounded } from "../../../base/cache.ts";
 import { isModTsError, report } from "../../../base/errors.ts";
 import { log, textOf } from "../../../base/log.ts";
-import { hashPassword, schemeOf, verifyPassword } from "../../../base/password-hash.ts";
+import { hashPassword, kindOf, schemeOf, verifyPassword } from "../../../base/password-hash.ts";
 
 export interface UserStore {
   /** Kind and options, which tell this store from others. */
@@ -21,8 +21,8 @@ export interface UserStore {
    * Rejects with a `ModTsError` if the store is unavailable.
    */
   find(user: string): Promise<string | undefined>;
-  /** A hash of the most frequent scheme, for unknown users. */
-  decoy(): string;
+  /** A hash of each kind in use; at least one, and not many. */
+  decoys(): Iterable<string>;
   /** Whether hashes of this form are accepted. */
   accepts(hash: string): boolean;
   /** Replaces the hash `old`, unless it has changed meanwhile; missing if hashes are not renewed. */
@@ -76,8 +76,8 @@ export class Verifier {
     if (cached === false) return refused;
     if (!(await mayGuess(cached === true))) return { result: "limited" };
     if (cached && counts) return { result: "right", hash, isCached: true };
-    const isRight = await compare(counts ? hash : this.store.decoy(), password);
-    if (!isRight || !counts) {
+    if (!counts || !(await compare(hash, password))) {
+      await this.#takeTime(counts ? kindOf(hash) : "", password);
       this.#remember(ticket, false);
       return refused;
     }
@@ -90,6 +90,12 @@ export class Verifier {
   async find(user: string): Promise<string | undefined> {
     const hash = isUserName(user) ? await this.store.find(user) : undefined;
     return hash !== undefined && this.store.accepts(hash) ? hash : undefined;
+  }
+
+  /** Computes a hash of each kind but one. */
+  async #takeTime(computed: string, password: string): Promise<void> {
+    for (const decoy of this.store.decoys())
+      if (kindOf(decoy) !== computed) await compare(decoy, password);
   }
 
   async #renew(user: string, password: string, hash: string): Promise<string> {

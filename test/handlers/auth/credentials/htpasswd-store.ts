@@ -32,13 +32,21 @@ t.test("users of several files, the first entry counts", async (t) => {
   t.notMatch(log, /ab01FAX|alone/);
 });
 
-t.test("the decoy is of the kind that most users have", async (t) => {
-  const store = new HtpasswdStore([path("one")]);
-  await store.find("nobody");
-  t.equal(store.decoy(), bcrypt);
-  const empty = new HtpasswdStore([path("lock")]);
-  await empty.find("nobody");
-  t.match(empty.decoy(), /^\$argon2id\$/);
+t.test("one hash of each kind, of the most frequent ones", async (t) => {
+  const decoysOf = async (...names: string[]): Promise<string[]> => {
+    const store = new HtpasswdStore(names.map(path));
+    await store.find("nobody");
+    return [...store.decoys()];
+  };
+  t.strictSame(await decoysOf("one"), [bcrypt, sha]);
+  t.strictSame(await decoysOf("one", "two"), [bcrypt, sha]);
+  t.match(await decoysOf("lock"), [/^\$argon2id\$/]);
+  const costs = ["04", "06", "07", "08"].map((cost) => bcrypt.replace("05", cost));
+  writeFileSync(
+    path("many"),
+    [bcrypt, bcrypt, ...costs].map((hash, n) => `${n}:${hash}`).join("\n"),
+  );
+  t.strictSame(await decoysOf("many"), [bcrypt, ...costs.slice(0, 3)]);
 });
 
 t.test("one missing file, and nobody is known", async (t) => {

@@ -13,7 +13,7 @@ const sha = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
 const store: UserStore = {
   name: "test",
   find: async (user) => (/^(?:john|ann)$/.test(user) ? sha : undefined),
-  decoy: () => sha,
+  decoys: () => [sha],
   accepts: () => true,
   close: async () => {},
 };
@@ -126,7 +126,7 @@ t.test("a missing package tells nobody who exists", async (t) => {
   });
   t.teardown(() => Reflect.set(Module, name, resolve));
   const users: Record<string, string> = { john: sha, ann: dummyHash };
-  const mixed = { ...store, find: async (user: string) => users[user], decoy: () => dummyHash };
+  const mixed = { ...store, find: async (user: string) => users[user], decoys: () => [dummyHash] };
   const verifier = new Verifier(mixed, 0);
   for (const [user, result] of [
     ["john", "wrong"],

@@ -22,9 +22,9 @@ t.test("gives the hash of the very name", async (t) => {
     `CREATE TABLE users (name TEXT COLLATE NOCASE, password);
      INSERT INTO users VALUES ('john', ' ${bcrypt} '), ('null', NULL), ('none', ''), ('number', 7), ('bytes', CAST('${bcrypt}' AS BLOB))`,
   );
-  t.match(store.decoy(), /^\$argon2id/, "before any hash was seen");
+  t.match([...store.decoys()], [/^\$argon2id/], "before any hash was seen");
   t.equal(await store.find("john"), bcrypt, "a column of type CHAR is padded");
-  t.equal(store.decoy(), bcrypt);
+  t.strictSame([...store.decoys()], [bcrypt]);
   t.equal(await store.find("bytes"), bcrypt);
   for (const name of ["JOHN", "null", "none", "number", "nobody"]) {
     t.equal(await store.find(name), undefined, name);

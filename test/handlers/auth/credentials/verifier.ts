@@ -1,16 +1,50 @@
+import crypto from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { createRequire, syncBuiltinESMExports } from "node:module";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import t from "tap";
+import { HtpasswdStore } from "../../../../src/handlers/auth/credentials/htpasswd-store.ts";
+import { createSqlStore } from "../../../../src/handlers/auth/credentials/sql-store.ts";
 import type { UserStore } from "../../../../src/handlers/auth/credentials/verifier.ts";
 import { Verifier } from "../../../../src/handlers/auth/credentials/verifier.ts";
 
 const sha = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
 const bcrypt = "$2y$05$2he4puEou6qTB/3fOjRlxupdYaVdKeo3YADouiYoxbKxUqIiGgImu";
 
+const hashes = {
+  sha,
+  bcrypt,
+  cost6: "$2b$06$GDPyZYC8SFM1x2AstRCjguAxO3zYjPhJxZl1VTcuGzVWBIVBVpHKe",
+  apr1: "$apr1$abcdefgh$sTIy6xl9fN5ki2BqhYqqM1",
+  argon2:
+    "$argon2id$v=19$m=64,t=1,p=1$bW9kX3RzIHN0cmFuZ2Vy$bm9ib2R5J3MgcGFzc3dvcmQgZ2l2ZXMgdGhpcyBoYXM",
+  md5: "5ebe2294ecd0e0f08eab7690d2a6ee69",
+  plain: "secret",
+};
+type Kind = keyof typeof hashes;
+
+/** What is computed: the real functions report their calls. Before anything imports the packages. */
+const computed: string[] = [];
+function observe(module: object, name: string, kindOf: (...args: string[]) => string): void {
+  const real = Reflect.get(module, name) as (...args: string[]) => unknown;
+  Reflect.set(module, name, (...args: string[]) => {
+    computed.push(kindOf(...args));
+    return real(...args);
+  });
+}
+const require = createRequire(import.meta.url);
+observe(require("@node-rs/bcrypt") as object, "verify", (_, hash = "") => hash.slice(4, 6));
+observe(require("@node-rs/argon2") as object, "verify", () => "argon2");
+observe(crypto, "createHash", (algorithm = "") => algorithm);
+syncBuiltinESMExports();
+
 /** A store in memory. */
 class MemoryStore implements UserStore {
   readonly name = "memory";
   readonly users: Map<string, string>;
   asked = 0;
-  decoys = 0;
+  sampled = 0;
   accepted: (hash: string) => boolean = () => true;
   replace?: (user: string, old: string, hash: string) => Promise<void>;
 
@@ -21,9 +55,9 @@ class MemoryStore implements UserStore {
     this.asked += 1;
     return this.users.get(user);
   }
-  decoy(): string {
-    this.decoys += 1;
-    return bcrypt;
+  decoys(): Iterable<string> {
+    this.sampled += 1;
+    return [bcrypt];
   }
   accepts(hash: string): boolean {
     return this.accepted(hash);
@@ -35,10 +69,11 @@ t.test("right, wrong, unknown", async (t) => {
   const store = new MemoryStore({ john: sha });
   const verifier = new Verifier(store, 0);
   t.equal((await verifier.verify("john", "secret")).hash, sha);
+  t.equal(store.sampled, 0);
   t.equal((await verifier.verify("john", "wrong")).hash, undefined);
-  t.equal(store.decoys, 0);
+  t.equal(store.sampled, 1);
   t.equal((await verifier.verify("nobody", "secret")).hash, undefined, "though it fits the decoy");
-  t.equal(store.decoys, 1, "an unknown name costs a comparison, too");
+  t.equal(store.sampled, 2);
   t.equal(await verifier.find("john"), sha);
   t.equal(await verifier.find("nobody"), undefined);
 });
@@ -48,8 +83,47 @@ t.test("a hash that does not count is as good as none", async (t) => {
   store.accepted = () => false;
   const verifier = new Verifier(store, 60);
   t.equal((await verifier.verify("john", "secret")).hash, undefined);
-  t.equal(store.decoys, 1);
+  t.equal(store.sampled, 1);
   t.equal(await verifier.find("john"), undefined);
+});
+
+t.test("a refusal computes the same hashes for every name", async (t) => {
+  const folder = t.testdir({});
+  const file = join(folder, "users");
+  const mixes: Kind[][] = [
+    ["bcrypt", "bcrypt"],
+    ["sha", "sha", "bcrypt"],
+    ["bcrypt", "cost6", "cost6"],
+    ["bcrypt", "bcrypt", "sha", "apr1"],
+    ["argon2", "sha", "bcrypt", "plain"],
+    ["argon2", "md5", "md5"],
+    ["plain"],
+  ];
+  for (const [n, kinds] of mixes.entries()) {
+    writeFileSync(`${file}${n}`, kinds.map((kind, at) => `u${at}:${hashes[kind]}\n`).join(""));
+    const database = new DatabaseSync(`${file}${n}.db`);
+    database.exec("CREATE TABLE users (name, password)");
+    const insert = database.prepare("INSERT INTO users VALUES (?, ?)");
+    for (const [at, kind] of kinds.entries()) insert.run(`u${at}`, hashes[kind]);
+    database.close();
+    const options = { "mod_ts.sql.dsn": `sqlite:${file}${n}.db`, "mod_ts.sql.legacy": "md5 sha1" };
+    const stores = [new HtpasswdStore([`${file}${n}`]), createSqlStore(options, folder)];
+    for (const store of stores) {
+      t.teardown(() => store.close());
+      const verifier = new Verifier(store, 0);
+      const users = [...kinds.keys()].map((at) => `u${at}`);
+      const cost = async (user: string): Promise<string> => {
+        computed.length = 0;
+        t.not((await verifier.verify(user, "wrong")).result, "right");
+        return computed.toSorted().join(" ");
+      };
+      // What a table holds is known from its users.
+      for (const user of users) await cost(user);
+      const unknown = await cost("nobody");
+      t.not(unknown, "");
+      for (const user of users) t.equal(await cost(user), unknown, `${store.name}, ${user}`);
+    }
+  }
 });
 
 t.test("names that could do harm are not even asked for", async (t) => {

@@ -81,6 +81,7 @@ export class PhaseRunner implements ModuleSource {
   follow(): void {
     this.asked = new Map();
     openRequests.set(this.#req, this.held);
+    this.#req[internals].response.tail = "";
   }
 
   use(directives: Directives): void {

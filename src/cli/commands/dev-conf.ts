@@ -63,7 +63,8 @@ ${isPatient ? `    Timeout ${daySeconds}\n` : ""}${readable ? `    DocumentRoot 
     DirectoryIndex index.html index.tsp
 ${hostCheck(hosts)}    # Errors are shown in the browser, with their source.
     Use TsDebug On
-${refusalPage(closed)}    # Pages reload when one of their files is saved.
+${refusalPage(closed)}    # Pages reload when one of their files is saved; compressed ones could not get the script.
+    RequestHeader unset Accept-Encoding "expr=req_novary('Sec-Fetch-Dest') in {'document', 'iframe', 'frame'}"
     <Location "/.mod-ts/refresh">
         Use TsHandler mod_ts/refresh
         Require all granted

@@ -73,7 +73,7 @@ function pump(upstream: Upstream, response: ResponseBuffer): Promise<void> {
         // A small body is sent in one piece with the headers. Not behind output of a handler: Apache
         // would serve ranges of what it gets in one piece.
         if (isWhole(upstream, chunk) && !response.written) return response.keep(chunk);
-        if (response.give(chunk, () => reclaim(chunk))) return;
+        if (response.lend(chunk, () => reclaim(chunk), true)) return;
       } catch (error) {
         return reject(error);
       }

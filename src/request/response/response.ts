@@ -37,8 +37,8 @@ export class ResponseBuffer {
   beforeHead: { announce(): void } | undefined;
   /** Methods for the `Allow` header of a 405 or 501. */
   allowed: readonly string[] = [];
-  /** Appended to HTML pages of unannounced length; for development tools. */
-  tail = "";
+  /** Appended to HTML pages, for development tools; undefined where nothing will be appended. */
+  tail: string | undefined;
   #status: number;
   #reason: string | undefined;
   #reasonStatus = 0;
@@ -151,15 +151,9 @@ export class ResponseBuffer {
    * As {@link write}, but without a copy: the bytes must not change before `left` is called.
    * @param left Called when the bytes were sent and may be changed again; never after a failure.
    */
-  lend(bytes: Uint8Array, left?: () => void): boolean {
+  lend(bytes: Uint8Array, left?: () => void, flush = false): boolean {
     this.keep(bytes, left);
-    return this.#sendIfFull();
-  }
-
-  /** The same, sent at once. */
-  give(bytes: Uint8Array, left?: () => void): boolean {
-    this.keep(bytes, left);
-    return this.#send();
+    return flush ? this.#send() : this.#sendIfFull();
   }
 
   /** The same, sent by {@link flush} or {@link finish}. Text gets no type and no charset. */
@@ -171,6 +165,8 @@ export class ResponseBuffer {
   /** Sends the buffer; resolves when the client can take more. Rejects with `MODTS_CLIENT_GONE`. */
   async flush(): Promise<void> {
     this.#requireOpen("flush");
+    // express-session sends all but the last byte of a page, then saves the session.
+    if (!this.begun && this.tail !== undefined && this.#declaredLength && this.#isPage) return;
     this.#send();
     await this.exchange.drain();
     // Else a producer that loops until a write fails would never end.
@@ -265,10 +261,9 @@ export class ResponseBuffer {
   }
 
   #appendTail(): void {
-    const isPage = /^text\/html\b/i.test(this.#typeToSend(true) ?? "");
-    if (!isPage || this.status === 206 || this.#buffered + this.#sent === 0) return;
+    if (!this.#isPage || this.status === 206 || this.#buffered + this.#sent === 0) return;
     const length = this.begun ? undefined : (this.#bytes?.length ?? Buffer.byteLength(this.#text));
-    this.write(tailOf(this.tail, [this.headersOut, this.errHeadersOut], length));
+    this.write(tailOf(this.tail ?? "", [this.headersOut, this.errHeadersOut], length));
   }
 
   #finishWhole(): void {
@@ -320,6 +315,10 @@ export class ResponseBuffer {
   /** Whether the length of the response can still be set. */
   get #isUndecided(): boolean {
     return !this.begun && !this.exchange.ended && this.#declaredLength === undefined;
+  }
+
+  get #isPage(): boolean {
+    return /^text\/html\b/i.test(this.#typeToSend(true) ?? "");
   }
 
   /** Returns false if the peer is slower. */

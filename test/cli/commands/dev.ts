@@ -51,9 +51,13 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   t.match(await text("hello"), /^one/);
   writeFileSync(
     join(folder, "hello.ts"),
-    "export function handler(req: { write(text: string): void }) { req.write('two'); }",
+    "export function handler(req) { req.write(`two ${req.headersIn.get('accept-encoding')}`); }",
   );
   t.match(await text("hello"), /^two/, "the request after the save");
+  const navigation = { headers: { "sec-fetch-dest": "document", accept: "text/html" } };
+  const page = await (await fetch(new URL("hello", url), navigation)).text();
+  t.match(page, /^two undefined\n<script/, "no compressed page, which could not be refreshed");
+  t.match(await text("hello"), /^two .*gzip/, "for scripts as always");
   t.equal(await text(""), "static");
   t.equal(await text("around.txt"), "of Apache", "Apache can be called back");
   for (const path of ["hello.ts", ".env", "apache.conf", ".mod-ts/httpd/httpd.conf"]) {

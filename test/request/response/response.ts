@@ -536,9 +536,12 @@ t.test("a tail is added to pages only", async (t) => {
       req.headersOut.set("Content-Security-Policy", "default-src 'none'");
     }
     if (unparsedUri === "/wrong") req.headersOut.set("Content-Length", "9");
-    if (unparsedUri === "/streamed-length") req.setContentLength(1);
+    if (unparsedUri === "/announced") req.setContentLength(2);
     req.write("p");
     if (unparsedUri.startsWith("/stream")) await req.flush();
+    if (unparsedUri !== "/announced") return;
+    await req.flush();
+    req.write("q");
   });
   for (const target of ["/", "/length"]) {
     const { body, headers } = await server.ask(`GET ${target}`);
@@ -546,7 +549,9 @@ t.test("a tail is added to pages only", async (t) => {
     t.equal(headers["content-length"], "7", target);
   }
   t.equal((await server.ask("GET /stream")).body, "p<tail>");
-  for (const target of ["/text", "/streamed-length", "/gzip", "/policy", "/wrong"]) {
+  const { body, headers } = await server.ask("GET /announced");
+  t.match({ body, headers }, { body: "pq<tail>", headers: { "content-length": "8" } });
+  for (const target of ["/text", "/gzip", "/policy", "/wrong"]) {
     t.equal((await server.ask(`GET ${target}`)).body, "p", target);
   }
   t.equal((await server.ask("GET /empty")).body, "");

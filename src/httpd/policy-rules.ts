@@ -31,7 +31,8 @@ function checkPasswords(config: MergedConfig): Finding[] {
   });
 }
 
-const beforeContent = /^(?:init|headerparser|type|fixup)$/;
+/** Phases of the sidecar that run before content. */
+export const beforeContent = /^(?:init|headerparser|type|fixup)$/;
 const aroundContent = /^(?:init|headerparser|type|fixup|log|cleanup)$/;
 const besideGuard = /^(?:type|fixup)$/;
 

@@ -48,12 +48,16 @@ const apache = await startApache(t, {
     ExpiresDefault A600
     DirectoryIndex a.txt
     <Directory "\${FOLDER}/htdocs">\nRequire all granted\n</Directory>
+    <Location "/decided">\nUse TsFixupHandler guard.ts\n</Location>
+    <VirtualHost *>\nServerName usual\n</VirtualHost>
+    <VirtualHost *>\nServerName late\nCacheQuickHandler Off\n</VirtualHost>
     ${Object.entries(sections)
       .map(([name, lines]) => `<Location "/${name}">\n${lines}\n</Location>`)
       .join("\n")}`,
   files: {
     ...Object.fromEntries(Object.keys(sections).map((name) => [`htdocs/${name}/a.txt`, "SECRET"])),
     "htdocs/plain/a.txt": "for everybody",
+    "htdocs/decided/a.txt": "SECRET",
     "cache/README": "",
     "key.pem": String(publicKey.export({ type: "spki", format: "pem" })),
     // ann:pass
@@ -97,5 +101,26 @@ t.test("pages without a guard are kept", async (t) => {
   await apache.request("/plain/a.txt");
   t.match(await apache.request("/plain/a.txt"), {
     headers: { "x-cache": /^HIT/, "cache-control": "max-age=600" },
+  });
+});
+
+for (const host of ["usual", "late"]) {
+  t.test(`${host}: what a fixup handler let through is not kept`, async (t) => {
+    const open = { host, "x-open": "yes" };
+    for (const path of ["/decided/a.txt", "/decided/page"]) {
+      t.match(await apache.request(path, { headers: open }), { status: 200 });
+      t.match(await apache.request(path, { headers: { host } }), { status: 403 }, path);
+      t.notMatch(await apache.request(path, { headers: open }), { headers: { "x-cache": /^HIT/ } });
+    }
+  });
+}
+
+t.test("behind access control, a guard is asked about what is kept", async (t) => {
+  const open = { host: "late", "x-open": "yes" };
+  await apache.request("/rule-public/a.txt", { headers: open });
+  const again = await apache.request("/rule-public/a.txt", { headers: open });
+  t.match(again, { status: 200, headers: { "x-cache": /^HIT/ } });
+  t.match(await apache.request("/rule-public/a.txt", { headers: { host: "late" } }), {
+    status: 403,
   });
 });

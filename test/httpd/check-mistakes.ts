@@ -446,6 +446,12 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: `CacheEnable disk "/"\nCacheStorePrivate On\n${members}`,
     at: "CacheStorePrivate",
   },
+  "mod_cache behind access control that keeps private pages": {
+    rule: "cache-shares",
+    modules: ["mod_cache"],
+    conf: `CacheQuickHandler Off\n<Location "/">\n    CacheEnable disk\n    CacheStorePrivate On\n</Location>\n${members}`,
+    at: "CacheStorePrivate",
+  },
   "mod_cache, and a line that makes guarded pages public": {
     rule: "cache-shares",
     modules: ["mod_cache"],

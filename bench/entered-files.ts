@@ -18,7 +18,7 @@ import { createParts } from "../src/worker.ts";
 import { sealPairs } from "../test/fixtures/sealed.ts";
 import { contextHeader } from "../test/fixtures/context-header.ts";
 
-const limits = { hello: 16, check: 19 };
+const limits = { hello: 16, check: 18 };
 const source = pathToFileURL(join(import.meta.dirname, "../src/")).href;
 const directory = mkdtempSync(join(tmpdir(), "mts-"));
 const handlers = {

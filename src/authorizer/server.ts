@@ -9,7 +9,6 @@
 import type { Socket } from "node:net";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
-import { withinTime } from "../base/attempt.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
 import { QuestionConnections, Throttle } from "../base/question-connections.ts";
 import type { Engine } from "../engine/phases.ts";
@@ -141,7 +140,7 @@ export class Authorizer {
       if (socket.destroyed || isAnswered) return;
       // Attack: on a kept connection, a second answer would be that of the next question.
       isAnswered = true;
-      this.#connections.doubt(socket);
+      this.#connections.answered(socket);
       const bytes = [
         writeStream(FCGI_STDOUT, id, answer),
         writeEndRequest(id, FCGI_REQUEST_COMPLETE),
@@ -154,14 +153,18 @@ export class Authorizer {
 
   /**
    * Never rejects, and gives permission only when the engine does.
-   * @param sendLast for a refusal before the process ends
+   * @param sendLast for a refusal when the time is over, or before the process ends
    */
   async #decide(pairs: Pairs, socket: Socket, sendLast: (answer: Buffer) => void): Promise<Buffer> {
     let req: ApacheRequest | undefined;
     let proofs: string[] = [];
     try {
       const question = this.#trust(pairs);
-      this.#connections.prove(socket);
+      this.#connections.prove(socket, () => {
+        const late = new ModTsError("MODTS_AUTHORIZER_TIMEOUT", { limit: this.#budget });
+        sendLast(answerFailure(late, req, proofs));
+        req?.[internals].exchange.abort();
+      });
       // For `TsCheckRedirect`: only this question makes Apache show the body of an answer.
       if (question.time && !isAuthorization(question.params))
         proofs = ["Mod-Ts-Proof", this.#proofs.answered(question.time)];
@@ -175,7 +178,7 @@ export class Authorizer {
       const isTicketed = question.policy.some((line) => line.startsWith("ticket "));
       const draft = isTicketed ? this.#tickets?.begin(question) : undefined;
       req = this.#requestOf(question, directives, exchange, draft);
-      if (!(await this.#passes(req, directives, exchange))) {
+      if (!(await this.#options.engine.authorize(req, directives))) {
         if (req[internals].declined !== "authz")
           return this.#refuse(req, question, exchange, proofs);
         proofs.push("Mod-Ts-Declined", this.#proofs.declined(askedOf(question), judged));
@@ -186,9 +189,10 @@ export class Authorizer {
       if (destination) {
         const second = new DenyExchange();
         const target = this.#requestOf(destination, directives, second);
-        if (!(await this.#passes(target, directives, second))) return answerStatus(403, proofs);
+        if (!(await this.#options.engine.authorize(target, directives)))
+          return answerStatus(403, proofs);
       }
-      if (draft && req instanceof ObservedRequest) {
+      if (draft && req instanceof ObservedRequest && !req.signal.aborted) {
         this.#tickets?.finish(draft, req, req.seen, judged);
       }
       // Apache adds up the headers of sub-requests and of further questions about a request.
@@ -201,10 +205,9 @@ export class Authorizer {
       const proof = this.#proofs.passed(askedOf(question), passed.judged);
       return allow(req, { setsUser, passed, proof, proofs });
     } catch (error) {
-      const reason = reasonOf(error);
-      if (reason) counter.addEvent(`refused_${reason}`);
-      logFailure(error, req);
-      return answerStatus(isModTsError(error) && error.status >= 400 ? error.status : 500, proofs);
+      // Answered already: what a handler throws because its time is over is no second failure.
+      if (req?.signal.aborted) return answerStatus(503, proofs);
+      return answerFailure(error, req, proofs);
     }
   }
 
@@ -234,14 +237,17 @@ export class Authorizer {
     req[internals].terms = draft;
     return req;
   }
+}
 
-  #passes(req: ApacheRequest, directives: Directives, exchange: DenyExchange): Promise<boolean> {
-    const limit = this.#budget;
-    return withinTime(this.#options.engine.authorize(req, directives), limit, () => {
-      exchange.abort();
-      return new ModTsError("MODTS_AUTHORIZER_TIMEOUT", { limit });
-    });
-  }
+function answerFailure(
+  error: unknown,
+  req: ApacheRequest | undefined,
+  proofs: readonly string[],
+): Buffer {
+  const reason = reasonOf(error);
+  if (reason) counter.addEvent(`refused_${reason}`);
+  logFailure(error, req);
+  return answerStatus(isModTsError(error) && error.status >= 400 ? error.status : 500, proofs);
 }
 
 /** Why the engine has not decided; undefined for an answer that Apache ignores. */

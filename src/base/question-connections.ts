@@ -5,9 +5,12 @@ import { log } from "./log.ts";
 /** Bytes that all of them together may make this process hold; one that holds no less than the others is closed for more. */
 const maxBytes = 16 * 1024 ** 2;
 
-interface Entry {
+interface Connection {
+  /** Kept of a question that is not complete. */
   bytes: number;
-  readonly timer: NodeJS.Timeout | undefined;
+  readonly timer: NodeJS.Timeout;
+  /** What happens when the time is over. */
+  expire: () => void;
 }
 
 /**
@@ -19,10 +22,10 @@ interface Entry {
 export class QuestionConnections {
   readonly #name: string;
   readonly #connections: number;
-  readonly #timeout: number | undefined;
-  readonly #open = new Set<Socket>();
+  readonly #timeout: number;
+  readonly #open = new Map<Socket, Connection>();
   /** Those whose peer has not proven yet that it is Apache, oldest first. */
-  readonly #unproven = new Map<Socket, Entry>();
+  readonly #unproven = new Set<Socket>();
   readonly #reports = new Throttle();
   #bytes = 0;
   #drained: (() => void) | undefined;
@@ -30,9 +33,9 @@ export class QuestionConnections {
   /**
    * @param name of the transport, for the log
    * @param connections at a time; the oldest is closed for one more
-   * @param timeout milliseconds for a question to arrive; default: the transport sees to it
+   * @param timeout milliseconds for a question to arrive, and then for its decision
    */
-  constructor(name: string, connections: number, timeout?: number) {
+  constructor(name: string, connections: number, timeout: number) {
     this.#name = name;
     this.#connections = connections;
     this.#timeout = timeout;
@@ -40,46 +43,64 @@ export class QuestionConnections {
 
   /** Takes a connection in, as the newest of the unproven. */
   add(socket: Socket): void {
-    this.#open.add(socket);
-    this.doubt(socket);
-    socket.on("error", () => socket.destroy());
+    const expire = (): void => void socket.destroy();
+    const connection = {
+      bytes: 0,
+      expire,
+      timer: setTimeout(() => connection.expire(), this.#timeout),
+    };
+    this.#open.set(socket, connection);
+    this.#doubt(socket);
+    socket.on("error", expire);
     socket.once("close", () => {
-      this.#forget(socket);
+      clearTimeout(connection.timer);
+      this.#release(socket, connection);
       this.#open.delete(socket);
       if (this.#open.size === 0) this.#drained?.();
     });
   }
 
-  /** The peer is Apache: no bound of these applies to it. */
-  prove(socket: Socket): void {
-    this.#forget(socket);
+  /**
+   * The question is complete and the peer is Apache: no bound of these applies to it.
+   * @param late what happens when there is no decision in time
+   */
+  prove(socket: Socket, late: () => void): void {
+    const connection = this.#open.get(socket);
+    if (!connection) return;
+    this.#release(socket, connection);
+    connection.expire = late;
+    connection.timer.refresh();
   }
 
-  #forget(socket: Socket): void {
-    const entry = this.#unproven.get(socket);
-    if (!entry) return;
-    clearTimeout(entry.timer);
-    this.#bytes -= entry.bytes;
-    this.#unproven.delete(socket);
+  /** The question has its answer. Until the next one, the connection is an unproven one again. */
+  answered(socket: Socket): void {
+    const connection = this.#open.get(socket);
+    if (!connection) return;
+    this.#release(socket, connection);
+    connection.expire = () => void socket.destroy();
+    connection.timer.refresh();
+    this.#doubt(socket);
   }
 
-  /** Until its next question, the connection is an unproven one again. */
-  doubt(socket: Socket): void {
-    this.#forget(socket);
-    const limit = this.#timeout;
-    const timer = limit === undefined ? limit : setTimeout(() => socket.destroy(), limit);
-    this.#unproven.set(socket, { bytes: 0, timer });
+  #doubt(socket: Socket): void {
+    this.#unproven.add(socket);
     if (this.#unproven.size <= this.#connections) return;
-    const [oldest] = this.#unproven.keys();
+    const [oldest] = this.#unproven;
     this.#drop(oldest!);
+  }
+
+  #release(socket: Socket, connection: Connection): void {
+    this.#bytes -= connection.bytes;
+    connection.bytes = 0;
+    this.#unproven.delete(socket);
   }
 
   /** Says how many bytes of a question that is not complete are kept for a connection. */
   hold(socket: Socket, bytes: number): void {
-    const entry = this.#unproven.get(socket);
-    if (!entry) return;
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
+    const connection = this.#open.get(socket);
+    if (!connection || !this.#unproven.has(socket)) return;
+    this.#bytes += bytes - connection.bytes;
+    connection.bytes = bytes;
     while (this.#bytes > maxBytes) this.#drop(this.#heavy());
   }
 
@@ -94,12 +115,14 @@ export class QuestionConnections {
   /** The first that holds no less than the average; in a flood it is the oldest, found at once. */
   #heavy(): Socket {
     const average = this.#bytes / this.#unproven.size;
-    for (const [socket, { bytes }] of this.#unproven) if (bytes >= average) return socket;
+    for (const socket of this.#unproven) {
+      if ((this.#open.get(socket)?.bytes ?? 0) >= average) return socket;
+    }
     throw new RangeError("the average is more than any");
   }
 
   #drop(socket: Socket): void {
-    this.#forget(socket);
+    this.#release(socket, this.#open.get(socket)!);
     socket.destroy();
     const reason = `more than ${this.#connections}, or more than ${maxBytes} bytes`;
     this.#reports.run(() =>

@@ -56,31 +56,21 @@ export class Decider {
     this.#budget = options.budget ?? 5_000;
     this.#trust = createTrustCheck(options.secret);
     this.#decisions = new Decisions(options.secret);
-    this.#connections = new QuestionConnections("decider", options.connections ?? 1024);
+    const { connections = 1024 } = options;
+    this.#connections = new QuestionConnections("decider", connections, this.#budget);
   }
 
   /** Serves a connection, which is one question. */
   accept(socket: Socket): void {
     this.#connections.add(socket);
     const reader = new ScgiReader(this.#options.parameterBytes ?? 262_144);
-    // One timer for both: a question to arrive, and then its decision.
-    let expire = (): void => void socket.destroy();
-    const timer = setTimeout(() => expire(), this.#budget);
     socket.on("data", (bytes: Buffer) => {
       const event = reader.push(bytes);
       this.#connections.hold(socket, reader.held);
       if (event.type === "wait") return;
-      timer.refresh();
       if (event.type === "malformed") return refuseProtocol(socket, event.reason);
-      const exchange = new ScgiExchange(socket);
-      expire = () => this.#refuseLate(socket, exchange);
-      void this.#answer(event.params, socket, exchange);
+      void this.#answer(event.params, socket);
     });
-    socket.once("close", () => clearTimeout(timer));
-  }
-
-  #refuseLate(socket: Socket, exchange: ScgiExchange): void {
-    refuse(socket, new ModTsError("MODTS_DECIDER_TIMEOUT", { limit: this.#budget }), exchange);
   }
 
   /** Resolves when every connection has had its answer. */
@@ -89,11 +79,15 @@ export class Decider {
   }
 
   /** Never rejects. */
-  async #answer(params: Params, socket: Socket, exchange: ScgiExchange): Promise<void> {
+  async #answer(params: Params, socket: Socket): Promise<void> {
+    const exchange = new ScgiExchange(socket);
     let req: ApacheRequest | undefined;
     try {
       const question = this.#trust(params);
-      this.#connections.prove(socket);
+      this.#connections.prove(socket, () => {
+        const error = new ModTsError("MODTS_DECIDER_TIMEOUT", { limit: this.#budget });
+        refuse(socket, error, exchange, req);
+      });
       const plan = this.#plan(question);
       const context = new ApacheContext(params.get("REQUEST_METHOD") ?? "", question.headers, {
         directives: plan.directives,

@@ -145,6 +145,25 @@ t.test("a decision that takes too long is 503, and a late OK changes nothing", a
   );
 });
 
+t.test(
+  "a handler learns that its time is over, and what it throws then is not logged",
+  async (t) => {
+    const { connect, log } = await start(
+      t,
+      (req) =>
+        new Promise((_, reject) => {
+          req.signal.addEventListener("abort", () => reject(new Error("cut off")));
+        }),
+      { budget: 50 },
+    );
+    t.match(await connect().send(question()).closed, "Status: 503");
+    t.same(
+      log.map(({ code }) => code),
+      ["MODTS_AUTHORIZER_TIMEOUT"],
+    );
+  },
+);
+
 t.test("a broken record closes the connection, without a word", async (t) => {
   const { connect, log } = await start(t, () => 0);
   t.equal(await connect().send("GET / HTTP/1.0\r\n\r\n").closed, "");

@@ -12,7 +12,7 @@
  */
 import { createHash } from "node:crypto";
 import { counter } from "../base/counts.ts";
-import { log } from "../base/log.ts";
+import { log, textOf } from "../base/log.ts";
 import { type Dictionary, oncePerSection, SectionOptions } from "../base/options.ts";
 import { longestTicket, type TicketPlace, TicketStore } from "../base/ticket-store.ts";
 import { HeaderTable } from "../request/headers.ts";
@@ -102,7 +102,7 @@ export class Tickets {
     try {
       this.#issue(draft, req, settings, judged);
     } catch (error) {
-      log("warn", `no ticket could be written: ${String(error)}`, { error });
+      log("warn", `no ticket could be written: ${textOf(error)}`);
     }
   }
 

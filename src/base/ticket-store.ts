@@ -20,6 +20,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -116,10 +117,15 @@ export class TicketStore {
       makeShared(dirname(dirname(file)), group);
       makeShared(dirname(file), group);
       if (readdirSync(dirname(file)).length >= limit && !exists(file)) return false;
-      writeFileSync(draft, text, { flag: "wx", mode: 0o640 });
-      share(draft, group, 0o640);
-      renameSync(draft, file);
-      return true;
+      try {
+        writeFileSync(draft, text, { flag: "wx", mode: 0o640 });
+        share(draft, group, 0o640);
+        renameSync(draft, file);
+        return true;
+      } finally {
+        // On a full disk an empty one is left, which would count against the limit.
+        rmSync(draft, { force: true });
+      }
     });
     // Undefined: a revocation has removed the directory meanwhile.
     if (!isWritten) return false;
@@ -187,10 +193,15 @@ export class TicketStore {
 
   #revoke(name: string, place: (end: string) => string): void {
     const note = join(this.#directory, "revoked", name);
+    const now = Date.now() / 1000;
     try {
-      ignoring("ENOENT", () => writeFileSync(note, `${Date.now()}`, { mode: 0o600 }));
+      ignoring("ENOENT", () => {
+        // Empty, as a full disk has room for it.
+        writeFileSync(note, "", { mode: 0o600 });
+        utimesSync(note, now, now);
+      });
     } finally {
-      // Attack: on a full disk the note cannot be written, and the tickets outlive the logout.
+      // Attack: the note cannot be written, and the tickets outlive the logout.
       for (const end of this.#slots()) this.#remove(join(this.#directory, place(end)));
     }
   }

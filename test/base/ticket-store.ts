@@ -10,7 +10,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { attempt } from "../../src/base/attempt.ts";
 import { prepareTickets, removeTickets, TicketStore } from "../../src/base/ticket-store.ts";
+import { withoutRoom } from "../fixtures/without-room.ts";
 
 function open(t: Test): { run: string; store: TicketStore; directory: string } {
   const run = t.testdir({});
@@ -86,6 +88,21 @@ t.test("a revocation that cannot be noted is an error, and ends what is there", 
     t.throws(revoke, { code: "ENOTDIR" });
     t.equal(store.count(), 0);
   }
+});
+
+t.test("on a full disk no half ticket is left, and a revocation needs no room", async (t) => {
+  const { store, directory } = open(t);
+  const owner = store.ownerOf({ user: "ann" });
+  t.ok(store.write({ end, owner, digest }, "text", future(), 32));
+  const other = { end, owner, digest: "f".repeat(40) };
+  const [error, left] = withoutRoom(() => [
+    attempt(() => store.write(other, "text", future(), 32), "refused"),
+    readdirSync(join(directory, end, owner)),
+    store.revoke(owner),
+  ]);
+  t.strictSame([error, left], ["refused", [digest]]);
+  t.equal(store.count(), 0);
+  t.notOk(store.write({ end, owner, digest }, "text", past(), 32), "decided before");
 });
 
 t.test("the number of tickets of an owner is bounded", async (t) => {

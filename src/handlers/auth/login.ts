@@ -208,8 +208,11 @@ async function endSession(
   { session, token }: { session: LoginSession; token: string },
 ): Promise<void> {
   if (isFromElsewhere(req) || !realm.tokens.isGood(token, session.id)) throw new HttpError(403);
-  await realm.ended.add(session.id, realm.sessions.lastMoment(session));
-  if (realm.tickets.isOpen) realm.tickets.revoke(realm.tickets.ownerOf(session));
+  try {
+    await realm.ended.add(session.id, realm.sessions.lastMoment(session));
+  } finally {
+    if (realm.tickets.isOpen) realm.tickets.revoke(realm.tickets.ownerOf(session));
+  }
 }
 
 /** Fetch Metadata: what the browser says about the page with the form. Absent in old browsers. */

@@ -1,7 +1,8 @@
 /** What needs no Apache; the way of a visitor is in test/apache/login.ts. */
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { prepareTickets, TicketStore } from "../../../src/base/ticket-store.ts";
 import { Stores } from "../../../src/handlers/auth/credentials/stores.ts";
 import { createLogin } from "../../../src/handlers/auth/login.ts";
 import { startEngine } from "../../fixtures/gateway.ts";
@@ -11,6 +12,8 @@ const folder = t.testdir({
   users: "john:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
   key: "k".repeat(32),
   machines: { one: {}, two: {} },
+  // In the way, as a full disk would be.
+  full: { "ended-sessions": "" },
 });
 chmodSync(join(folder, "key"), 0o600);
 const peer = await startEngine(t, {
@@ -31,7 +34,7 @@ const users = { user: "john", password: "secret" };
 async function send(
   directives: readonly string[],
   fields: Record<string, string>,
-  { scheme = "http", cookie = "", at = peer } = {},
+  { scheme = "http", cookie = "", at = peer, status = 303 } = {},
 ): Promise<string> {
   const page = await at.ask(directives, { context: { scheme }, headers: { cookie } });
   const own = cookie || (page.headers["set-cookie"]?.[0]?.split(";")[0] ?? "");
@@ -42,7 +45,7 @@ async function send(
     headers: { cookie: own, "content-type": "application/x-www-form-urlencoded" },
     body: new URLSearchParams({ token, ...fields }).toString(),
   });
-  t.equal(reply.status, 303);
+  t.equal(reply.status, status);
   return reply.headers["set-cookie"]?.[0] ?? "";
 }
 
@@ -106,4 +109,25 @@ t.test("a logout at one machine counts at another, with no directory in common",
   t.equal(await ask(one, other), 200);
   await redis.stop();
   t.equal(await ask(one, other), 503, "unknown who has logged out");
+});
+
+t.test("a logout that cannot be noted says so, and ends the tickets", async (t) => {
+  const run = t.testdir({});
+  prepareTickets(run, undefined);
+  const tickets = new TicketStore(run);
+  const owner = tickets.ownerOf({ user: "john" });
+  const place = { end: "9999999990", owner, digest: "a".repeat(40) };
+  const state = join(folder, "full");
+  const login = createLogin(new Stores(folder), { run, directory: folder, state });
+  const at = await startEngine(t, { login, page: { handler: () => 0 } });
+  const cookie = (await send(form, users, { at })).split(";")[0] ?? "";
+  const ask = async (): Promise<number> => (await at.ask(guarded, { headers: { cookie } })).status;
+  t.ok(tickets.write(place, "", Date.now() + 10_000, 32));
+  t.equal(await send(form, { action: "logout" }, { at, cookie, status: 503 }), "");
+  t.match(at.log(), /MODTS_SESSION_STORE: .*ended-sessions/);
+  t.equal(tickets.count(), 0);
+  t.equal(await ask(), 200, "the cookie stays, so that another attempt is possible");
+  rmSync(join(state, "ended-sessions"));
+  await send(form, { action: "logout" }, { at, cookie });
+  t.equal(await ask(), 302);
 });

@@ -40,11 +40,20 @@ export class EndedInFiles implements EndedSessions {
     return statSync(this.#file(id), { throwIfNoEntry: false }) !== undefined;
   }
 
+  /** Throws `MODTS_SESSION_STORE`. */
   add(id: string, until: number): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(this.#file(id), "", { mode: 0o600 });
-    utimesSync(this.#file(id), until, until);
-    this.#sweep();
+    const file = this.#file(id);
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      writeFileSync(file, "", { mode: 0o600 });
+      utimesSync(file, until, until);
+      this.#sweep();
+    } catch (error) {
+      throw new ModTsError("MODTS_SESSION_STORE", {
+        store: this.#directory,
+        reason: textOf(error),
+      });
+    }
   }
 
   /** A few notes at a time: a logout costs the same whether there are ten or a million. */

@@ -122,8 +122,8 @@ function makeKey(path: string): void {
 function writeKey(path: string): void {
   const draft = `${path}.${process.pid}`;
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(draft, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
   try {
+    writeFileSync(draft, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
     linkSync(draft, path);
   } finally {
     rmSync(draft, { force: true });

@@ -12,7 +12,9 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { attempt } from "../../../../src/base/attempt.ts";
 import { FreshFile, GroupFile, KeyFile } from "../../../../src/handlers/auth/credentials/files.ts";
+import { withoutRoom } from "../../../fixtures/without-room.ts";
 
 const base = t.testdir({ file: "one", other: "new" });
 const watched = join(base, "file");
@@ -80,6 +82,17 @@ t.test("is made once, for its owner alone", async (t) => {
   t.equal(readFileSync(path, "utf8").trim(), one.get());
   t.equal(statSync(path).mode & 0o777, 0o600);
   t.strictSame(readdirSync(join(folder, "run")), ["login.key"]);
+});
+
+t.test("on a full disk nothing is left of it", async (t) => {
+  const folder = t.testdir({});
+  const key = new KeyFile(join(folder, "login.key"), true);
+  t.equal(
+    withoutRoom(() => attempt(() => key.get(), "refused")),
+    "refused",
+  );
+  t.strictSame(readdirSync(folder), []);
+  t.match(key.get(), /^[0-9a-f]{64}$/);
 });
 
 t.test("one's own is not made, must be long, and no one else's", async (t) => {

@@ -1,4 +1,5 @@
 /** Imports loaded by Node, once per process: packages, built-ins, CommonJS files, addons. */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import vm, { type SyntheticModule } from "node:vm";
 import { getOrCreate } from "../base/cache.ts";
@@ -105,16 +106,14 @@ export class ExternalModules {
 /** Directories searched by Node for a package: if one appears there, the import is tried again. */
 export function packageDirectories(specifier: string, importer: string): string[] {
   const name = packageName(specifier);
-  const directories: string[] = [];
-  for (
-    let directory = dirname(importer), last = "";
-    directory !== last;
-    directory = dirname(directory)
-  ) {
-    directories.push(join(directory, "node_modules", name, "package.json"));
-    last = directory;
-  }
-  return directories;
+  return directoriesAbove(importer).map((directory) =>
+    join(directory, "node_modules", name, "package.json"),
+  );
+}
+
+function directoriesAbove(file: string): string[] {
+  const directory = dirname(file);
+  return directory === file ? [] : [directory, ...directoriesAbove(directory)];
 }
 
 /** Without a path behind it: `@scope/name` of `@scope/name/deep`. */
@@ -133,12 +132,29 @@ function synthesize(identifier: string, namespace: object): SyntheticModule {
   );
 }
 
+/** What installs a package, by the files of package managers. */
+const installers: Readonly<Record<string, string>> = {
+  "pnpm-lock.yaml": "pnpm add",
+  "yarn.lock": "yarn add",
+  "bun.lock": "bun add",
+  "package-lock.json": "npm install",
+};
+
 /** Names such as `@/lib` and `~/lib` are aliases of bundlers: no package has them. */
-function packageAdvice(specifier: string, afterInstall: string): string {
+function packageAdvice(specifier: string, importer: string, afterInstall: string): string {
   if (/^[@~]\//.test(specifier)) {
     return 'paths of tsconfig.json are not read: use "imports" of package.json, such as #lib/x.ts';
   }
-  return `run npm install ${packageName(specifier)}${afterInstall}`;
+  const above = directoriesAbove(importer);
+  const has = (name: string): boolean => above.some((each) => existsSync(join(each, name)));
+  if (has(".pnp.cjs") && process.versions["pnp"] === undefined) {
+    return "with Plug'n'Play, start mod-ts with yarn, such as yarn mod-ts dev";
+  }
+  const lock = above
+    .flatMap((each) => Object.keys(installers).filter((name) => existsSync(join(each, name))))
+    .at(0);
+  const command = installers[lock ?? "package-lock.json"];
+  return `run ${command} ${packageName(specifier)}${afterInstall}`;
 }
 
 /** Names the importer in the place of {@link scriptName}. */
@@ -163,7 +179,7 @@ function explain(error: unknown, request: ExternalRequest, afterInstall: string)
   const place = locate(source ?? "", JSON.stringify(specifier).slice(1, -1));
   const position = { file: importer, ...place };
   if (error instanceof Error && isMissing.test(error.message)) {
-    const advice = packageAdvice(specifier, afterInstall);
+    const advice = packageAdvice(specifier, importer, afterInstall);
     const reason = `cannot find package "${specifier}", imported by ${importer}; ${advice}`;
     return new BuildError(reason, position, { source, cause: withoutFrames(error) });
   }

@@ -15,6 +15,13 @@ const files: Record<string, string> = {
   "node_modules/broken/b.mjs": "throw new RangeError('inside');",
   "node_modules/syntax/package.json": '{ "type": "module", "exports": "./s.js" }',
   "node_modules/syntax/s.js": "\nexport const s = ;",
+  "pnpm/pnpm-lock.yaml": "",
+  "pnpm/lib/a.ts": "",
+  "yarn/yarn.lock": "",
+  "yarn/lib/a.ts": "",
+  "yarn/npm/package-lock.json": "",
+  "pnp/.pnp.cjs": "",
+  "pnp/yarn.lock": "",
   "node_modules/manifest/package.json": "{",
   "node_modules/needy/package.json": '{ "exports": "./n.mjs" }',
   "node_modules/needy/n.mjs": "import 'not-installed';",
@@ -66,6 +73,14 @@ t.test("errors name package, importer and line", async (t) => {
     new ExternalModules({}, true).namespace(request("@scope/nope/deep")),
     /run npm install @scope\/nope \(/,
   );
+  for (const [directory, advice] of Object.entries({
+    "pnpm/lib": /; run pnpm add nope, then mod-ts reload /,
+    "yarn/lib": /; run yarn add nope, then mod-ts reload /,
+    "yarn/npm": /; run npm install nope, then mod-ts reload /,
+    pnp: /; with Plug'n'Play, start mod-ts with yarn, such as yarn mod-ts dev /,
+  })) {
+    await t.rejects(externals.namespace(request("nope", `${directory}/a.ts`)), advice);
+  }
   await t.rejects(externals.namespace(request("@/lib/hash")), /use "imports" of package\.json/);
   await t.rejects(externals.namespace(request("broken")), /"broken" failed: RangeError: inside/);
   await t.rejects(externals.namespace(request("needy")), /"needy" failed: .*'not-installed'/);

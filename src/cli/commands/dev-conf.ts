@@ -5,10 +5,12 @@ import { attempt } from "../../base/attempt.ts";
 import type { ResolvedConfig } from "../../config/config.ts";
 import { escapeHtml } from "../../base/html.ts";
 import type { Finding } from "../../httpd/finding.ts";
-import { confFile, formatDefines } from "../../httpd/render.ts";
+import { confFile as shipped, formatDefines } from "../../httpd/render.ts";
 import { confSettings, poolLines } from "./apache-settings.ts";
 
 export interface DevConfOptions {
+  /** Path of `mod_ts.conf`. */
+  confFile?: string;
   /**
    * False: the directory is not the DocumentRoot, in which Apache would look up every URL.
    * @default true
@@ -30,7 +32,13 @@ export const hostPattern = /^\.?[a-z\d_-]+(?:\.[a-z\d_-]+)*$/i;
 export function formatDevConf(
   directory: string,
   config: ResolvedConfig,
-  { readable = true, hosts = [], isPatient = false, closed = [] }: DevConfOptions = {},
+  {
+    confFile = shipped,
+    readable = true,
+    hosts = [],
+    isPatient = false,
+    closed = [],
+  }: DevConfOptions = {},
 ): string {
   const own = join(directory, "apache.conf");
   const settings = { ...confSettings(config), ...(isPatient && { timeout: daySeconds }) };

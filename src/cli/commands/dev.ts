@@ -1,7 +1,7 @@
 /** `mod-ts dev`: a private Apache with the handlers of a directory. */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { watch } from "chokidar";
 import { attempt } from "../../base/attempt.ts";
@@ -13,6 +13,7 @@ import { MergedConfig } from "../../httpd/merged-config.ts";
 import { createPrivateServer, freePort, type PrivateServer } from "../../httpd/private-server.ts";
 import { provideHttpd } from "../../httpd/provide.ts";
 import { dumpConfig } from "../../httpd/query.ts";
+import { confFile } from "../../httpd/render.ts";
 import { defaultModules, threads } from "../../httpd/server-root.ts";
 import type { Supervisor, SupervisorOptions } from "../../supervisor/supervisor.ts";
 import { parseCommand, UsageError } from "./command.ts";
@@ -85,8 +86,11 @@ export async function run(argv: string[]): Promise<number> {
   await supervisor.start();
   try {
     const isPatient = inspect !== undefined;
+    // The package may be in a zip file (Plug'n'Play of Yarn), which only Node.js can read.
+    const ownConf = join(path, "mod_ts.conf");
+    writeFileSync(ownConf, readFileSync(confFile));
     const formatConf = (closed: readonly Finding[] = []): string =>
-      formatDevConf(directory, config, { readable, hosts, isPatient, closed });
+      formatDevConf(directory, config, { confFile: ownConf, readable, hosts, isPatient, closed });
     const server = await createPrivateServer({
       directory: join(path, "httpd"),
       httpd,

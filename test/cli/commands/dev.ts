@@ -49,6 +49,12 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   const text = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
   const status = async (path: string): Promise<number> => (await fetch(new URL(path, url))).status;
   t.match(await text("hello"), /^one/);
+  const conf = readFileSync(join(folder, ".mod-ts/httpd/httpd.conf"), "utf8");
+  t.match(
+    conf,
+    `Include "${folder}/.mod-ts/mod_ts.conf"`,
+    "that of a package may be in a zip file",
+  );
   writeFileSync(
     join(folder, "hello.ts"),
     "export function handler(req) { req.write(`two ${req.headersIn.get('accept-encoding')}`); }",

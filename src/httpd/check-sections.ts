@@ -3,6 +3,7 @@ import { checkAddresses, type SidecarAddresses } from "./address-rules.ts";
 import { checkCaches } from "./cache-rules.ts";
 import { checkErrorPages } from "./error-page-rules.ts";
 import { checkFiles, type SidecarDirectories } from "./file-rules.ts";
+import { checkFilters } from "./filter-rules.ts";
 import type { Finding } from "./finding.ts";
 import { checkGuards } from "./guard-rules.ts";
 import { checkHeaders } from "./header-rules.ts";
@@ -25,6 +26,7 @@ export function checkSections(
       ...checkHeaders(config),
       ...checkCaches(config),
       ...checkErrorPages(config),
+      ...checkFilters(config),
     ]),
     ...checkAddresses(config, sidecar),
     ...checkFiles(config, sidecar),

@@ -67,6 +67,7 @@ export const rules = {
   "option-value": "bad",
   "option-missing": "bad",
   "handler-denied": "note",
+  "filter-twice": "note",
   "proxy-to-sidecar": "bad",
   "preserve-host": "note",
   "merge-slashes": "note",

@@ -121,13 +121,55 @@ function findDetour(config: MergedConfig, section: Section, host: Host): Detour 
   const uri = sampleOf(section, host)?.uri;
   if (uri === undefined) return undefined;
   const rule = findRule(host, uri);
-  if (rule) return findRewritten(config, section, host, rule, uri);
+  if (rule)
+    return (
+      findRewritten(config, section, host, rule, uri) ?? findInside(config, section, host, uri)
+    );
   const line = [...host.plain, ...(host.main?.plain ?? [])].find((each) =>
     matchesRedirect(each, uri),
   );
   const target = line && targetOf(line, uri);
-  if (!line || isUpgrade(host, target)) return undefined;
-  return { line, uri, to: "elsewhere" };
+  if (!line) return findInside(config, section, host, uri);
+  return isUpgrade(host, target) ? undefined : { line, uri, to: "elsewhere" };
+}
+
+/**
+ * Lines of sections, which come after access control and before content. They matter to handlers
+ * only: a guard has been asked.
+ */
+function findInside(
+  config: MergedConfig,
+  section: Section,
+  host: Host,
+  uri: string,
+): Detour | undefined {
+  if (!isHandled(config, section)) return undefined;
+  const sure = config.chain(section, host).filter(({ match }) => match === "yes");
+  const contents = sure.map((each) => each.section.content);
+  const redirect = contents.flat().find((each) => redirectsAll(each, uri));
+  if (redirect && !isUpgrade(host, withoutStatus(redirect).at(-1)))
+    return { line: redirect, uri, to: "elsewhere" };
+  const engine = contents.flat().findLast((each) => isNamed(each, "RewriteEngine"));
+  if (!/^on$/i.test(engine?.args ?? "")) return undefined;
+  // mod_rewrite uses the rules of the last section that has any of its directives.
+  const rules = contents.findLast((content) =>
+    content.some((each) => isNamed(each, "RewriteEngine", "RewriteRule")),
+  );
+  const rule = rules?.find((each) => isNamed(each, "RewriteCond", "RewriteRule"));
+  return rule && isForAll(rule) ? findRewritten(config, section, host, rule, uri, true) : undefined;
+}
+
+/** What the pattern is compared with depends on the section; these match anything. */
+function isForAll(rule: Directive): boolean {
+  const [pattern = ""] = splitWords(rule.args);
+  return isNamed(rule, "RewriteRule") && /^(?:\^|\.|\^?\.\*\$?|\^?\(\.\*\)\$?)$/.test(pattern);
+}
+
+/** In a section, `Redirect` needs no path. */
+function redirectsAll(line: Directive, uri: string): boolean {
+  if (!isNamed(line, ...redirects)) return false;
+  const isOver = /^(?:gone|[45]\d\d)\b/i.test(line.args);
+  return withoutStatus(line).length === (isOver ? 0 : 1) || matchesRedirect(line, uri);
 }
 
 function findRewritten(
@@ -136,16 +178,19 @@ function findRewritten(
   host: Host,
   line: Directive,
   uri: string,
+  isInside = false,
 ): Detour | undefined {
   const [pattern = "", substitution = ""] = splitWords(line.args);
-  if (hasFlag(line, "P|Proxy|C|chain|S|skip|N|next")) return undefined;
-  if (hasFlag(line, "F|forbidden|G|gone")) return { line, uri, to: "elsewhere" };
+  if (hasFlag(line, "C|chain|S|skip|N|next") || (!isInside && hasFlag(line, "P|Proxy")))
+    return undefined;
+  if (hasFlag(line, isInside ? "F|forbidden|G|gone|H|Handler|P|Proxy" : "F|forbidden|G|gone"))
+    return { line, uri, to: "elsewhere" };
   const to = expand(pattern, substitution, uri);
   if (to === undefined || to === uri || isUpgrade(host, substitution)) return undefined;
   const isAway = /^[a-z][\w+.-]*:/i.test(to);
   if (!isAway && !to.startsWith("/")) return undefined;
   const [path = ""] = to.split("?", 1);
-  const isNewAddress = hasFlag(line, "R|redirect|PT|passthrough");
+  const isNewAddress = isInside || hasFlag(line, "R|redirect|PT|passthrough");
   // Without [PT] the file is another one, and the address stays: a <Location> applies.
   const target = { uri: isNewAddress ? path : uri, file: fileOf(host, path) };
   if (!isAway && sectionsFor(host, target).some((each) => each.section === section))
@@ -167,9 +212,10 @@ function expand(pattern: string, substitution: string, uri: string): string | un
   return substitution.replaceAll(/\$(\d)/g, (_, number) => found?.[Number(number)] ?? "");
 }
 
+const redirects = ["Redirect", "RedirectMatch", "RedirectPermanent", "RedirectTemp"];
+
 function matchesRedirect(line: Directive, uri: string): boolean {
-  if (!isNamed(line, "Redirect", "RedirectMatch", "RedirectPermanent", "RedirectTemp"))
-    return false;
+  if (!isNamed(line, ...redirects)) return false;
   const [path = ""] = withoutStatus(line);
   return isNamed(line, "RedirectMatch") ? toRegExp(path).test(uri) : isBelow(uri, path);
 }

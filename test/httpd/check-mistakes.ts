@@ -503,6 +503,24 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: `${open}RewriteEngine On\nRewriteRule "^/members(.*)" "/files$1" [PT]\n${members}`,
     at: "RewriteRule",
   },
+  "a Redirect beside a handler": {
+    rule: "address-taken",
+    conf: hello.replace("</", '    Redirect "http://other.example/"\n</'),
+    at: "Redirect",
+  },
+  "a RewriteRule beside a handler": {
+    rule: "address-taken",
+    conf: hello.replace("</", '    RewriteEngine On\n    RewriteRule "^" "/index.php"\n</'),
+    at: "RewriteRule",
+  },
+  "a filter of Apache beside one of the sidecar": {
+    rule: "filter-twice",
+    hasDecider: false,
+    modules: ["mod_substitute"],
+    settings: `${before}Define MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN ${originGuard("0123456789abcdef")}\n`,
+    conf: '<Location "/news">\n    Use TsOutputFilter mask.ts\n    SetOutputFilter SUBSTITUTE\n</Location>\n',
+    at: "SetOutputFilter",
+  },
   "DAV beside a handler": {
     rule: "dav-beside-handler",
     modules: ["mod_dav", "mod_dav_fs"],

@@ -29,6 +29,52 @@ t.test("directives that lead them elsewhere", async (t) => {
   }
 });
 
+const section = (name: string, lines: string): string =>
+  `<${name}>\n${lines.replaceAll(/^/gm, "  ")}\n</${name.split(" ", 1)}>`;
+const checkInside = (lines: string, outer = "") =>
+  checkProxies(
+    mergedConfig(`${outer}\n${section('Location "/app/x"', `Use TsHandler a.ts\n${lines}`)}`),
+  );
+const outerRule = 'RewriteEngine On\nRewriteRule "^" "/b"';
+
+t.test("directives of sections that lead them elsewhere", async (t) => {
+  for (const [lines, where] of [
+    ['Redirect "http://b/"', 4],
+    ["Redirect gone", 4],
+    ['Redirect permanent "/app" "http://b/"', 4],
+    ['RedirectMatch ".*" "http://b/"', 4],
+    ['RewriteEngine On\nRewriteRule "^" "/b"', 5],
+    ['RewriteEngine On\nRewriteRule "(.*)" "http://b/$1" [P]', 5],
+    ['RewriteEngine On\nRewriteRule ".*" "-" [F]', 5],
+    ['RewriteEngine On\nRewriteRule "^" "-" [H=text/plain]', 5],
+  ] as const) {
+    t.same(summaries(checkInside(lines)), [`address-taken /etc/site.conf:${where}`], lines);
+  }
+  const outer = section('Location "/app"', outerRule);
+  t.same(summaries(checkInside("", outer)), ["address-taken /etc/site.conf:3"]);
+  const other = 'RewriteEngine On\nRewriteRule "^" "-" [E=a:b]';
+  t.same(summaries(checkInside('Redirect "http://b/"', other)), ["address-taken /etc/site.conf:5"]);
+});
+
+t.test("directives of sections that leave them to it", async (t) => {
+  const outer = section('Location "/app"', outerRule);
+  for (const lines of [
+    'Redirect "https://b/"',
+    'Redirect gone "/app/y"',
+    'Redirect "/other" "http://b/"',
+    'RewriteRule "^" "/b"',
+    'RewriteEngine On\nRewriteRule "^old" "/b"',
+    'RewriteEngine On\nRewriteRule "^" "-" [E=a:b]',
+    'RewriteEngine On\nRewriteRule "^" "/app/x/index"',
+    'RewriteEngine On\nRewriteCond "%{HTTPS}" on\nRewriteRule "^" "/b"',
+  ]) {
+    t.same(checkInside(lines), [], lines);
+  }
+  t.same(checkInside("RewriteEngine Off", outer), []);
+  t.same(checkInside('RewriteEngine On\nRewriteRule "^old" "/b"', outer), [], "rules replaced");
+  t.same(checkInside("", section('If "%{HTTPS} == 1"', outerRule)), [], "for some");
+});
+
 t.test("directives that leave them to it", async (t) => {
   for (const lines of [
     'ProxyPass "/other" "http://b/"',

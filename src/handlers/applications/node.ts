@@ -111,7 +111,7 @@ export function callListener(
 const own: PropertyDescriptorMap & ThisType<ServerResponse> = {
   // Chunks are made below, for applications that ask for them, too.
   chunkedEncoding: { get: () => false, set: () => {} },
-  // Apache forwards no trailers, and Node rejects an announcement without chunks.
+  // Apache forwards trailers over HTTP/2 only, and Node rejects an announcement without chunks.
   writeHead: { value: writeHeadWithoutTrailer, writable: true, configurable: true },
   // Node updates it only in its own server.
   writableNeedDrain: {

@@ -22,7 +22,7 @@ const waitingRequests = 50;
 const burstMs = handlerMs;
 const credentials = { authorization: `Basic ${Buffer.from("ann:x").toString("base64")}` };
 const port = await freePort("127.0.0.1");
-const agent = new Agent({ keepAlive: true });
+const kept = new Agent({ keepAlive: true });
 
 interface Reply {
   /** Or the error code of the connection. */
@@ -69,7 +69,7 @@ await onStage(
     await overload(stage);
   },
 );
-agent.destroy();
+kept.destroy();
 
 async function overload({ url, folder }: Stage): Promise<void> {
   const run = join(folder, "run");
@@ -117,17 +117,21 @@ async function overload({ url, folder }: Stage): Promise<void> {
   });
 }
 
-/** Repeats a request on a kept connection that httpd has just closed, as browsers do. */
+/**
+ * Repeats a request on a kept connection that httpd has just closed (`KeepAliveTimeout`), as browsers
+ * do: on a new connection, because others that were kept have been closed, too.
+ */
 async function ask(url: string, headers: Record<string, string> = {}): Promise<Reply> {
   const start = performance.now();
-  const first = await askOnce(url, headers);
-  const { status, retryAfter } = first.isRepeatable ? await askOnce(url, headers) : first;
+  const first = await askOnce(url, headers, kept);
+  const { status, retryAfter } = first.isRepeatable ? await askOnce(url, headers, false) : first;
   return { status, retryAfter, ms: performance.now() - start };
 }
 
 function askOnce(
   url: string,
   headers: Record<string, string>,
+  agent: Agent | false,
 ): Promise<Omit<Reply, "ms"> & { isRepeatable: boolean }> {
   return new Promise((resolve) => {
     const asked = request(url, { agent, headers }, (response) => {

@@ -29,6 +29,8 @@ export class MergedConfig {
   readonly confFile: string | undefined;
   /** The main server first. */
   readonly hosts: readonly Host[];
+  /** Those that can get a request. */
+  readonly #serving: readonly Host[];
   /** Sections that administrators wrote. */
   readonly sections: readonly Section[];
   readonly #ours = new Map<Section, readonly OurDirective[]>();
@@ -49,6 +51,7 @@ export class MergedConfig {
     this.tree = parseConfigTree(dump);
     this.confFile = findConfFile(this.tree);
     this.hosts = readHosts(this.tree);
+    this.#serving = readServing(this.hosts);
     this.sections = this.hosts
       .flatMap(({ sections }) => sections)
       .filter(({ directive }) => !isOurs(directive, this.confFile));
@@ -76,7 +79,7 @@ export class MergedConfig {
 
   /** The hosts in which a section can apply. */
   hostsOf({ host }: Section): readonly Host[] {
-    return host.main ? [host] : this.hosts;
+    return host.main ? [host] : this.#serving;
   }
 
   /** All sections that can apply where `section` does, in the order of merging. */
@@ -146,6 +149,20 @@ export async function readMergedConfig(
   const files = await includedFiles(httpd, configFile);
   if (dump === undefined || !modules || !files) return undefined;
   return new MergedConfig(dump, { modules, files });
+}
+
+/** Without the main server, if virtual hosts take every address that httpd listens on, as on Debian. */
+function readServing(hosts: readonly Host[]): readonly Host[] {
+  const [main, ...virtual] = hosts;
+  const listening = (main?.plain ?? []).filter((each) => isNamed(each, "Listen"));
+  const taken = new Set(virtual.flatMap(({ directive }) => splitWords(directive?.args ?? "")));
+  const isTaken = ({ args }: Directive): boolean => {
+    const [address = ""] = splitWords(args);
+    const port = address.slice(address.lastIndexOf(":") + 1);
+    const names = ["*", `*:${port}`, `_default_:${port}`, address];
+    return names.some((name) => taken.has(name));
+  };
+  return listening.length > 0 && listening.every(isTaken) ? virtual : hosts;
 }
 
 function readChain(section: Section, host: Host): AppliedSection[] {

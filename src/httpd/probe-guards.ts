@@ -37,7 +37,8 @@ export async function probeGuards(url: string, config: MergedConfig): Promise<Fi
 
 /** Where httpd certainly asks a guard for every method. */
 function isGuarded(section: Section, host: Host, config: MergedConfig): boolean {
-  if (!config.ours(section).some(isAsking) || !config.hostsOf(section).includes(host)) return false;
+  if (!config.ours(section).some(isAsking)) return false;
+  if (section.host.main && section.host !== host) return false;
   if (sampleOf(section, host)?.uri === undefined) return false;
   if (limitsOf(section.content, config.confFile).length > 0) return false;
   const deciding = config.deciding(config.chain(section, host));

@@ -25,8 +25,9 @@ async function probeSource(url: string): Promise<Finding> {
   const status = await send(where);
   if (status === 403) return finding("ok", "source files of handlers are not served", { where });
   if (status === 503) {
-    const what = "Apache does not reach the sidecar: every handler is 503";
-    const todo = "mod-ts start; the reason is in Apache's error log";
+    const what =
+      "an address of a source file is 503: Apache does not reach the sidecar, or another server takes the request";
+    const todo = "mod-ts start, if it is not running; else Apache's error log has the reason";
     return problem("sidecar-unreachable", what, where, todo);
   }
   const what = `a .ts file is not passed to the sidecar (status ${status}): source files may be served`;

@@ -503,6 +503,11 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: `${open}RewriteEngine On\nRewriteRule "^/members(.*)" "/files$1" [PT]\n${members}`,
     at: "RewriteRule",
   },
+  "ProxyPass of the only virtual host": {
+    rule: "handler-behind-proxy",
+    conf: `${hello}<VirtualHost *:1>\n    ProxyPass "/" "http://127.0.0.1:8080/"\n</VirtualHost>\n`,
+    at: "ProxyPass",
+  },
   "a Redirect beside a handler": {
     rule: "address-taken",
     conf: hello.replace("</", '    Redirect "http://other.example/"\n</'),
@@ -685,7 +690,7 @@ const right: Readonly<Record<string, string>> = {
   "a balancer in place of the socket":
     'SetEnvIfExpr "true" "MOD_TS_BACKEND=proxy:balancer://sidecars"\n',
   "ProxyPass of another address": `ProxyPass "/wiki" "http://127.0.0.1:8080/wiki"\nProxyPass "/hello" "!"\nProxyPass "/" "http://127.0.0.1:8080/"\n${hello}`,
-  "ProxyPass of another host": `${hello}<VirtualHost *:1>\n    ProxyPass "/" "http://127.0.0.1:8080/"\n</VirtualHost>\n`,
+  "ProxyPass of another host": `${hello}<VirtualHost *:1>\n    ProxyPass "/" "http://127.0.0.1:8080/"\n</VirtualHost>\n<VirtualHost *:1>\n    ServerName other\n</VirtualHost>\n`,
   "a guard in front of ProxyPass": `ProxyPass "/members" "http://127.0.0.1:8080/"\n${members}`,
   "RewriteRule with [P] for some": `RewriteEngine On\nRewriteCond "%{REQUEST_METHOD}" "POST"\nRewriteRule "^/(.*)" "http://127.0.0.1:8080/$1" [P,L]\n${hello}`,
   "a line for the sidecar, written by hand": `${hello}RequestHeader append Mod-Ts-Config "\\toption greeting hello"\n`,

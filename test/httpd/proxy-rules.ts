@@ -97,4 +97,8 @@ t.test("a section of the main server may be meant for another virtual host", asy
     checkProxies(mergedConfig(`${handler}\n${host("a", proxy)}\n${host("b", "Options None")}`)),
     [],
   );
+  const main = (listen: string): string[] =>
+    summaries(checkProxies(mergedConfig(`${listen}\n${handler}\n${host("a", proxy)}`)));
+  t.same(main("Listen 81"), [], "the main server itself");
+  t.same(main("Listen 80\nListen 127.0.0.1:80"), ["handler-behind-proxy /etc/site.conf:8"]);
 });

@@ -34,6 +34,13 @@ export async function checkSidecar(
     const what = `the sidecar of ${file} is not running (${reason})`;
     return [problem("sidecar-down", what, run, "systemctl start mod-ts, or mod-ts start")];
   }
+  if (pid === undefined && !existsSync(run)) {
+    const open = results.find(({ code }) => code === undefined)?.listener.address;
+    const other = open ? `; another process listens on ${formatAddress(open)}` : "";
+    const what = `the sidecar of ${file} is not running, or ${run} was removed${other}`;
+    const todo = "restart it: systemctl restart mod-ts";
+    return [problem("sidecar-down", what, run, todo)];
+  }
   const lost = await removedFile(run, failed);
   if (lost !== undefined) {
     const what = `the sidecar runs, and ${lost} was removed`;

@@ -90,7 +90,8 @@ t.test("a file of the running sidecar that was removed", async (t) => {
     const [found, ...others] = await checkSidecar(await loadConfig(folder), undefined);
     renameSync(`${path}.away`, path);
     t.same(others, []);
-    t.match(found, { rule: "not-listening", where: join(folder, "run"), todo: /^restart/ });
+    const rule = name === "run" ? "sidecar-down" : "not-listening";
+    t.match(found, { rule, where: join(folder, "run"), todo: /^restart/ });
     t.match(found?.what, `${path} was removed`);
   }
   t.same(await check(), [`ok ${folder}/run`]);

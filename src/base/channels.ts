@@ -27,5 +27,5 @@ export interface RefusalRecord {
   /** Address of the client. */
   client: string;
   uri: string;
-  reason: "unknown" | "wrong" | "limited";
+  reason: "unknown" | "wrong" | "unchecked" | "limited";
 }

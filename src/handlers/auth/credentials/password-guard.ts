@@ -59,6 +59,7 @@ const messages: Readonly<Record<Refusal, (user: string, uri: string) => string>>
   unknown: (user, uri) => `AH01618: user ${user} not found: ${uri}`,
   wrong: (user, uri) =>
     `AH01617: user ${user}: authentication failure for "${uri}": Password Mismatch`,
+  unchecked: (user, uri) => `user ${user}: the password for "${uri}" cannot be checked`,
   limited: (user, uri) =>
     `AH01617: user ${user}: authentication failure for "${uri}": Too Many Attempts`,
 };

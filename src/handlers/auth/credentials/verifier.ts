@@ -30,9 +30,12 @@ export interface UserStore {
   close(): Promise<void>;
 }
 
+/** `unchecked`: the hash of the user cannot be checked here. */
+type Refusal = "wrong" | "unknown" | "unchecked";
+
 export type Verdict =
   | { readonly result: "right"; readonly hash: string; readonly isCached: boolean }
-  | { readonly result: "wrong" | "unknown" | "limited"; readonly hash?: undefined };
+  | { readonly result: Refusal | "limited"; readonly hash?: undefined };
 
 /** Cached results; the oldest is dropped. */
 const cacheLimit = 10_000;
@@ -45,7 +48,10 @@ export class Verifier {
   /** Of this process only, so that the cache is worthless elsewhere. */
   readonly #key = randomBytes(32);
   /** Results by HMAC of user, password and hash, until a time in milliseconds since 1970. */
-  readonly #cache = new Map<string, { readonly isRight: boolean; readonly until: number }>();
+  readonly #cache = new Map<
+    string,
+    { readonly result: "right" | Refusal; readonly until: number }
+  >();
 
   /**
    * @param cacheSeconds time for which a result is cached; 0 disables the cache. The store is queried
@@ -70,19 +76,19 @@ export class Verifier {
     if (!isUserName(user)) return { result: "unknown" };
     const hash = await this.store.find(user);
     const counts = hash !== undefined && this.store.accepts(hash);
-    const refused = { result: counts ? "wrong" : "unknown" } as const;
     const ticket = this.#ticket(user, password, hash ?? "");
     const cached = this.#cached(ticket);
-    if (cached === false) return refused;
-    if (!(await mayGuess(cached === true))) return { result: "limited" };
+    if (cached !== undefined && cached !== "right") return { result: cached };
+    if (!(await mayGuess(cached === "right"))) return { result: "limited" };
     if (cached && counts) return { result: "right", hash, isCached: true };
-    if (!counts || !(await compare(hash, password))) {
+    const result = counts ? await compare(hash, password) : "unknown";
+    if (!counts || result !== "right") {
       await this.#takeTime(counts ? kindOf(hash) : "", password);
-      this.#remember(ticket, false);
-      return refused;
+      this.#remember(ticket, result);
+      return { result: result as Refusal };
     }
     const current = await this.#renew(user, password, hash);
-    this.#remember(current === hash ? ticket : this.#ticket(user, password, current), true);
+    this.#remember(current === hash ? ticket : this.#ticket(user, password, current), "right");
     return { result: "right", hash: current, isCached: false };
   }
 
@@ -117,29 +123,30 @@ export class Verifier {
     return createHmac("sha256", this.#key).update(text).digest("base64");
   }
 
-  #cached(ticket: string): boolean | undefined {
+  #cached(ticket: string): "right" | Refusal | undefined {
     const known = this.#cache.get(ticket);
-    return known && known.until > Date.now() ? known.isRight : undefined;
+    return known && known.until > Date.now() ? known.result : undefined;
   }
 
-  #remember(ticket: string, isRight: boolean): void {
+  #remember(ticket: string, result: "right" | Refusal): void {
     if (this.#cacheMs === 0) return;
-    setBounded(this.#cache, ticket, { isRight, until: Date.now() + this.#cacheMs }, cacheLimit);
+    setBounded(this.#cache, ticket, { result, until: Date.now() + this.#cacheMs }, cacheLimit);
   }
 }
 
 /**
  * Attack: the status reveals which names exist if the package for their hashes, or for the dummy
- * hash, is missing, or if a hash cannot be read. So such a login fails like one with a wrong password.
+ * hash, is missing, or if a hash cannot be read. So such a login fails like one with a wrong password,
+ * except in the log: fail2ban must not ban users for it.
  */
-async function compare(hash: string, password: string): Promise<boolean> {
+async function compare(hash: string, password: string): Promise<"right" | "wrong" | "unchecked"> {
   try {
-    return await verifyPassword(hash, password);
+    return (await verifyPassword(hash, password)) ? "right" : "wrong";
   } catch (error) {
     if (!isModTsError(error)) log("error", `a password hash cannot be checked: ${textOf(error)}`);
     else if (error.code === "MODTS_PACKAGE_MISSING") report(error);
     else throw error;
-    return false;
+    return "unchecked";
   }
 }
 

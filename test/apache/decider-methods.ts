@@ -142,7 +142,7 @@ t.test("methods with a body pass through the gateway", async (t) => {
     body: /^POST \/www\/dir\/index\.cgi .* fixed=yes; a=b .*\nindex$/,
   });
 
-  const asked = /^HTTP\/1.1 100 [^]*\r\n\r\nHTTP\/1.1 200 [^]*\n3\s+0\s+$/;
+  const asked = /^HTTP\/1.1 100 [^]*\r\n\r\nHTTP\/1.1 200 [^]*\n3\s/;
   for (const [path, framing, answer] of [
     ["/www/none.cgi", "Content-Length: 40000", /^HTTP\/1.1 404 /],
     ["/www/none.cgi", "Transfer-Encoding: chunked", /^HTTP\/1.1 404 /],

@@ -111,7 +111,8 @@ export function packageDirectories(specifier: string, importer: string): string[
   );
 }
 
-function directoriesAbove(file: string): string[] {
+/** That of a file first. */
+export function directoriesAbove(file: string): string[] {
   const directory = dirname(file);
   return directory === file ? [] : [directory, ...directoriesAbove(directory)];
 }

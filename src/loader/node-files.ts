@@ -7,7 +7,7 @@ import { registerHooks, type ResolveHookContext } from "node:module";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attempt } from "../base/attempt.ts";
-import { packageDirectories } from "./external.ts";
+import { directoriesAbove, packageDirectories } from "./external.ts";
 import { isOnlyAsked } from "./packages.ts";
 import { isLocal } from "./resolve.ts";
 
@@ -68,6 +68,7 @@ export class NodeFiles {
     if (file === undefined) return;
     const states = file.includes("/node_modules/") ? this.#inPackages : this.#decisive;
     if (!isOnlyAsked()) note(states, file);
+    if (specifier.startsWith("#")) this.#noteImports(importer);
     if (!isPackage(specifier)) return;
     for (const manifest of packageDirectories(specifier, importer)) {
       if (note(this.#decisive, manifest) !== undefined) return;
@@ -85,8 +86,17 @@ export class NodeFiles {
         for (const directory of directoriesBelow(dirname(manifest)))
           note(this.#decisive, directory);
       }
-    } else if (!specifier.startsWith("#")) {
+    } else if (specifier.startsWith("#")) {
+      this.#noteImports(importer);
+    } else {
       this.#noteMissing(resolve(dirname(importer), specifier));
+    }
+  }
+
+  /** The package.json that says what `#name` is. */
+  #noteImports(importer: string): void {
+    for (const directory of directoriesAbove(importer)) {
+      if (note(this.#decisive, join(directory, "package.json")) !== undefined) return;
     }
   }
 

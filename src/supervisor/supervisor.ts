@@ -300,8 +300,8 @@ class SupervisorProcess implements Supervisor {
       requireTrust(settings.secured ?? false, this.#options.listeners);
       this.#settings = settings;
     } catch (error) {
-      const details = isModTsError(error) ? { code: error.code } : { error };
-      log("error", `not reloaded, the old configuration stays: ${String(error)}`, details);
+      const details = { error, ...(isModTsError(error) && { code: error.code }) };
+      log("error", "not reloaded, the old configuration stays", details);
       return this.#failed(error);
     }
     revokeTickets(this.#options.run);

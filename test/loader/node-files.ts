@@ -61,6 +61,20 @@ t.test("a file of a package, however deep", async (t) => {
   t.equal(changed(), "node_modules/q/more.js");
 });
 
+for (const [before, message] of [
+  ['{ "imports": { "#lib/*": "./one/*" } }', undefined],
+  ["{}", /#lib\/x\.cjs.* is not defined in package/],
+] as const) {
+  t.test(`imports of package.json: ${before}`, async (t) => {
+    const files = { "package.json": before, "one/x.cjs": "", "two/x.cjs": "" };
+    const { load, write, changed } = open(t, files);
+    t.match(await load("#lib/x.cjs"), message && { message });
+    t.equal(changed(), undefined);
+    write("package.json", '{ "imports": { "#lib/*": "./two/*" } }');
+    t.equal(changed(), "package.json");
+  });
+}
+
 t.test("a package that appears, nearer than the one in use as well", async (t) => {
   const { load, write, changed, directory } = open(t, {
     "node_modules/p/package.json": "{}",

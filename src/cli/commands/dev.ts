@@ -27,7 +27,7 @@ export const summary = `Starts a private Apache and the sidecar with the handler
 
 Reads mod-ts.config.ts and apache.conf in the directory (default: the current one); both are optional.
 The next request runs a saved handler; errors are shown in the browser.
-A saved apache.conf or mod-ts.config.ts is read again. Ctrl-C stops both.`;
+A saved apache.conf, mod-ts.config.ts or .env is read again. Ctrl-C stops both.`;
 
 export const options = {
   port: {
@@ -100,7 +100,8 @@ export async function run(argv: string[]): Promise<number> {
       conf: formatConf(),
     });
     const apacheConf = join(directory, "apache.conf");
-    const files = [apacheConf, config.file, join(directory, "tsconfig.json")];
+    const names = ["tsconfig.json", ".env", ".env.local", ".env.development"];
+    const files = [apacheConf, config.file, ...names.map((name) => join(directory, name))];
     const watcher = watch(files, { ignoreInitial: true });
     watcher.on("all", (_event, file) => {
       if (file !== apacheConf) void supervisor.reload();

@@ -40,7 +40,7 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
       "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n<Location /around>\n  Use TsAroundHandler mod_ts/origin\n</Location>\n",
     "index.html": "static",
     "around.txt": "of Apache",
-    ".env": "PASSWORD",
+    ".env": "DEV_WORD='of .env'\n",
   });
   const running = new Running("dev", folder, "--port", "0", ...allowed);
   t.teardown(() => running.child.kill("SIGKILL"));
@@ -64,6 +64,15 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   const page = await (await fetch(new URL("hello", url), navigation)).text();
   t.match(page, /^two undefined\n<script/, "no compressed page, which could not be refreshed");
   t.match(await text("hello"), /^two .*gzip/, "for scripts as always");
+  writeFileSync(
+    join(folder, "hello.ts"),
+    `process.loadEnvFile(import.meta.dirname + "/.env");
+    export function handler(req) { req.write("two " + process.env.DEV_WORD); }`,
+  );
+  t.match(await text("hello"), /^two of .env/);
+  writeFileSync(join(folder, ".env"), "DEV_WORD=changed\n");
+  await running.logged("reloaded, generation 2");
+  t.match(await text("hello"), /^two changed/, "a saved .env");
   t.equal(await text(""), "static");
   t.equal(await text("around.txt"), "of Apache", "Apache can be called back");
   for (const path of ["hello.ts", ".env", "apache.conf", ".mod-ts/httpd/httpd.conf"]) {

@@ -22,7 +22,19 @@ export async function connectRedis<Scripts>(
   scripts: Readonly<Record<string, RedisScript>>,
 ): Promise<Redis & Scripts> {
   const ioredis = await loadPackage<typeof import("ioredis")>("ioredis", user);
-  const redis = new ioredis.default(source, {
+  let broken: Error | undefined;
+  /** ioredis gives up a command because of the number of its attempts, and does not say what they met. */
+  class Client extends ioredis.default {
+    override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
+      const { reject } = command;
+      command.reject = (error) => {
+        const hasGivenUp = error.name === "MaxRetriesPerRequestError" && broken;
+        reject(hasGivenUp ? new Error(broken?.message, { cause: error }) : error);
+      };
+      return super.sendCommand(command, stream);
+    }
+  }
+  const redis = new Client(source, {
     connectTimeout: commandTimeoutMs,
     commandTimeout: commandTimeoutMs,
     maxRetriesPerRequest: 1,
@@ -30,6 +42,9 @@ export async function connectRedis<Scripts>(
     scripts,
   });
   // Without a listener, ioredis writes to the console; requests report their errors themselves.
-  redis.on("error", (error) => log("debug", `Redis: ${error.message}`));
+  redis.on("error", (error) => {
+    broken = error;
+    log("debug", `Redis: ${error.message}`);
+  });
   return redis as Redis & Scripts;
 }

@@ -18,5 +18,5 @@ t.test("a script", server ? {} : { skip: "no Redis" }, async (t) => {
 t.test("no server", async (t) => {
   const redis = await connectRedis<Scripts>("redis://127.0.0.1:1", "a test", scripts);
   t.teardown(() => redis.disconnect());
-  await t.rejects(redis.double("21"));
+  await t.rejects(redis.double("21"), { message: "connect ECONNREFUSED 127.0.0.1:1" });
 });

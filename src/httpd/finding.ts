@@ -53,7 +53,6 @@ export const rules = {
   "sidecars-mixed": "bad",
   "phase-never-runs": "bad",
   "phase-by-callback": "note",
-  "module-bypassed": "bad",
   "handler-behind-proxy": "bad",
   "address-taken": "bad",
   "header-ours": "bad",

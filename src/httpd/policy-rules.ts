@@ -14,7 +14,6 @@ export function checkPolicies(config: MergedConfig): Finding[] {
       ...checkMixed(config, section),
       ...checkPhases(config, section),
       ...checkBoundOptions(config, section),
-      ...checkBypassed(config, section),
       ...checkHtaccess(config, section),
     ]),
   ];
@@ -149,29 +148,6 @@ function checkBoundOptions(config: MergedConfig, section: Section): Finding[] {
     const todo = `set it in ${titleOf(outer)}, or use another handler or export in ${titleOf(section)}`;
     return [problem("option-not-bound", what, where, todo)];
   });
-}
-
-/** A module sets its handler in an `<If>`, and a later one wins: with another handler, no phase runs. */
-function checkBypassed(config: MergedConfig, section: Section): Finding[] {
-  const module = config.ours(section).find(({ kind }) => kind === "module");
-  if (!module) return [];
-  const found = config.hostsOf(section).flatMap((host) => {
-    const chain = config.chain(section, host);
-    const own = chain.findIndex((each) => each.section === section);
-    const before = chain.slice(0, own).map((each) => each.section);
-    const later = chain.filter(({ section: { kind, outer } }) => {
-      return kind === "if" && !(outer && before.includes(outer));
-    });
-    return later.flatMap((each) => {
-      const line = config.last(each.section, "SetHandler");
-      return line ? [{ line, title: titleOf(each.section) }] : [];
-    });
-  });
-  const [first] = found;
-  if (!first) return [];
-  const what = `SetHandler in ${first.title} takes requests from ${directiveOf(module)} (${module.where}): none of its phases runs for them, access control included`;
-  const todo = "repeat Use TsModule behind it, or guard the section with Use TsAccessHandler";
-  return [problem("module-bypassed", what, config.where(first.line), todo)];
 }
 
 /** Authors of `.htaccess` below a guard. */

@@ -20,7 +20,7 @@ const gate = 'const gate = (req) => (req.headersIn.get("x-pass") === "yes" ? 0 :
 
 const apache = await startOrigin(t, {
   authorizer: true,
-  modules: ["mod_actions", "mod_asis"],
+  modules: ["mod_actions", "mod_asis", "mod_include"],
   conf: `
     ${Object.entries(sections)
       .map(
@@ -32,7 +32,17 @@ const apache = await startOrigin(t, {
       .join("\n")}
     <Directory "\${FOLDER}/htdocs/tenant">
       AllowOverride FileInfo Indexes
-    </Directory>`,
+      Options +Includes
+      AddOutputFilter INCLUDES .shtml
+    </Directory>
+    <Directory "\${FOLDER}/htdocs/undone">
+      Use TsAroundHandler "gate.ts mod_ts/origin"
+    </Directory>
+    <Location "/undone">
+      <If "true">
+        Use TsNoHandler
+      </If>
+    </Location>`,
   handlers: {
     "module.ts": `${gate}export const accessHandler = gate;`,
     "gate.ts": `${gate}export const handler = (req) => gate(req) || -1;
@@ -40,6 +50,7 @@ const apache = await startOrigin(t, {
   },
   files: {
     "htdocs/tenant/a.txt": "a\n",
+    "htdocs/undone/a.txt": "undone\n",
     ...Object.fromEntries(
       names.flatMap((name) =>
         ["secret.txt", "source.ts"].map((file) => [`htdocs/${name}/${file}`, "secret\n"]),
@@ -90,6 +101,54 @@ t.test("RewriteRule [H] of a .htaccess file is refused", async (t) => {
       }
     }
     apache.write(`htdocs/${name}/.htaccess`, "");
+  }
+});
+
+t.test("SetHandler in an <If> of a .htaccess file applies behind the handlers", async (t) => {
+  const ifTrue = (lines: string): string => `<If "true">\n${lines}</If>\n`;
+  const line = ifTrue("SetHandler default-handler\n");
+  const isOpen = { "x-pass": "yes" };
+  for (const name of names) {
+    const statusOf = async (headers = {}): Promise<number> => {
+      const { status, body } = await apache.request(`/${name}/secret.txt`, { headers });
+      t.equal(body.includes("secret\n"), status === 200, name);
+      return status;
+    };
+    apache.write(`htdocs/${name}/.htaccess`, line);
+    // It can be undone by TsNoHandler in an <If>.
+    const isAround = name === "around";
+    const expected = isAround ? [400, 400] : [403, 200];
+    t.strictSame([await statusOf(), await statusOf(isOpen)], expected, name);
+    apache.write("htdocs/tenant/a.shtml", `<!--#include virtual="/${name}/secret.txt" -->`);
+    const { body: page } = await apache.request("/tenant/a.shtml");
+    t.equal(page.includes("secret"), isAround, `${name}, a part of a page`);
+    apache.write(`htdocs/${name}/.htaccess`, ifTrue(line));
+    t.strictSame([await statusOf(), await statusOf(isOpen)], [400, 400], `${name}, nested`);
+    apache.write(`htdocs/${name}/.htaccess`, "RewriteEngine On\nRewriteRule ^to$ /tenant/a.txt\n");
+    t.match(await apache.request(`/${name}/to`), { status: 200, body: "a\n" }, "another path");
+    apache.write(`htdocs/${name}/.htaccess`, "");
+  }
+  t.match(await apache.request("/undone/a.txt"), { status: 200, body: "undone\n" }, "TsNoHandler");
+});
+
+t.test("RewriteRule [H] shows no part of a page", async (t) => {
+  const isShown = async (name: string, headers = {}): Promise<boolean> => {
+    apache.write("htdocs/tenant/a.shtml", `<!--#include virtual="/${name}/secret.txt" -->`);
+    const page = await apache.request("/tenant/a.shtml", { headers });
+    return page.body.includes("secret");
+  };
+  for (const name of names) {
+    const isOpen = { "x-pass": "yes" };
+    for (const handler of ["default-handler", "text/plain", "send-as-is"]) {
+      const rule = `RewriteEngine On\nRewriteRule ^secret\\.txt$ - [H=${handler}]\n`;
+      apache.write(`htdocs/${name}/.htaccess`, rule);
+      t.equal(await isShown(name), false, `${name} ${handler}`);
+    }
+    apache.write(`htdocs/${name}/.htaccess`, "RewriteEngine On\nRewriteRule ^secret - [F]\n");
+    t.equal(await isShown(name, isOpen), false, `${name}: [F] applies`);
+    apache.write(`htdocs/${name}/.htaccess`, "");
+    t.equal(await isShown(name), false, name);
+    t.equal(await isShown(name, isOpen), true, `${name}: permitted`);
   }
 });
 

@@ -255,13 +255,6 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     conf: '<Location "/static">\n    Use TsHeaderParserHandler check.ts\n</Location>\n',
     at: "Use TsHeaderParserHandler",
   },
-  "a SetHandler that takes requests from a module": {
-    rule: "module-bypassed",
-    hasDecider: false,
-    settings: `${before}Define MOD_TS_SECRET 0123456789abcdef\nDefine MOD_TS_ORIGIN ${originGuard("0123456789abcdef")}\n`,
-    conf: '<Location "/site">\n    Use TsModule site.ts\n</Location>\n<If "%{REQUEST_URI} =~ m#[.]php#">\n    SetHandler default-handler\n</If>\n',
-    at: "SetHandler default-handler",
-  },
   "an init handler on guarded content of Apache": {
     rule: "phase-never-runs",
     hasDecider: false,

@@ -51,27 +51,6 @@ t.test("options of a guard that only a nested section sets", async (t) => {
   t.same(summaries(check(nested("role", "    Use TsAuthenHandler b.ts", require))), []);
 });
 
-t.test("a SetHandler in a later <If> than a module", (t) => {
-  const module = '<Location "/a">\n  Use TsModule site.ts\n</Location>';
-  const php = '<If "%{REQUEST_URI} =~ /php/">\n  SetHandler "proxy:fcgi://x"\n</If>';
-  const inside = (section: string): string =>
-    `<${section}>\n${php.replaceAll(/^/gm, "  ")}\n</${section.split(" ")[0]}>`;
-  for (const [name, site, ...expected] of [
-    ["of the server", `${module}\n${php}`, "module-bypassed /etc/site.conf:6"],
-    [
-      "of the same address",
-      `${module}\n${inside("Location /a")}`,
-      "module-bypassed /etc/site.conf:7",
-    ],
-    ["of an earlier section", `${inside("Directory /srv")}\n${module}`],
-    ["of another address", `${module}\n${inside("Location /b")}`],
-    ["without a handler", `${module}\n<If "true">\n  Header set X y\n</If>`],
-  ] as const) {
-    t.same(summaries(check(site)), expected, name);
-  }
-  t.end();
-});
-
 t.test("a log of one sidecar is none of another", async (t) => {
   const site = (format: string, handlers: string): string =>
     `GlobalLog "x" ${format} "expr=x"\n<Location "/a">\n  Use TsLogHandler ${handlers}\n</Location>`;

@@ -17,7 +17,7 @@ import { checkTypes } from "../type-check/check-types.ts";
 import { sidecarFacts } from "./apache-settings.ts";
 import { parseCommand, UsageError } from "./command.ts";
 
-export const usage = "check [directory] [--url <url>]";
+export const usage = "check [directory] [--types] [--url <url>]";
 
 export const summary = `Checks the configuration of Apache and of the sidecar, and tests their protection with requests.
 
@@ -26,6 +26,7 @@ The requests go to a temporary private Apache; with --url also to the running se
 Exit code 1 when a problem is found.`;
 
 export const options = {
+  types: { type: "boolean", description: "only configuration and types of the sidecar" },
   url: { type: "string", description: "URL of the running server, e.g. http://localhost/" },
   httpd: { type: "string", placeholder: "file", description: "httpd binary to check" },
   config: {
@@ -46,6 +47,7 @@ export async function run(argv: string[]): Promise<number> {
   const config = await loadConfig(positionals[0] ?? ".");
   const findings = [finding("ok", "configuration of the sidecar is valid", { where: config.file })];
   findings.push(...checkSecretFiles(config), ...(await checkTypes(config.handlers)));
+  if (values.types === true) return print(findings);
   const httpd = await findHttpd(values.httpd ?? process.env["MOD_TS_HTTPD"]);
   const merged = httpd && (await readMergedConfig(httpd, values.config));
   findings.push(...(await checkSidecar(config, merged)));

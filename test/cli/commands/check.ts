@@ -105,6 +105,15 @@ function processesWith(text: string): string[] {
   });
 }
 
+t.test("types alone, without Apache", async (t) => {
+  const folder = t.testdir({ "a.ts": 'export const handler = () => "text";' });
+  const words = ["--types", "--httpd", "/bin/true"];
+  const { code, stdout } = await modTs("check", folder, ...words);
+  t.equal(code, 1);
+  t.match(stdout, /^bad {3}handler is not .*\n.*\n.*at: .*\/a\.ts:1:14$/m);
+  t.notMatch(stdout, "httpd");
+});
+
 const isLinux = process.platform === "linux";
 
 t.test(

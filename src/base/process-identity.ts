@@ -6,10 +6,12 @@ import { attempt } from "./attempt.ts";
 
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
+  // One that has ended keeps its number until its parent asks, which some first processes of containers never do.
+  return attempt(() => statFields(`/proc/${pid}/stat`)[0], undefined) !== "Z";
 }
 
 /** Clock ticks from boot to its start: field 22 of `/proc/<pid>/stat`; empty if unknown. */

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { hasEnded, isAlive, ownIdentity, startTime } from "../../src/base/process-identity.ts";
+import { until } from "../fixtures/until.ts";
 
 t.test("this process", async (t) => {
   t.ok(isAlive(process.pid));
@@ -19,6 +21,17 @@ t.test("one that has ended, and one that got its number", async (t) => {
   await once(child, "exit");
   t.ok(hasEnded(identity));
   if (process.platform === "linux") t.ok(hasEnded(`${machine}.${process.pid}.1`));
+});
+
+t.test("one that has ended, and whose parent does not ask", async (t) => {
+  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
+  t.teardown(() => parent.kill("SIGKILL"));
+  const [line] = (await once(parent.stdout, "data")) as [Buffer];
+  const pid = Number(line);
+  t.ok(isAlive(pid));
+  process.kill(pid, "SIGKILL");
+  await until(() => readFileSync(`/proc/${pid}/stat`, "utf8"), /\) Z /);
+  t.notOk(isAlive(pid));
 });
 
 t.test("what cannot be seen from here has not ended as far as we know", async (t) => {

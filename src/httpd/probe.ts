@@ -14,8 +14,13 @@ export async function probeServer(url: string): Promise<Finding[]> {
   try {
     return [await probeSource(url), await probeForged(url), await probeTrace(url)];
   } catch (error) {
-    const what = `no response: ${(error as Error).message}`;
-    return [finding("bad", what, { where: url, todo: "start httpd, or correct the URL" })];
+    const { code, message } = error as NodeJS.ErrnoException;
+    // A time-out has no code.
+    const todo =
+      code === undefined
+        ? "mod-ts status says whether the sidecar responds; see Apache's error log, too"
+        : "start httpd, or correct the URL";
+    return [finding("bad", `no response: ${message}`, { where: url, todo })];
   }
 }
 
@@ -64,7 +69,7 @@ export function send(
       response.resume().once("end", () => resolve(response.statusCode ?? 0));
       response.once("error", reject);
     });
-    sent.once("timeout", () => sent.destroy(new Error("no response within 10 s")));
+    sent.once("timeout", () => sent.destroy(new Error("nothing within 10 s")));
     sent.once("error", reject);
     sent.end();
   });

@@ -80,6 +80,8 @@ export async function askUpgrade(run: string, directory: string): Promise<Upgrad
 
 async function askForDirectory(run: string, request: ControlRequest): Promise<unknown> {
   try {
+    // A reload may take long: a supervisor that hangs is found out before it.
+    await askStatus(run);
     return await ask(run, request);
   } catch (error) {
     if (isModTsError(error)) throw error;

@@ -46,6 +46,11 @@ export async function checkSidecar(
     const what = `the sidecar runs, and ${lost} was removed`;
     return [problem("not-listening", what, run, "restart the sidecar: systemctl restart mod-ts")];
   }
+  const silence = pid === undefined ? undefined : await whySilent(run);
+  if (silence !== undefined) {
+    const what = `process ${pid}, the supervisor of ${file}, hangs: ${silence}`;
+    return [problem("sidecar-down", what, run, "restart it: systemctl restart mod-ts")];
+  }
   const findings = failed.map(({ listener, code }) => {
     const address = formatAddress(listener.address);
     const what = `the sidecar does not listen on ${address} (${nameOf(listener)}): ${code}`;
@@ -70,6 +75,18 @@ function isWorldReadable(file: string): boolean {
   for (let path = dirname(file); ; path = dirname(path)) {
     if ((statSync(path).mode & 0o001) === 0) return false;
     if (path === dirname(path)) return true;
+  }
+}
+
+/** A supervisor that hangs accepts no connections, but the kernel does. */
+async function whySilent(run: string): Promise<string | undefined> {
+  try {
+    await askStatus(run);
+    return undefined;
+  } catch (error) {
+    // Others than root and the sidecar's user may not ask; a time-out has no code.
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === undefined ? message : undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import { checkSecretFiles, checkSidecar, sidecarIdentity } from "../../../src/cl
 import { loadConfig } from "../../../src/config/config-file.ts";
 import { type Config, resolveConfig } from "../../../src/config/config.ts";
 import { readMergedConfig } from "../../../src/httpd/merged-config.ts";
+import { askReload } from "../../../src/supervisor/control.ts";
 import { requireHttpd, startApache } from "../../fixtures/httpd.ts";
 
 const isRoot = process.geteuid?.() === 0;
@@ -97,10 +98,29 @@ t.test("a file of the running sidecar that was removed", async (t) => {
   t.same(await check(), [`ok ${folder}/run`]);
 });
 
+t.test("its supervisor hangs", async (t) => {
+  t.equal((await check()).length, 1);
+  sidecar.kill("SIGSTOP");
+  const [[found, ...others], reload] = await Promise.all([
+    checkSidecar(await loadConfig(folder), undefined),
+    askReload(join(folder, "run"), folder).catch((error: unknown) => error),
+  ]);
+  sidecar.kill("SIGCONT");
+  t.match(found, { rule: "sidecar-down", what: /hangs: the sidecar did not answer/ });
+  t.same(others, []);
+  t.match(reload, { code: "MODTS_RELOAD_FAILED", message: /did not answer within/ });
+  t.same(await check(), [`ok ${folder}/run`]);
+});
+
 t.test("it does not run", async (t) => {
   t.same(await check({ run: "elsewhere", authorizer: { port: 1 } }), [
     `sidecar-down ${folder}/elsewhere`,
   ]);
+  const [another] = await checkSidecar(
+    resolveConfig({ ...written, run: "elsewhere" }, file),
+    undefined,
+  );
+  t.match(another?.what, "another process listens on 127.0.0.1:");
   sidecar.kill("SIGTERM");
   await once(sidecar, "exit");
   t.same(await check(), [`sidecar-down ${folder}/run`]);

@@ -2,12 +2,19 @@
 import { logChannel } from "./channels.ts";
 import { ModTsError, roomOf, type LogRoom } from "./errors.ts";
 import { escapeControlsInJson } from "./escape-controls.ts";
-import { formatLogRecord, type LogLevel, logLevels, type LogRecord, stackLines } from "./log.ts";
+import {
+  formatLogRecord,
+  formatShortLogRecord,
+  type LogLevel,
+  logLevels,
+  type LogRecord,
+  stackLines,
+} from "./log.ts";
 import { type LogSink, openLogFile, openStandardError } from "./log-sink.ts";
 import { redact } from "./redact.ts";
 import { Repeats } from "./repeats.ts";
 
-export type LogFormat = "json" | "text";
+export type LogFormat = "json" | "text" | "short";
 
 export interface LogSettings {
   level: LogLevel;
@@ -44,7 +51,7 @@ export async function openLog(
   source: LogSource,
   standardError: () => LogSink = openStandardError,
 ): Promise<LogOutput> {
-  const format = settings.format === "json" ? await createJsonFormat(source) : formatLogRecord;
+  const format = await createFormat(settings.format, source);
   const { sink, failure } = openSink(settings.file, standardError);
   const output = new Output(settings, source, format, sink);
   if (failure) output.write(failure);
@@ -129,6 +136,11 @@ function countedRecord({ level, code, message }: LogRecord, more: number): LogRe
     message: `${more} more in the last ${window / 1000} s: ${message}`,
     fields: { more },
   };
+}
+
+function createFormat(name: LogFormat = "text", source: LogSource): Format | Promise<Format> {
+  if (name === "json") return createJsonFormat(source);
+  return name === "short" ? formatShortLogRecord : formatLogRecord;
 }
 
 /** One JSON object a line; control characters are escaped by JSON itself. */

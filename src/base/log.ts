@@ -63,12 +63,22 @@ export function formatLogRecord(record: LogRecord, now: Date = new Date()): stri
   const client = record.client ? ` [client ${record.client}]` : "";
   const code = record.code ? `${record.code}: ` : "";
   const id = record.uniqueId ? ` [id ${record.uniqueId}]` : "";
-  return [record.message, ...stackLines(record.error)]
-    .map((line, index) => {
-      const text = escapeControls(redact(line));
-      return `${head}${client} ${index === 0 ? code : "  "}${text}${id}\n`;
-    })
+  return linesOf(record)
+    .map((line, index) => `${head}${client} ${index === 0 ? code : "  "}${line}${id}\n`)
     .join("");
+}
+
+/** For a terminal: `10:35:38 error CODE: message`, and the lines of the stack without a prefix. */
+export function formatShortLogRecord(record: LogRecord, now: Date = new Date()): string {
+  const code = record.code ? `${record.code}: ` : "";
+  const head = `${now.toTimeString().slice(0, 8)} ${record.level} ${code}`;
+  return linesOf(record)
+    .map((line, index) => `${index === 0 ? head : "  "}${line}\n`)
+    .join("");
+}
+
+function linesOf({ message, error }: LogRecord): string[] {
+  return [message, ...stackLines(error)].map((line) => escapeControls(redact(line)));
 }
 
 /** The message of an error, or the value itself. Never throws, as handlers may throw anything. */

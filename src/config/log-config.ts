@@ -11,7 +11,8 @@ export interface LogConfig {
   levels?: Partial<Record<LogRoom, LogLevel>>;
   /**
    * `json`: one object a line. `text`: the format of Apache's error log, which fail2ban reads.
-   * @default "json", in development "text"
+   * `short`: for terminals, without date, process and client.
+   * @default "json", in development "short"
    */
   format?: LogFormat;
   /**
@@ -38,7 +39,7 @@ export function resolveLog(
   return {
     level,
     levels,
-    format: input.format ?? (isDevelopment ? "text" : "json"),
+    format: input.format ?? (isDevelopment ? "short" : "json"),
     file: file ? resolve(directory, file) : "",
     access,
     slow,

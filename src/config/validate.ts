@@ -140,7 +140,7 @@ const config: Check = shape({
   log: shape({
     level: oneOf(logLevels),
     levels: shape(Object.fromEntries(logRooms.map((room) => [room, oneOf(logLevels)]))),
-    format: oneOf(["json", "text"]),
+    format: oneOf(["json", "text", "short"]),
     file: text(0),
     access: flag,
     slow: integer(0, day),

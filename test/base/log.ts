@@ -4,6 +4,7 @@ import { logChannel } from "../../src/base/channels.ts";
 import {
   errorDetails,
   formatLogRecord,
+  formatShortLogRecord,
   log,
   logLevels,
   stackLines,
@@ -21,6 +22,18 @@ t.test("the format of httpd's own error log", async (t) => {
   t.equal(
     format({ level: "notice", message: "text", client: "::1:80", code: "CODE", uniqueId: "id" }),
     `${head} [client ::1:80] CODE: text [id id]\n`,
+  );
+});
+
+t.test("the short format: no line of an error looks like another record", async (t) => {
+  const error = Object.assign(new Error("x\n12:00:00 error fake\r"), { stack: "" });
+  error.stack = `Error: ${error.message}\n    at f (/srv/a.ts:1:2)`;
+  t.equal(
+    formatShortLogRecord(
+      { level: "warn", message: "m", code: "CODE", client: "::1:80", error },
+      now,
+    ),
+    "10:35:38 warn CODE: m\n  Error: x\n  12:00:00 error fake\\x0d\n      at f (/srv/a.ts:1:2)\n",
   );
 });
 

@@ -7,7 +7,7 @@ t.test("defaults of the log", async (t) => {
     { level: "info", levels: {}, format: "json", file: "", access: false, slow: 0 },
     "production writes JSON to standard error",
   );
-  t.equal(resolveLog({}, "/srv", true).format, "text", "development writes text");
+  t.equal(resolveLog({}, "/srv", true).format, "short", "development has a terminal");
 });
 
 t.test("settings of the log", async (t) => {

@@ -45,7 +45,7 @@ export interface GraphOptions {
 
 /** Replaced modules after which the heap is collected: V8 itself would wait until it is full. */
 const collectedModules = 100;
-/** The pause grows with the heap; this one takes about 30 ms. */
+/** The pause grows with the heap; this one takes about 100 ms. */
 const maxCollectedBytes = 128 * 1024 ** 2;
 /** The request after a save does not wait for it. */
 const collectDelayMs = 500;
@@ -270,9 +270,10 @@ export class Graph implements Workshop {
 function collectGarbage(): void {
   if (getHeapStatistics().used_heap_size > maxCollectedBytes) return;
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
+  const collect = runInNewContext("gc") as (options: object) => void;
   setFlagsFromString("--no-expose-gc");
-  collect();
+  // Otherwise the space of new objects, which builds have filled, keeps its size.
+  collect({ type: "major", flavor: "last-resort" });
 }
 
 /**

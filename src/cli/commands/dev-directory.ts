@@ -1,5 +1,5 @@
 /** The directory of `mod-ts dev` for sockets, logs and configuration. */
-import { chmodSync, constants, mkdirSync, mkdtempSync, statSync } from "node:fs";
+import { chmodSync, constants, mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { canAccess } from "../../base/files.ts";
@@ -32,6 +32,8 @@ export function makeDevDirectory(
     : `${user.name}, the user of Apache, cannot access ${directory}; handlers work, static files do not`;
   if (reason === undefined) {
     mkdirSync(path, { recursive: true });
+    // A project that existed before has a .gitignore of its own.
+    writeFileSync(join(path, ".gitignore"), "*\n");
     return { path, reason, readable };
   }
   const temporary = mkdtempSync(join(tmpdir(), "mod-ts-dev-"));

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
@@ -16,7 +16,7 @@ t.test("in the directory", async (t) => {
     reason: undefined,
     readable: true,
   });
-  t.ok(existsSync(join(base, ".mod-ts")));
+  t.equal(readFileSync(join(base, ".mod-ts/.gitignore"), "utf8"), "*\n", "git ignores it");
 });
 
 t.test("elsewhere when Apache's user may not enter", async (t) => {

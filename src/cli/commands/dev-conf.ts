@@ -77,6 +77,15 @@ ${refusalPage(closed)}    # Pages reload when one of their files is saved; compr
         Use TsHandler mod_ts/refresh
         Require all granted
     </Location>
+    # So do the pages that Apache itself serves.
+    <IfModule mod_sed.c>
+        FilterDeclare MOD_TS_REFRESH
+        FilterProvider MOD_TS_REFRESH SED "%{CONTENT_TYPE} =~ m#^text/html# && req_novary('Sec-Fetch-Dest') in {'document', 'iframe', 'frame'} && !(%{HANDLER} -strmatch 'proxy:*') && -z reqenv('MOD_TS_CALL')"
+        FilterChain +MOD_TS_REFRESH
+        <Directory "${directory}">
+            OutputSed "s#</[bB][oO][dD][yY]>#<script async src='/.mod-ts/refresh?::script=1'></script>&#"
+        </Directory>
+    </IfModule>
 ${includeOf(own) ?? welcome}</VirtualHost>
 `;
 }

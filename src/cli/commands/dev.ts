@@ -58,7 +58,7 @@ export const options = {
 
 /** For examples and applications, if this httpd has them. */
 const moreModules =
-  "authz_groupfile brotli cgid deflate expires include proxy_fcgi socache_shmcb ssl status substitute"
+  "authz_groupfile brotli cgid deflate expires include proxy_fcgi sed socache_shmcb ssl status substitute"
     .split(" ")
     .map((name) => `mod_${name}`);
 

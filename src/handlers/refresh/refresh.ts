@@ -37,9 +37,9 @@ const keys = {
 } as const;
 
 /** A style sheet is replaced once the new one has loaded, so that the page is never without. */
-const script = `{
+const script = (search: string): string => `{
   const address = new URL(document.currentScript.src);
-  address.searchParams.delete("${keys.script}");
+  address.search = ${JSON.stringify(search)};
   const events = new EventSource(address);
   events.addEventListener("reload", () => {
     events.close();
@@ -94,18 +94,13 @@ export function createRefresh(options: RefreshOptions): Refresh {
     module: {
       handler: async (req) => {
         const query = new URLSearchParams(req.args ?? "");
-        return query.has(keys.script) ? serveScript(req) : serveEvents(req, query, listening);
+        if (query.has(keys.script)) return serveScript(req, query, statics);
+        return serveEvents(req, query, listening);
       },
     },
     async script(req, modules) {
       if (!isDocument(req)) return "";
-      const { styles, others } = statics.counts(req.documentRoot());
-      const query = new URLSearchParams({
-        [keys.script]: "1",
-        [keys.process]: String(process.pid),
-        [keys.styles]: String(styles),
-        [keys.others]: String(others),
-      });
+      const query = new URLSearchParams({ [keys.script]: "1", ...stateNow(req, statics) });
       for (const [name, module] of modules) {
         known.add(name);
         query.set(name, module ? describe(module) : await buildOf(name, find));
@@ -120,10 +115,22 @@ interface Listening extends Required<RefreshOptions> {
   readonly statics: StaticChanges;
 }
 
-function serveScript(req: ApacheRequest): Outcome {
+function stateNow(req: ApacheRequest, statics: StaticChanges): Record<string, string> {
+  const { styles, others } = statics.counts(req.documentRoot());
+  return {
+    [keys.process]: String(process.pid),
+    [keys.styles]: String(styles),
+    [keys.others]: String(others),
+  };
+}
+
+/** The page of a handler names what it was made from; one that Apache serves is as new as its script. */
+function serveScript(req: ApacheRequest, query: URLSearchParams, statics: StaticChanges): Outcome {
+  query.delete(keys.script);
+  const seen = query.has(keys.process) ? query : new URLSearchParams(stateNow(req, statics));
   req.contentType = "text/javascript; charset=utf-8";
   req.noCache = true;
-  req.write(script);
+  req.write(script(String(seen)));
   return OK;
 }
 

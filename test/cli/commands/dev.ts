@@ -37,9 +37,11 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   const folder = folderOf(t, {
     "hello.ts": "export function handler(req: { write(text: string): void }) { req.write('one'); }",
     "apache.conf":
-      "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n<Location /around>\n  Use TsAroundHandler mod_ts/origin\n</Location>\n",
+      "<Location /hello>\n  Use TsHandler hello.ts\n</Location>\n<Files around.*>\n  Use TsAroundHandler mod_ts/origin\n</Files>\n",
     "index.html": "static",
+    "page.html": "<body>Apache's</body>",
     "around.txt": "of Apache",
+    "around.html": "<body></body>",
     ".env": "DEV_WORD='of .env'\n",
   });
   const running = new Running("dev", folder, "--port", "0", ...allowed);
@@ -86,6 +88,24 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   for (const name of ["127.0.0.1", "localhost", "site.localhost", "my.test", "a.sub.test"]) {
     t.match(await host(name, "hello"), { status: 200, body: /^two/ }, name);
   }
+  const ofApache = await (await fetch(new URL("page.html", url), navigation)).text();
+  const tag = "<script async src='/.mod-ts/refresh?::script=1'></script>";
+  t.equal(ofApache.trim(), `<body>Apache's${tag}</body>`, "a page of Apache is refreshed, too");
+  t.equal(await text("page.html"), "<body>Apache's</body>");
+  const around = await (await fetch(new URL("around.html", url), navigation)).text();
+  t.equal(around.split("<script").length, 2, "once");
+  const script = await text(".mod-ts/refresh?::script=1");
+  const search = /address\.search = "(.+)"/.exec(script)?.[1] ?? "";
+  const { body } = await fetch(new URL(`.mod-ts/refresh?${search}`, url));
+  const saving = setInterval(() => writeFileSync(join(folder, "page.html"), "saved"), 100);
+  t.teardown(() => clearInterval(saving));
+  let heard = "";
+  for await (const part of body!.pipeThrough(new TextDecoderStream())) {
+    heard += part;
+    if (heard.includes("event: reload")) break;
+  }
+  clearInterval(saving);
+  t.match(heard, "event: reload");
   const events = await fetch(new URL(".mod-ts/refresh", url));
   t.equal(events.headers.get("content-type")?.split(";")[0], "text/event-stream");
   await events.body?.cancel();
@@ -104,7 +124,8 @@ t.test("a guard that nobody passes says why, in terminal and browser", async (t)
   const { running, url } = await startDev(t, folder);
   const ask = (path: string, text: RegExp): Promise<string> =>
     until(async () => {
-      const reply = await fetch(new URL(path, url));
+      // A graceful restart ends kept connections, also one that a request is just sent on.
+      const reply = await fetch(new URL(path, url), { headers: { connection: "close" } });
       return `${reply.status} ${await reply.text()}`;
     }, text);
   const page =

@@ -80,22 +80,22 @@ export function createTrustCheck(
       const time = timeOfTicket(ticket, params);
       return { ...questionBy(grants.readTicket(granted, params), grants, params), time };
     }
-    if (mac !== undefined) {
+    const main = mac === undefined ? undefined : readSealed(sealed);
+    const isOfMain = main?.file !== params.get("SCRIPT_FILENAME");
+    // A sub-request has another method and query than those of the seal.
+    if (mac !== undefined && main && !(isOfMain && passed)) {
       const encoding = checkSeal(`${sealed} ${decisiveParams(params)}${policy}`, mac);
-      const main = readSealed(sealed);
-      if (main.file === params.get("SCRIPT_FILENAME")) {
-        const before = passed ? grants.read(passed, params) : undefined;
-        return {
-          params,
-          policy: linesOf(policy),
-          sealedPolicy: Buffer.from(policy, encoding),
-          seal: mac,
-          ...main,
-          ...(before && { grant: before }),
-        };
-      }
       // Apache looks up the path info of the request in question, and ignores the answer.
-      if (!passed) throw new ModTsError("MODTS_SUBREQUEST_UNDECIDED");
+      if (isOfMain) throw new ModTsError("MODTS_SUBREQUEST_UNDECIDED");
+      const before = passed ? grants.read(passed, params) : undefined;
+      return {
+        params,
+        policy: linesOf(policy),
+        sealedPolicy: Buffer.from(policy, encoding),
+        seal: mac,
+        ...main,
+        ...(before && { grant: before }),
+      };
     }
     if (!passed) throw new ModTsError("MODTS_CONTEXT_MISSING", "MOD_TS_POLICY is empty");
     return questionBy(grants.read(passed, params), grants, params);

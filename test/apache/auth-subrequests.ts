@@ -24,6 +24,10 @@ const kinds: Record<string, Kind> = {
   "index-child": { path: "index-child/", conf: "DirectoryIndex inner/start.html" },
   fallback: { path: "fallback/missing", conf: "FallbackResource front.html" },
   multiviews: { path: "multiviews/page", conf: "Options +MultiViews" },
+  // Apache looks the file up by GET and without a query.
+  "multiviews-query": { path: "multiviews/page?a=1" },
+  "multiviews-head": { method: "HEAD", path: "multiviews/page" },
+  "multiviews-post": { method: "POST", path: "multiviews/page" },
   listing: { path: "listing/", conf: "DirectoryIndex disabled\nOptions +Indexes" },
   rewrite: { path: "rewrite/old", conf: "RewriteEngine On\nRewriteRule ^old$ new.html" },
   "error-page": { path: "error-page/missing", conf: "ErrorDocument 404 front.html" },

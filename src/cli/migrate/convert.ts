@@ -240,6 +240,10 @@ export class Conversion {
       const text = `old addresses (${extensions.join(" ")}) need AliasMatch lines: the addresses of this section are not known here`;
       this.edits.byHand(directive, text);
     }
+    if (this.model.hasMultiViews(section, host)) {
+      const text = `addresses without ${extensions.join(" ")}, by Options MultiViews, need AliasMatch lines: they are 404 now`;
+      this.edits.byHand(directive, text);
+    }
     for (const [each, found] of places ?? []) {
       for (const { path } of found) {
         this.trees.push({ path, ...tree });

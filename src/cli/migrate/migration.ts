@@ -59,7 +59,8 @@ export function migrate(file: string, serverRoot: string | undefined): Migration
   const directories = [...conversion.directories];
   const settings = {
     path: "mod-ts.config.ts",
-    text: sidecarConfig(needs, directories),
+    // A directory that does not exist would be a mistake in the configuration.
+    text: sidecarConfig(needs, [...(modules.length > 0 ? ["handlers"] : []), ...directories]),
     mode: 0o644,
   };
   const files = [config, settings, ...modules, ...trees];
@@ -158,7 +159,7 @@ function list(values: Iterable<string>): string {
 function sidecarConfig(needs: SidecarNeeds, directories: readonly string[]): string {
   const pools = [...needs.pools].map((name) => `${JSON.stringify(name)}: { workers: 1 }`);
   const lines = [
-    `handlers: ${list(["handlers", ...directories])},`,
+    `handlers: ${list(directories)},`,
     ...(needs.hasGuards ? ["authorizer: { port: 9710 },"] : []),
     ...(pools.length > 0 ? [`pools: { main: { workers: 2 }, ${pools.join(", ")} },`] : []),
     ...(needs.preload.size > 0 ? [`preload: ${list(needs.preload)},`] : []),

@@ -60,6 +60,14 @@ export class Model {
     return [[...(host.main?.plain ?? [])], [...host.plain], ...sections];
   }
 
+  /** Whether `/hello` leads to `hello.py`. */
+  hasMultiViews(section: Section | undefined, host: Host): boolean {
+    const levels = [...this.inherited(section, host), [...(section?.content ?? [])]];
+    const options = levels.flat().filter((each) => isNamed(each, "Options"));
+    const last = options.findLast(({ args }) => /multiviews|^"?[^+-]/i.test(args));
+    return /(?:^|[\s"+])multiviews/i.test(last?.args ?? "");
+  }
+
   #chain(section: Section): ReturnType<typeof sectionsFor> {
     return sectionsFor(section.host, sampleOf(section, section.host) ?? {});
   }

@@ -51,6 +51,16 @@ const alone: Subject = { path: "/a.html", known: 37 };
 const subjects: Readonly<Record<string, Subject>> = {
   "static file": { settings: minimal, path: "/a.html", known: 42 },
   "static file, all features": { settings: allFeatures, path: "/a.html", known: 49 },
+  "a proxied server": {
+    settings: minimal,
+    conf: `<Proxy "unix:\${MOD_TS_RUN}/main.sock|http://plain" enablereuse=on>
+</Proxy>
+<Location "/hello">
+SetHandler "proxy:unix:\${MOD_TS_RUN}/main.sock|http://plain"
+</Location>`,
+    path: "/hello/a/b/c",
+    known: 78,
+  },
   hello: { settings: minimal, conf: hello(), path: "/hello/a/b/c", known: 117 },
   "hello, all features": { settings: allFeatures, conf: hello(), path: "/hello/a/b/c", known: 152 },
   "hello, 20 options": {

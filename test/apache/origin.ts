@@ -17,6 +17,7 @@ const apache = await startOrigin(t, {
       echo "Content-Type: text/plain"; echo "X-Script: a"; echo "X-Script: b"; echo
       echo "$REQUEST_METHOD $QUERY_STRING $CONTENT_LENGTH $REMOTE_ADDR [$HTTP_MOD_TS_ORIGIN]"; cat`,
     "htdocs/a/fail.cgi": '#!/bin/sh\necho "Status: 418 Teapot"; echo; echo short',
+    "htdocs/a/go.cgi": "#!/bin/sh\nprintf 'Location: /around/page.html\\n\\n'",
     "htdocs/a/part.shtml": 'before <!--#include virtual="/a/page.html" --> after',
     "htdocs/a/script.run": "#!/bin/sh\nPASSWORD=1",
     "htdocs/rewritten/index.cgi":
@@ -77,9 +78,21 @@ const apache = await startOrigin(t, {
     </Location>
   `,
 });
-for (const name of ["a/echo.cgi", "a/fail.cgi", "a/script.run", "rewritten/index.cgi"]) {
+for (const name of [
+  "a/echo.cgi",
+  "a/fail.cgi",
+  "a/go.cgi",
+  "a/script.run",
+  "rewritten/index.cgi",
+]) {
   chmodSync(join(apache.folder, "htdocs", name), 0o755);
 }
+
+t.test("a program that redirects inside Apache", async (t) => {
+  for (const path of ["/a/go.cgi", "/around/go.cgi"]) {
+    t.match(await apache.request(path), { status: 200, body: "<p>static</p>\n" }, path);
+  }
+});
 
 t.test("a static file, whole, with the headers of both", async (t) => {
   const reply = await apache.request("/a/page.html");

@@ -63,7 +63,12 @@ export function forApache(
   const drop = new Set(["host", "expect", "content-length"]);
   if (redirect && !hasBody(req, redirect.method)) for (const name of bodyHeaders) drop.add(name);
   // A multipart response would not show whether it holds source code; servers may ignore ranges.
-  if (!redirect && isProgram(req) && req.headersIn.get("range")?.includes(",")) drop.add("range");
+  if (
+    !redirect &&
+    isProgram(req[internals].context.filename) &&
+    req.headersIn.get("range")?.includes(",")
+  )
+    drop.add("range");
   const isOther = (name: string): boolean =>
     redirect ? Boolean(redirect.isPart) && isConditional(name) : isForOther(req, name);
   const kept = toRecord(endToEnd(req.headersIn.raw()), (name) => drop.has(name) || isOther(name));
@@ -115,9 +120,8 @@ export function hasBody(req: ApacheRequest, method: string = req.method): boolea
 /** Usually run by a handler; as plain files they show e.g. database passwords. */
 const programFiles = /\.(?:php\d?|phtml|phar|inc|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp)$/i;
 
-/** Whether Apache mapped the request to such a file. */
-export function isProgram(req: ApacheRequest): boolean {
-  return programFiles.test(req[internals].context.filename);
+export function isProgram(file: string): boolean {
+  return programFiles.test(file);
 }
 
 const bodyHeaders = ["content-type", "content-encoding", "content-language", "content-location"];

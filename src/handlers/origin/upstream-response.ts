@@ -1,5 +1,6 @@
 /** Responses of origins: checked, and passed to the client or to a handler as a `Response`. */
 import { isModTsError, ModTsError } from "../../base/errors.ts";
+import { decodeBase64 } from "../../engine/apache-context.ts";
 import { internals } from "../../request/internals.ts";
 import type { ApacheRequest } from "../../request/request.ts";
 import type { ResponseBuffer } from "../../request/response/response.ts";
@@ -129,7 +130,9 @@ export function checkResponse(upstream: Upstream, expected: Expected): void {
 
 function findFault(upstream: Upstream, { req, origin, isPass }: Expected): Error | undefined {
   const mark = upstream.headers["mod-ts-origin"];
-  const [, root, handler] = /^1;([\w+/=]*);([^,]*)$/.exec(String(mark)) ?? [];
+  // An older mod_ts.conf names no file.
+  const [, root, encoded, handler] =
+    /^1;([\w+/=]*);(?:([\w+/=]*);)?([^,]*)$/.exec(String(mark)) ?? [];
   const { statusCode: status = 0 } = upstream;
   // Attack: another program listens on the port while Apache is down, and responds to our users.
   if (root === undefined || handler === undefined) {
@@ -137,12 +140,15 @@ function findFault(upstream: Upstream, { req, origin, isPass }: Expected): Error
     return new ModTsError("MODTS_ORIGIN_REFUSED", { origin, reason });
   }
   // A virtual host bound to one address is not reached at another: then a different one responded.
-  if (Buffer.from(root, "base64").toString() !== req.documentRoot()) {
+  if (decodeBase64(root) !== req.documentRoot()) {
     const reason = "another virtual host answered; Use TsOption mod_ts.origin.apache in this one";
     return new ModTsError("MODTS_ORIGIN_REFUSED", { origin, reason });
   }
-  if (isPass && isProgram(req) && showsSource(upstream, handler)) {
-    return new ModTsError("MODTS_ORIGIN_HIDDEN", { file: req.filename });
+  // Apache may have redirected the callback: a CGI program to a file, or a directory to its index.
+  const { filename } = req[internals].context;
+  const file = encoded === undefined ? filename : decodeBase64(encoded);
+  if (isPass && isProgram(file) && showsSource(upstream, handler)) {
+    return new ModTsError("MODTS_ORIGIN_HIDDEN", { file });
   }
   return undefined;
 }

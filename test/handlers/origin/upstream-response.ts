@@ -133,6 +133,9 @@ t.test("no program as its source", async (t) => {
   t.same(judge(`1;${root};cgi-script`, several), [undefined, false], "a program may answer so");
   t.same(judge(`1;${root};`, { file: "/srv/htdocs/a.txt" }), [undefined, false]);
   t.same(judge(`1;${root};`, { status: 404 }), [undefined, false]);
+  const [page, program] = ["/srv/a.html", "/srv/index.php"].map(btoa);
+  t.same(judge(`1;${root};${page};text/plain`), [undefined, false], "redirected to a page");
+  t.same(judge(`1;${root};${program};text/plain`, { file: "/srv/" }), hidden, "to a program");
   t.same(judge(`1;${root};`, { isPass: false }), [undefined, false]);
 });
 

@@ -27,7 +27,7 @@ const table = {
   MODTS_BODY_USED: [500, "error", "request body can be read only once; already used by {first}"],
   MODTS_WEBSOCKET_ORIGIN: [403, "notice", "WebSocket from origin {origin} rejected; allow it with Use TsOption mod_ts.websocket_origins"],
 
-  // Authentication subrequests (authorizer)
+  // Access control and decisions (authorizer, decider)
   MODTS_FCGI_PROTOCOL: [0, "warn", "FastCGI connection from {peer} closed: {reason}"],
   MODTS_SCGI_PROTOCOL: [0, "warn", "connection to the decider closed: {reason}"],
   MODTS_DECIDER_TIMEOUT: [503, "error", "request rejected: no decision within {limit} ms"],
@@ -46,7 +46,7 @@ const table = {
   MODTS_NO_BODY: [500, "error", "request body is not available to access, authen and authz handlers of Apache's own resources"],
 
   // Filters (request)
-  MODTS_FILTER_TOO_LARGE: [500, "error", "body is larger than the filter takes ({limit} bytes); raise the limit of textFilter, or use chunkFilter"],
+  MODTS_FILTER_TOO_LARGE: [500, "error", "body exceeds the {limit} bytes of the filter; raise the limit of textFilter, or use chunkFilter"],
   MODTS_FILTER_UNREADABLE: [500, "error", "filter cannot read {what}"],
   MODTS_FILTER_FAILED: [500, "error", "filter {filter} failed"],
 
@@ -56,7 +56,7 @@ const table = {
   MODTS_BAD_REFERENCE: [500, "error", 'invalid handler reference "{reference}": {reason}; expected file.ts, file.ts::name or mod_ts/name'],
   MODTS_OUTSIDE_ROOTS: [500, "error", "handler {file} is outside the handler directories {roots}"],
   MODTS_HANDLER_NOT_FOUND: [500, "error", "handler file {file} not found in {roots}"],
-  MODTS_HANDLER_DELETED: [404, "error", "handler file {file} was deleted while the sidecar runs"],
+  MODTS_HANDLER_DELETED: [404, "error", "handler file {file} was deleted while the sidecar was running"],
   MODTS_UNKNOWN_BUILTIN: [500, "error", "unknown built-in handler {name}; expected one of {names}"],
   MODTS_NO_WEBSOCKET: [400, "notice", "WebSocket rejected: {handler} {reason}"],
   MODTS_MISSING_EXPORT: [500, "error", "{module} has no export named {name}; {hint}"],
@@ -72,12 +72,12 @@ const table = {
   MODTS_JOB_FAILED: [0, "error", "job {job} failed"],
   MODTS_JOB_OVERLAPS: [0, "warn", "job {job} is not started: its last run has not ended"],
   MODTS_MODULE_UNAVAILABLE: [0, "error", "{module} cannot be loaded: {reason}"],
-  MODTS_BACKGROUND_FILE: [0, "error", "the lock of work in the background, {file}, cannot be used: {reason}"],
+  MODTS_BACKGROUND_FILE: [0, "error", "cannot use {file}, the lock of background work: {reason}"],
   MODTS_AUTHEN_DECLINED: [500, "error", "user not authenticated: every authen handler returned DECLINED"],
   MODTS_NO_USER: [500, "error", "authen handler {handler} returned OK without setting req.user"],
   MODTS_BAD_PHASE: [500, "error", 'cannot add a handler to phase "{phase}": {reason}'],
   MODTS_BAD_CONFIG_LINE: [500, "error", 'invalid configuration line from Apache: "{line}"'],
-  MODTS_OTHER_SIDECAR: [500, "error", 'line "{line}" of Apache is not one of sidecar {sidecar}; sections of two sidecars apply to this request'],
+  MODTS_OTHER_SIDECAR: [500, "error", 'line "{line}" from Apache does not belong to sidecar {sidecar}; sections of two sidecars apply to this request'],
   MODTS_WRONG_INTERPRETER: [500, "error", "request for pool {asked} arrived at pool {actual}; check the order of Use TsInterpreter"],
   MODTS_UNHANDLED_REJECTION: [0, "error", "unhandled promise rejection"],
   MODTS_UNCAUGHT_EXCEPTION: [0, "crit", "uncaught exception outside of any request; the worker exits"],
@@ -120,7 +120,7 @@ const table = {
   MODTS_BAD_PASSWORD_LIST: [500, "error", "invalid password entry of {user}: {reason}"],
   MODTS_PAGE_FAILED: [500, "error", "{page} failed; error page {file} is sent instead"],
   MODTS_ERROR_PAGE_FAILED: [500, "error", "error page {file} failed"],
-  MODTS_PAGE_CACHE: [0, "warn", "page cache {directory} is not used: {reason}"],
+  MODTS_PAGE_CACHE: [0, "warn", "cannot use page cache {directory}: {reason}"],
 
   // CGI scripts
   MODTS_CGI_NPH: [500, "error", "{script} is an NPH script, which is not supported: {reason}"],
@@ -147,7 +147,7 @@ const table = {
   MODTS_BUILD_FAILED: [500, "error", "cannot load {file}: {reason}"],
   MODTS_BUILD_TIMEOUT: [500, "error", "cannot load {file}: top-level code did not finish within {limit} ms"],
   MODTS_TIMER_LEFT: [0, "warn", "{file} was replaced, but its previous version still has {timer} ({place}); clear it in an exported function dispose"],
-  MODTS_VERSION_STORE: [0, "warn", "last good versions are not shared by the workers, as {directory} is not used: {reason}"],
+  MODTS_VERSION_STORE: [0, "warn", "workers do not share last good versions, because {directory} cannot be used: {reason}"],
   MODTS_NODE_FLAG_MISSING: [0, "crit", "cannot load handlers: start Node.js with --experimental-vm-modules"],
 
   // Supervisor, configuration, command line
@@ -157,7 +157,7 @@ const table = {
   MODTS_SECRET_REQUIRED: [0, "crit", "listening on {address} requires a shared secret; set secret or secretFile in the configuration"],
   MODTS_LISTEN_FAILED: [0, "crit", "cannot listen on {address}: {reason}"],
   MODTS_HTTPD_MISSING: [0, "crit", "Apache httpd not found: {reason}"],
-  MODTS_CONF_IN_USE: [0, "crit", "{file} cannot be removed, httpd rejects its configuration without it: {reason}"],
+  MODTS_CONF_IN_USE: [0, "crit", "cannot remove {file}: httpd would reject its configuration without it: {reason}"],
   MODTS_MIGRATION_EXISTS: [0, "crit", "{file} already exists; use --force to overwrite it, or --output for another directory"],
   MODTS_CONF_CHANGED: [0, "crit", "{file} already exists with different content; use --force to overwrite"],
   MODTS_HTTPD_FAILED: [0, "crit", "{binary} did not start: {reason}"],
@@ -174,11 +174,11 @@ const table = {
   MODTS_RELOAD_REFUSED: [0, "error", "reload rejected: {reason}; the running configuration stays. Restart the sidecar if the change is intended"],
   MODTS_RELOAD_FAILED: [0, "error", "the sidecar of {run} did not reload: {reason}"],
   MODTS_OTHER_DIRECTORY: [0, "error", "the sidecar of {run} serves {actual}, not {asked}"],
-  MODTS_UPGRADE_REFUSED: [0, "error", "upgrade refused, this process serves on: {reason}"],
-  MODTS_UPGRADE_FAILED: [0, "error", "the successor does not serve ({reason}); this process goes on. The log has its messages"],
-  MODTS_RESTART_NEEDED: [0, "warn", "mod-ts upgrade applies the changes of {settings}; run needs a restart"],
+  MODTS_UPGRADE_REFUSED: [0, "error", "upgrade refused, this process keeps serving: {reason}"],
+  MODTS_UPGRADE_FAILED: [0, "error", "the successor does not serve ({reason}); this process keeps serving. The log has its messages"],
+  MODTS_RESTART_NEEDED: [0, "warn", "changes of {settings} need mod-ts upgrade, those of run a restart"],
   MODTS_LOG_FILE: [0, "error", "log file {file} cannot be opened: {reason}; lines are written to standard error"],
-  MODTS_FILES_REMOVED: [0, "crit", "{file} was removed while the sidecar runs: {loss}; restart the sidecar"],
+  MODTS_FILES_REMOVED: [0, "crit", "{file} was removed while the sidecar was running: {loss}; restart the sidecar"],
   MODTS_RUN_DIRECTORY: [0, "crit", "cannot use run directory {directory}: {reason}"],
 } as const satisfies Record<string, readonly [number, LogLevel, string]>;
 

@@ -2,22 +2,22 @@
 import type { Socket } from "node:net";
 import { log } from "./log.ts";
 
-/** Bytes that all of them together may make this process hold; one that holds no less than the others is closed for more. */
+/** Bytes of incomplete questions in this process; beyond it, a connection that holds many is closed. */
 const maxBytes = 16 * 1024 ** 2;
 
 interface Connection {
-  /** Kept of a question that is not complete. */
+  /** Of an incomplete question. */
   bytes: number;
   readonly timer: NodeJS.Timeout;
-  /** What happens when the time is over. */
+  /** Runs when the time is over. */
   expire: () => void;
 }
 
 /**
  * Attack: any local user can connect. A thousand connections that never complete a question, each
  * with as many parameters as it may hold, would take the memory and the places that Apache's
- * questions need. So what all of them hold is bounded, and those that have waited longest, or hold
- * most, make room: a question of Apache's is complete within milliseconds.
+ * questions need. So the total is limited, and connections that have waited longest, or hold most,
+ * are closed first: a question of Apache's is complete within milliseconds.
  */
 export class QuestionConnections {
   readonly #name: string;
@@ -61,8 +61,8 @@ export class QuestionConnections {
   }
 
   /**
-   * The question is complete and the peer is Apache: no bound of these applies to it.
-   * @param late what happens when there is no decision in time
+   * The question is complete and the peer is Apache: these limits no longer apply.
+   * @param late runs when there is no decision in time
    */
   prove(socket: Socket, late: () => void): void {
     const connection = this.#open.get(socket);
@@ -95,7 +95,7 @@ export class QuestionConnections {
     this.#unproven.delete(socket);
   }
 
-  /** Says how many bytes of a question that is not complete are kept for a connection. */
+  /** Sets the bytes that a connection holds of an incomplete question. */
   hold(socket: Socket, bytes: number): void {
     const connection = this.#open.get(socket);
     if (!connection || !this.#unproven.has(socket)) return;

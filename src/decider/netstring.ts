@@ -62,13 +62,11 @@ export class ScgiReader {
       0,
       colon < 0 ? Math.min(head.length, maxDigits + 1) : colon,
     );
-    if (!/^(?:0|[1-9]\d*)?$/.test(digits) || (colon < 0 && digits.length > maxDigits)) {
-      return "it does not begin with a length";
-    }
-    if (colon < 0) return undefined;
-    if (digits === "") return "it does not begin with a length";
+    const isPrefix = colon < 0 && digits.length <= maxDigits && /^(?:0|[1-9]\d*)?$/.test(digits);
+    if (isPrefix) return undefined;
+    if (!/^(?:0|[1-9]\d*)$/.test(digits) || colon < 0) return "no length at the beginning";
     const length = Number(digits);
-    if (length > this.#limit) return `its variables have ${length} bytes, more than ${this.#limit}`;
+    if (length > this.#limit) return `variables of ${length} bytes, more than ${this.#limit}`;
     this.#whole = colon + 1 + length + 1;
     return undefined;
   }
@@ -89,7 +87,7 @@ function joined(parts: readonly Buffer[]): Buffer {
 }
 
 function readNetstring(whole: Buffer): ScgiEvent {
-  if (whole.at(-1) !== 0x2c) return malformed("its variables do not end with a comma");
+  if (whole.at(-1) !== 0x2c) return malformed("no comma after the variables");
   const content = whole.toString("latin1", whole.indexOf(":") + 1, whole.length - 1);
   if (!content.endsWith("\0")) return malformed("a variable is incomplete");
   const texts = content.slice(0, -1).split("\0");
@@ -101,7 +99,7 @@ function readNetstring(whole: Buffer): ScgiEvent {
   // Another reader could use the other value.
   if (params.size * 2 !== texts.length) return malformed("a variable comes twice");
   if (texts[0] !== "CONTENT_LENGTH" || params.get("SCGI") !== "1")
-    return malformed("it is not SCGI");
+    return malformed("not a request of SCGI");
   return { type: "request", params };
 }
 

@@ -82,7 +82,7 @@ const exportNames = [...knownExports, "default", ...Object.values(filterExports)
 const anyExport = exportNames.join("|");
 
 /**
- * Attack: a misspelt `acessHandler` would be a site without access control; so would an unfinished
+ * Attack: a misspelled `acessHandler` would be a site without access control; so would an unfinished
  * module.
  * @throws ModTsError `MODTS_MISSING_EXPORT`, `MODTS_UNKNOWN_PHASE`
  */

@@ -183,7 +183,7 @@ function isRestored({ file, restore }: WatchedFile): boolean {
   } catch {
     return false;
   }
-  log("warn", `${file} was removed while the sidecar runs, and has been made again`);
+  log("warn", `${file} was removed while the sidecar was running, and has been created again`);
   return true;
 }
 

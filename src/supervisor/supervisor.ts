@@ -1,7 +1,7 @@
 /**
  * Parent process: owns the listening sockets, spawns and replaces workers, handles signals.
  *
- * It loads no fastify, no compiler and no user code: only a bug in this directory can end it. While
+ * It loads no Fastify, no compiler and no user code: only a bug in this directory can end it. While
  * a worker is replaced, new connections wait in the queue of the pool.
  */
 import type { Socket } from "node:net";

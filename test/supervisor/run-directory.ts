@@ -66,9 +66,15 @@ t.test("removed files are made again, or logged once, until they are back", asyn
   mark();
   await turns();
   rmSync(marker);
-  await until(messages, /listening was removed while the sidecar runs, and has been made again$/);
+  await until(
+    messages,
+    /listening was removed while the sidecar was running, and has been created again$/,
+  );
   rmSync(claimed.pidFile);
-  await until(messages, /pid was removed while the sidecar runs, and has been made again$/);
+  await until(
+    messages,
+    /pid was removed while the sidecar was running, and has been created again$/,
+  );
   t.equal(readFileSync(claimed.pidFile, "utf8"), own);
   t.ok(existsSync(marker));
   await turns();
@@ -77,7 +83,7 @@ t.test("removed files are made again, or logged once, until they are back", asyn
   await until(messages, /removed/);
   t.match(lines[0], {
     code: "MODTS_FILES_REMOVED",
-    message: `${path} was removed while the sidecar runs: new connections of Apache for content fail`,
+    message: `${path} was removed while the sidecar was running: new connections of Apache for content fail`,
   });
   rmSync(folder, { recursive: true });
   await turns();

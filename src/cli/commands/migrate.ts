@@ -12,10 +12,10 @@ import { parseCommand, UsageError } from "./command.ts";
 
 export const usage = "migrate <httpd.conf|.htaccess> [--dry-run]";
 
-export const summary = `Writes a configuration of mod_python as one of mod_ts, with skeletons of its handlers.
+export const summary = `Converts a configuration of mod_python to one of mod_ts, with skeletons of its handlers.
 
 Everything goes to a new directory beside the file; the original stays as it is.
-Exit code 1 when something needs a hand.`;
+Exit code 1 when something remains to be done by hand.`;
 
 export const options = {
   output: {
@@ -129,9 +129,9 @@ function nextSteps(directory: string, hasTrees: boolean): string[] {
   return [
     "",
     `Written to ${directory}; the user of the sidecar must be able to read it. Next:`,
-    "  1. Read the configuration there: every place that needs a hand has a comment # mod_ts.",
+    "  1. Read the configuration there: every place that needs manual work has a comment # mod_ts.",
     `  2. mod-ts conf ${directory} --install`,
-    "  3. Replace the configuration of mod_python by the new one, and remove its lines from .htaccess files.",
+    "  3. Replace the configuration of mod_python with the new one, and remove its lines from .htaccess files.",
     ...(hasTrees
       ? [
           `  4. Only then: cp -R --no-clobber ${directory}/root/. /`,

@@ -10,8 +10,8 @@ export const summary = `Replaces the workers of the running sidecar, without fai
 
 Reads the configuration first: with a mistake in it, nothing is reloaded.
 Waits until new workers have taken over; exit code 1, with the reason, when they did not.
-Names what is broken: handlers and scripts in use of which the newest save cannot be loaded. Their
-last good versions serve, and the exit code is 1.
+Names handlers and scripts in use whose newest version cannot be loaded: their last good versions
+serve, and the exit code is 1.
 Names the changes that it does not apply. Only the sidecar of this directory is reloaded.`;
 
 export const options = {

@@ -13,8 +13,8 @@ still allowed gets a new ticket. Works while the sidecar is down, too.
 Run it as the user of the sidecar, or as root.`;
 
 export const options = {
-  user: { type: "string", description: "revokes the tickets of one user", placeholder: "name" },
-  all: { type: "boolean", description: "revokes all tickets" },
+  user: { type: "string", description: "revoke the tickets of one user", placeholder: "name" },
+  all: { type: "boolean", description: "revoke all tickets" },
 } as const satisfies Record<string, CommandOption>;
 
 /** Returns 0. Throws like `loadConfig`. */

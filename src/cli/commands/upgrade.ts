@@ -6,11 +6,11 @@ import { parseCommand } from "./command.ts";
 
 export const usage = "upgrade [directory]";
 
-export const summary = `Replaces the running sidecar by a new process, without failing a request.
+export const summary = `Replaces the running sidecar with a new process, without failing a request.
 
 For a new version of mod-ts or Node.js, and for changes that a reload does not apply.
 The new process gets the sockets of the old one, and takes over when its workers serve.
-Waits for it; exit code 1, with the reason, when it did not. Then the old one serves on.
+Waits for it; exit code 1, with the reason, when it did not. Then the old one keeps serving.
 Only the sidecar of this directory is replaced.`;
 
 export const options = {} as const;

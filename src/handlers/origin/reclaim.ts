@@ -11,7 +11,7 @@ import type { Upstream } from "./proxy.ts";
  */
 export function reclaim({ buffer, byteLength, byteOffset }: Uint8Array): void {
   const isOwn = byteOffset === 0 && byteLength > buffer.byteLength / 2;
-  // Replaces the block by an empty one.
+  // Replaces the block with an empty one.
   if (isOwn && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 

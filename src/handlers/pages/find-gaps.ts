@@ -86,15 +86,15 @@ function lines(text: string, { start, end }: Text): Text[] {
 function joinStatements(text: string, parts: readonly Part[]): Part[] {
   return parts.map((part, index) => {
     if (part.kind !== "text" || !isBlank(text, part)) return part;
-    const before = neighbour(text, parts, index, -1);
-    const after = neighbour(text, parts, index, 1);
+    const before = neighbor(text, parts, index, -1);
+    const after = neighbor(text, parts, index, 1);
     if (before?.kind !== "statements" || after?.kind !== "statements") return part;
     const next = after.tokens[0]?.value ?? "";
     return continuing.has(next) ? { ...part, kind: "gap" as const } : part;
   });
 }
 
-function neighbour(
+function neighbor(
   text: string,
   parts: readonly Part[],
   index: number,

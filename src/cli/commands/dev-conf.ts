@@ -71,7 +71,9 @@ ${isPatient ? `    Timeout ${daySeconds}\n` : ""}${readable ? `    DocumentRoot 
     DirectoryIndex index.html index.tsp
 ${hostCheck(hosts)}    # Errors are shown in the browser, with their source.
     Use TsDebug On
-${refusalPage(closed)}    # Pages reload when one of their files is saved; compressed ones could not get the script.
+${refusalPage(closed)}    # A worker that is killed, such as for a blocked event loop, shows no page of its own.
+    ErrorDocument 502 "${lostResponse}"
+    # Pages reload when one of their files is saved; compressed ones could not get the script.
     RequestHeader unset Accept-Encoding "expr=req_novary('Sec-Fetch-Dest') in {'document', 'iframe', 'frame'}"
     <Location "/.mod-ts/refresh">
         Use TsHandler mod_ts/refresh
@@ -108,6 +110,10 @@ function hostCheck(hosts: readonly string[]): string {
     </If>
 `;
 }
+
+const lostResponse =
+  "mod-ts dev: the worker ended before it responded, or blocked its event loop and was replaced: " +
+  "the terminal says where. (Behind ProxyPass: the other server closed the connection.)";
 
 const refusedHost =
   "mod-ts dev: requests for this host name are refused, because any website can point its name " +

@@ -21,10 +21,10 @@ function folderOf(t: Test, files: Record<string, string>): string {
 
 const allowed = ["--allowed-host", "my.test", "--allowed-host", ".sub.test"];
 
-/** With a `Host` of its own, which fetch() does not allow. */
+/** With a `Host` of its own, which fetch() does not allow, on a new connection. */
 function askAs(host: string, url: URL): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { headers: { host } }, (response) => {
+    const request = get(url, { headers: { host }, agent: false }, (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
       response.once("end", () => resolve({ status: response.statusCode, body }));
@@ -109,6 +109,13 @@ t.test("Apache and sidecar, reload included, until a signal", async (t) => {
   const events = await fetch(new URL(".mod-ts/refresh", url));
   t.equal(events.headers.get("content-type")?.split(";")[0], "text/event-stream");
   await events.body?.cancel();
+  writeFileSync(
+    join(folder, "hello.ts"),
+    "export const handler = () => void process.kill(process.pid, 'SIGKILL');",
+  );
+  // On a kept connection, Apache closes it, and browsers try once more.
+  const lost = /^mod-ts dev: the worker ended .* the terminal says where/;
+  t.match(await host("localhost", "hello"), { status: 502, body: lost });
   const ended = new Promise((resolve) => running.child.once("exit", resolve));
   running.child.kill("SIGTERM");
   t.equal(await ended, 0);

@@ -25,6 +25,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { attempt, ignoring } from "./attempt.ts";
+import { log } from "./log.ts";
 
 /** Seconds for which a ticket can be valid. */
 export const longestTicket = 3600;
@@ -70,9 +71,13 @@ export function removeTickets(run: string): void {
   renameAndRemove(directory, `${directory}.${randomBytes(6).toString("hex")}`);
 }
 
-/** Ends all tickets; the directory stays. */
+/** Ends all tickets; the directory stays. Never throws: the supervisor calls it when a worker has died. */
 export function revokeTickets(run: string): void {
-  new TicketStore(run).revokeAll();
+  try {
+    new TicketStore(run).revokeAll();
+  } catch (error) {
+    log("crit", `tickets in ${run} cannot be revoked, and are valid until they expire`, { error });
+  }
 }
 
 /** Without the set-group-ID bit, which `RestrictSUIDSGID=` of the systemd unit forbids. */

@@ -1,5 +1,5 @@
 /** Finds and reads a configuration file; it is evaluated in a child process, `config-child.ts`. */
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Config, resolveConfig, type ResolvedConfig } from "./config.ts";
@@ -89,13 +89,18 @@ function evaluate(file: string): Promise<ConfigAnswer> {
       child.kill("SIGKILL");
     }, timeout);
     child.on("message", (message) => (answer = message as ConfigAnswer));
-    child.on("error", (error) => (answer = { failure: error.message }));
+    child.on("error", (error) => {
+      answer = { failure: error.message };
+      // It did not start.
+      if (child.pid === undefined) resolvePromise(answer);
+    });
     // A message may arrive between `exit` and `close`.
     child.on("close", () => {
       clearTimeout(timer);
       resolvePromise(answer);
     });
-    child.send(file, (error) => {
+    // Without file descriptors it has no channel.
+    (child as Partial<ChildProcess>).send?.(file, (error: Error | null) => {
       if (error) child.kill("SIGKILL");
     });
   });

@@ -18,6 +18,7 @@ import {
   type Listener,
   type ListenerOptions,
 } from "./listener.ts";
+import { startProcess } from "./start-process.ts";
 
 /** A listening socket of the predecessor. Other versions of mod_ts write and read it, too. */
 export interface PassedSocket {
@@ -134,7 +135,7 @@ export function spawnSuccessor(listeners: readonly Listener[]): ChildProcess {
     delete env[name];
   }
   const argv = [...process.execArgv, ...process.argv.slice(1)];
-  return spawn(process.execPath, argv, { stdio, env, detached: false });
+  return startProcess(() => spawn(process.execPath, argv, { stdio, env, detached: false }));
 }
 
 /**

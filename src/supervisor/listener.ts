@@ -17,6 +17,7 @@ import { lookup } from "node:dns/promises";
 import { dirname, join } from "node:path";
 import net, { createServer, isIPv4, type ListenOptions, type Server, type Socket } from "node:net";
 import { getSystemErrorName } from "node:util";
+import { attempt } from "../base/attempt.ts";
 import { ModTsError } from "../base/errors.ts";
 import { probeSocket } from "../base/probe-socket.ts";
 import { log } from "../base/log.ts";
@@ -138,7 +139,7 @@ function ownership(
       if (marker === undefined) return;
       // A unit of systemd may have made it, as root.
       if (!existsSync(marker)) writeFileSync(marker, "");
-      removers.push(() => rmSync(marker, { force: true }));
+      removers.push(() => attempt(() => rmSync(marker, { force: true }), undefined));
     },
     close({ keepFile } = { keepFile: false }) {
       stop();
@@ -158,7 +159,8 @@ function removerOf(path: string): () => void {
   const inodeOf = (): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.ino;
   const inode = inodeOf();
   return () => {
-    if (inode !== undefined && inodeOf() === inode) unlinkSync(path);
+    // In a directory that is read-only by now it stays, and nothing listens on it.
+    if (inode !== undefined && inodeOf() === inode) attempt(() => unlinkSync(path), undefined);
   };
 }
 

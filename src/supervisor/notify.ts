@@ -6,18 +6,33 @@
  */
 import { execFile } from "node:child_process";
 import { log } from "../base/log.ts";
+import { startProcess } from "./start-process.ts";
 
 let isMissing = false;
+let isFailing = false;
 
 /** Sends assignments such as `READY=1`; without systemd nothing happens. Never throws. */
 export function notifySystemd(...assignments: string[]): Promise<void> {
   if (!process.env["NOTIFY_SOCKET"] || isMissing) return Promise.resolve();
-  return new Promise((resolve) => {
-    execFile("systemd-notify", assignments, (error) => {
-      if (error) warnOnce(error.message);
-      resolve();
-    });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const child = startProcess(() => execFile("systemd-notify", assignments));
+  const fail = (reason: string): void => {
+    if (!isFailing) log("warn", `systemd is not notified: ${reason}`);
+    isFailing = true;
+    resolve();
+  };
+  child.once("error", (error: NodeJS.ErrnoException) => {
+    // Without memory, processes or file descriptors the next one may succeed: systemd kills a
+    // service whose watchdog is silent.
+    isMissing = error.code === "ENOENT";
+    fail(error.message);
   });
+  child.once("exit", (code, signal) => {
+    if (code !== 0) return fail(`systemd-notify ended with ${signal ?? code}`);
+    isFailing = false;
+    resolve();
+  });
+  return promise;
 }
 
 /**
@@ -45,9 +60,4 @@ export function startSystemdWatchdog(): () => void {
   if (!(periodMs > 0) || (pid && Number(pid) !== process.pid)) return () => {};
   const timer = setInterval(() => void notifySystemd("WATCHDOG=1"), periodMs / 2).unref();
   return () => clearInterval(timer);
-}
-
-function warnOnce(reason: string): void {
-  isMissing = true;
-  log("warn", `systemd is not notified: ${reason}`);
 }

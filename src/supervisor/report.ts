@@ -5,6 +5,7 @@
  * reload.
  */
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { attempt } from "../base/attempt.ts";
 import { logChannel, reloadChannel, type ReloadRecord } from "../base/channels.ts";
 import { type Counter, type Counts } from "../base/counts.ts";
 import { type LogLevel, logLevels, type LogRecord } from "../base/log.ts";
@@ -94,6 +95,7 @@ export function startReports({
   reloadChannel.subscribe((message) => {
     if (builds.length < maxNotes) builds.push(buildOf(message as ReloadRecord));
   });
+  let memory = { rss: 0, heapUsed: 0 };
   let quiet = 0;
   let last = "";
   const report = (): void => {
@@ -109,7 +111,9 @@ export function startReports({
     utilization = now;
     // The first one of a quiet process says that it is quiet.
     if (quiet > 1 && quiet % quietEvery !== 0) return;
-    const { rss, heapUsed: heap } = process.memoryUsage();
+    // Without a free file descriptor it throws: this report has the last known values.
+    memory = attempt(() => process.memoryUsage(), memory);
+    const { rss, heapUsed: heap } = memory;
     const late = takeLateness();
     send({
       gauges: {

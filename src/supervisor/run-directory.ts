@@ -75,8 +75,12 @@ export function claimRunDirectory(directory: string, predecessor?: number): RunD
     pidFile,
     takeOver() {
       const draft = `${pidFile}.${process.pid}`;
-      writeFileSync(draft, own);
-      renameSync(draft, pidFile);
+      try {
+        writeFileSync(draft, own);
+        renameSync(draft, pidFile);
+      } catch (error) {
+        throw explain(error, directory);
+      }
     },
     watch(listeners, intervalMs = 2000) {
       const isLost = lostFileDetector();
@@ -95,7 +99,8 @@ export function claimRunDirectory(directory: string, predecessor?: number): RunD
       setInterval(look, intervalMs).unref();
     },
     release() {
-      if (read(pidFile) === own) rmSync(pidFile, { force: true });
+      // What cannot be removed is taken over at the next start.
+      if (read(pidFile) === own) attempt(() => rmSync(pidFile, { force: true }), undefined);
     },
   };
 }
@@ -125,8 +130,14 @@ export function prepareStores(directory: string, group: number | undefined): voi
 }
 
 export function removeStores(directory: string): void {
-  removeTickets(directory);
-  removeVersions(directory);
+  try {
+    removeTickets(directory);
+    removeVersions(directory);
+  } catch (error) {
+    log("crit", `tickets in ${directory} cannot be removed, and are valid until they expire`, {
+      error,
+    });
+  }
 }
 
 function prepare(directory: string): void {

@@ -1,4 +1,5 @@
 /** The status of a sidecar: for the page, `mod-ts status`, metrics and health checks. */
+import { attempt } from "../base/attempt.ts";
 import type { Counts } from "../base/counts.ts";
 import { version } from "../base/version.ts";
 import { formatAddress, type ListenerOptions } from "./listener.ts";
@@ -93,7 +94,7 @@ export function composeStatus(composed: StatusFacts): SidecarStatus {
     version,
     node: process.version,
     pid: process.pid,
-    rss: process.memoryUsage.rss(),
+    rss: attempt(() => process.memoryUsage.rss(), 0),
     now: Date.now(),
     ...facts,
     listeners: listeners.map(({ pool, transport, address }) => ({

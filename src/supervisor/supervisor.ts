@@ -178,6 +178,8 @@ class SupervisorProcess implements Supervisor {
       await this.#takeOver();
     } catch (error) {
       await this.stop();
+      // The channel to the predecessor would keep this process alive.
+      process.disconnect?.();
       throw error;
     }
   }
@@ -376,8 +378,7 @@ class SupervisorProcess implements Supervisor {
   }
 
   #release({ keepFile } = { keepFile: false }): void {
-    this.#control?.close();
-    this.#control = undefined;
+    this.#control = void this.#control?.close();
     const isOwner = this.#runDirectory && (!this.#predecessor || this.#hasTakenOver);
     // Where a successor gives up, its predecessor goes on with what it passed.
     for (const each of this.#listeners.splice(0))

@@ -61,7 +61,7 @@ function tick() {
   const blocked = measure();
   ticks += 1;
   if (ticks % reportEvery === 0)
-    report({ type: "beat", rss: process.memoryUsage.rss(), vitals: [...vitals] });
+    report({ type: "beat", rss: residentBytes(), vitals: [...vitals] });
   if (blocked === 0) return recover();
   if (reading && ++reading.ticks >= stackTicks && blocked - reading.since >= stackTimeoutMs) {
     reading.giveUp();
@@ -84,6 +84,16 @@ function tick() {
     // Attack on availability: a supervisor that is stopped would leave requests hanging.
     setTimeout(die, patienceMs);
   }
+}
+
+let lastResident = 0;
+
+/** The last known value while the process has no file descriptor to find it out. */
+function residentBytes() {
+  try {
+    lastResident = process.memoryUsage.rss();
+  } catch {}
+  return lastResident;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { BrokenModule } from "../base/version-store.ts";
 import { queueLength, type SharedHandle } from "./listener.ts";
 import type { WorkerReport } from "./report.ts";
 import { Silence } from "./silence.ts";
+import { startProcess } from "./start-process.ts";
 import type { WorkerStatus } from "./status.ts";
 import { watchdogDescriptor, type WatchdogReport } from "./watchdog.ts";
 
@@ -101,6 +102,8 @@ export interface WorkerProcessOptions extends Omit<InitMessage, "type"> {
   environment?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds until `ready`; then the worker is killed. */
   readyTimeout: number;
+  /** Milliseconds until a connection is accepted, for a worker that sends other messages. @default 30_000 */
+  acceptTimeout?: number;
   /** Called before the worker is killed as it was not ready in time. */
   onLate?: () => void;
   /** Called when the worker can take a connection: ready, or done with the one before. */
@@ -140,12 +143,17 @@ export class WorkerProcess {
   #servesAnyway = false;
   #isAskedToEnd = false;
   #timer: NodeJS.Timeout | undefined;
+  #acceptTimer: NodeJS.Timeout | undefined;
+  /** Whether its main thread has sent a message since the last offer. */
+  #isHeard = false;
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     this.slot = options.slot;
     const { program, environment: env = process.env } = options;
-    this.#child = fork(program, [], { env, execArgv, serialization: "advanced", stdio });
+    this.#child = startProcess(() =>
+      fork(program, [], { env, execArgv, serialization: "advanced", stdio }),
+    );
     this.#silence = new Silence({
       pid: this.pid,
       onExpiring: () => this.#obey({ type: "expiring" }),
@@ -209,6 +217,20 @@ export class WorkerProcess {
     this.connections += 1;
     // Our descriptor stays open until `accepted`, for another worker if this one dies.
     this.#send({ type: "connection", transport, isFinal: this.#servesAnyway }, socket);
+    this.#expectAccept();
+  }
+
+  /** Node.js drops a socket for a process without free file descriptors: it would never be free again. */
+  #expectAccept(): void {
+    const { acceptTimeout = 30_000, inspect } = this.#options;
+    clearTimeout(this.#acceptTimer);
+    this.#isHeard = false;
+    this.#acceptTimer = setTimeout(() => {
+      if (!this.#offered || inspect) return;
+      // It may be blocked: this is for the watchdog.
+      if (!this.#isHeard) return this.#expectAccept();
+      void this.kill(`no connection accepted for ${acceptTimeout} ms: out of file descriptors?`);
+    }, acceptTimeout).unref();
   }
 
   /** Lets an outdated worker serve, as its successor could not be started. */
@@ -249,6 +271,7 @@ export class WorkerProcess {
   }
 
   #receive(message: FromWorker | null | undefined, ready: () => void): void {
+    this.#isHeard = true;
     // User code in the worker may call process.send(): other messages are ignored.
     switch (message?.type) {
       case "ready":
@@ -321,7 +344,8 @@ export class WorkerProcess {
     const failed = (error: Error | null): void => {
       if (error && this.#state !== "gone") void this.#killIfAlive();
     };
-    this.#child.send(message, socket, { keepOpen: true }, failed);
+    // Without file descriptors for the process, it has no channel; `error` follows.
+    (this.#child as Partial<ChildProcess>).send?.(message, socket, { keepOpen: true }, failed);
   }
 
   #watchExit(): Promise<string> {
@@ -351,6 +375,7 @@ export class WorkerProcess {
 
   #end(reason: string): string {
     clearTimeout(this.#timer);
+    clearTimeout(this.#acceptTimer);
     this.#silence.stop();
     this.#state = "gone";
     this.#returnOffered();

@@ -11,7 +11,14 @@ import {
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { attempt } from "../../src/base/attempt.ts";
-import { prepareTickets, removeTickets, TicketStore } from "../../src/base/ticket-store.ts";
+import { logChannel } from "../../src/base/channels.ts";
+import type { LogRecord } from "../../src/base/log.ts";
+import {
+  prepareTickets,
+  removeTickets,
+  revokeTickets,
+  TicketStore,
+} from "../../src/base/ticket-store.ts";
 import { withoutRoom } from "../fixtures/without-room.ts";
 
 function open(t: Test): { run: string; store: TicketStore; directory: string } {
@@ -40,6 +47,19 @@ t.test("a ticket is a file that httpd can test and that no umask closes", async 
   t.equal(store.read(file), "text");
   t.equal(store.count(), 1);
   t.ok(store.has({ end, owner }));
+});
+
+t.test("a supervisor outlives tickets that it cannot revoke", async (t) => {
+  const { run, store, directory } = open(t);
+  rmSync(join(directory, "revoked"), { recursive: true });
+  writeFileSync(join(directory, "revoked"), "");
+  t.throws(() => store.revokeAll(), { code: "ENOTDIR" });
+  const lines: LogRecord[] = [];
+  const listener = (record: unknown): void => void lines.push(record as LogRecord);
+  logChannel.subscribe(listener);
+  t.doesNotThrow(() => revokeTickets(run));
+  logChannel.unsubscribe(listener);
+  t.match(lines, [{ level: "crit", message: /cannot be revoked/ }]);
 });
 
 t.test("only the path of a ticket is read", async (t) => {

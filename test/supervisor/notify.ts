@@ -43,6 +43,22 @@ t.test("systemd is told what it asked for", async (t) => {
   t.equal(notified(folder), "RELOADING=1 MONOTONIC_USEC=5\n", "all assignments at once");
 });
 
+t.test("a notification that fails is not the last one", async (t) => {
+  const folder = shortFolder(t);
+  makeProgram(folder);
+  process.env["NOTIFY_SOCKET"] = "/run/systemd/notify";
+  const program = join(folder, "systemd-notify");
+  const right = readFileSync(program);
+  writeFileSync(program, "#!/bin/sh\nexit 3\n");
+  await notifySystemd("WATCHDOG=1");
+  chmodSync(program, 0o644);
+  await notifySystemd("WATCHDOG=1");
+  writeFileSync(program, right);
+  chmodSync(program, 0o755);
+  await notifySystemd("READY=1");
+  t.equal(notified(folder), "READY=1\n");
+});
+
 t.test("systemd waits for workers that get more time", async (t) => {
   const folder = shortFolder(t);
   makeProgram(folder);

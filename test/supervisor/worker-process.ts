@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
@@ -63,6 +64,31 @@ t.test("ready rejects with the reason", async (t) => {
     message: "not ready within 200 ms",
   });
   await t.rejects(spawned(t, "no-such-program").ready, { message: "exit code 1" });
+});
+
+t.test("a worker that does not get a connection is replaced", async (t) => {
+  const returned = Promise.withResolvers<string>();
+  const worker = spawned(t, "deaf", { acceptTimeout: 20, onReturned: returned.resolve });
+  await worker.ready;
+  const { accepted } = await connection(t);
+  worker.offer("gateway", accepted);
+  t.equal(await returned.promise, "gateway");
+  t.match(await worker.exited, /^no connection accepted for 20 ms/);
+  accepted.destroy();
+});
+
+t.test("a process that cannot be started has ended", async (t) => {
+  // It stands ready, as nothing can be started meanwhile.
+  const script = `prlimit --pid ${process.pid} --nofile=16: && echo low && read line && prlimit --pid ${process.pid} --nofile="$(ulimit -n)":`;
+  const limiter = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+  await once(limiter.stdout, "data");
+  const worker = spawned(t, "good");
+  const reason = await worker.exited;
+  limiter.stdin.end("\n");
+  await once(limiter, "exit");
+  t.match(reason, /EMFILE/);
+  t.notOk(worker.free);
+  await spawned(t, "good").ready;
 });
 
 t.test("a connection that was never accepted is returned, whole", async (t) => {

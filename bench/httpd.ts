@@ -61,8 +61,8 @@ SetHandler "proxy:unix:\${MOD_TS_RUN}/main.sock|http://plain"
     path: "/hello/a/b/c",
     known: 78,
   },
-  hello: { settings: minimal, conf: hello(), path: "/hello/a/b/c", known: 117 },
-  "hello, all features": { settings: allFeatures, conf: hello(), path: "/hello/a/b/c", known: 152 },
+  hello: { settings: minimal, conf: hello(), path: "/hello/a/b/c", known: 118 },
+  "hello, all features": { settings: allFeatures, conf: hello(), path: "/hello/a/b/c", known: 153 },
   "hello, 20 options": {
     settings: minimal,
     conf: hello(options.join("\n")),
@@ -79,13 +79,13 @@ SetHandler "proxy:unix:\${MOD_TS_RUN}/main.sock|http://plain"
     settings: minimal,
     conf: nested.join("\n"),
     path: "/hello/a/b/c",
-    known: 150,
+    known: 155,
   },
   "static file, decided, all features": {
     settings: allFeatures,
     conf: `<Location "/a.html">\nUse TsFixupHandler h.ts\n</Location>`,
     path: "/a.html",
-    known: 286,
+    known: 301,
   },
 };
 

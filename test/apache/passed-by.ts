@@ -4,7 +4,7 @@
  */
 import t from "tap";
 import { digest } from "../../src/engine/changes.ts";
-import { startOrigin } from "../fixtures/origin.ts";
+import { answering, startOrigin, startRawServer } from "../fixtures/origin.ts";
 
 /** Sections whose handlers refuse every request without the header `X-Pass`, and their lines for callbacks. */
 const sections: Record<string, { use: string; line?: string }> = {
@@ -38,12 +38,24 @@ const apache = await startOrigin(t, {
     <Directory "\${FOLDER}/htdocs/undone">
       Use TsAroundHandler "gate.ts mod_ts/origin"
     </Directory>
+    RewriteEngine On
+    RewriteRule "^/forced/(.*)$" "/$1" [PT,H=default-handler]
+    <Location "/app">
+      Use TsHandler app.ts
+      Use TsOption password topsecret
+    </Location>
+    <Directory "\${FOLDER}/htdocs/pages">
+      AllowOverride None
+      Options +Includes
+      AddOutputFilter INCLUDES .shtml
+    </Directory>
     <Location "/undone">
       <If "true">
         Use TsNoHandler
       </If>
     </Location>`,
   handlers: {
+    "app.ts": "export const handler = (req) => void req.write('fine');",
     "module.ts": `${gate}export const accessHandler = gate;`,
     "gate.ts": `${gate}export const handler = (req) => gate(req) || -1;
       export { gate as transHandler, gate as headerParserHandler, gate as typeHandler, gate as fixupHandler };`,
@@ -150,6 +162,41 @@ t.test("RewriteRule [H] shows no part of a page", async (t) => {
     t.equal(await isShown(name), false, name);
     t.equal(await isShown(name, isOpen), true, `${name}: permitted`);
   }
+});
+
+t.test("a page of mod_include sets no variable for its parts that opens them", async (t) => {
+  const foreign = await startRawServer(t, answering("foreign"));
+  const show = async (variables: Record<string, string>, path: string): Promise<string> => {
+    const lines = Object.entries(variables).map(
+      ([name, value]) => `<!--#set var="${name}" value="${value}" -->`,
+    );
+    apache.write("htdocs/pages/a.shtml", `${lines.join("")}<!--#include virtual="${path}" -->`);
+    const [get, post] = [{}, { method: "POST", body: "x" }];
+    const pages = [get, post].map((ask) => apache.request("/pages/a.shtml", ask));
+    return (await Promise.all(pages)).map(({ body }) => body).join("\n");
+  };
+  t.match(await show({}, "/app/x"), /fine\nfine/);
+  for (const [n, name] of names.entries()) {
+    const line = sections[name]?.line ?? "";
+    const call = `pass;1;;,${digest(`${line} /${name}/secret.txt`)},;`;
+    const sets: Record<string, string>[] = [
+      { MOD_TS_BACKEND: "none" },
+      { MOD_TS_BACKEND: "default-handler" },
+      { MOD_TS_BACKEND: "", DOCUMENT_NAME: "" },
+      { MOD_TS_BACKEND: "none", MOD_TS_CALL: call, MOD_TS_CALL_MAC: "0" },
+      { MOD_TS_BACKEND: "none", MOD_TS_CONTENT: "1", MOD_TS_PASSES: digest(line) },
+      { MOD_TS_CONTENT: "1", MOD_TS_GUARDED: "1", MOD_TS_JUDGED: digest(line) },
+      { MOD_TS_STATUS: "404", REDIRECT_STATUS: "404" },
+    ];
+    for (const path of ["secret.txt", "source.ts"])
+      for (const set of sets)
+        t.notMatch(await show(set, `/${name}/${path}`), "secret\n", JSON.stringify([name, n, set]));
+    t.notMatch(await show({}, `/forced/${name}/secret.txt`), "secret\n", `${name}, forced`);
+  }
+  const other = { MOD_TS_BACKEND: `proxy:${foreign.url}` };
+  for (const path of ["/app/x", "/app/x.ts", "/module/secret.txt", "/fixup/secret.txt"])
+    t.notMatch(await show(other, path), "foreign", path);
+  t.strictSame(foreign.connections, []);
 });
 
 /** Variables that a tenant sets in the hope that they are taken for those of Apache. */

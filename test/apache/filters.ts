@@ -16,6 +16,7 @@ const page = `<!doctype html><html><body><main><h1>Old</h1></main>
 
 const conf = `
   <Location /mask>
+    Options +MultiViews
     Use TsOutputFilter "filters.ts | text/plain text/html application/json"
   </Location>
   <Location /mask/inner>
@@ -145,7 +146,7 @@ printf 'Content-Type: text/plain\\n\\n%s ' "$REQUEST_METHOD"
 cat
 `,
   },
-  modules: ["mod_cgid", "mod_deflate", "mod_http2"],
+  modules: ["mod_cgid", "mod_deflate", "mod_http2", "mod_negotiation"],
   isWaiting: true,
 });
 apache.write("htdocs/mask/zipped.txt.gz", gzipSync("room 101"));
@@ -218,6 +219,8 @@ t.test("codings: nothing passes unread", async (t) => {
   t.equal(zipped.headers["content-encoding"], "gzip", "a compressed original stays compressed");
   const unzipped = await fetch(`${apache.url}/mask/zipped.txt.gz`);
   t.equal(await unzipped.text(), "room ###", "and is read by the filter");
+  const chosen = await fetch(`${apache.url}/mask/zipped.txt`);
+  t.same([chosen.status, await chosen.text()], [200, "room ###"], "also as the only variant");
   const coded = await apache.request("/mask/coded.txt.zz");
   t.equal(coded.status, 500, "an unknown coding is an error");
   t.notMatch(coded.body, "101");

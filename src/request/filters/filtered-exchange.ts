@@ -307,8 +307,9 @@ export function prepareHeaders(req: Request, output: readonly AppliedFilter[]): 
   const chosen = output.filter((each) => type === "" || matches(each, type));
   if (chosen.length === 0) return;
   const { headersIn } = req;
-  for (const name of ["Range", "If-Range", "If-Modified-Since"]) headersIn.delete(name);
-  headersIn.set("Accept-Encoding", "identity");
+  // "identity" would be a 406 where Apache has the file only in compressed form (mod_negotiation).
+  const ofBytes = ["Range", "If-Range", "If-Modified-Since", "Accept-Encoding"];
+  for (const name of ofBytes) headersIn.delete(name);
   const suffix = `-${versionOf(chosen)}"`;
   const tags =
     headersIn

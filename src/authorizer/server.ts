@@ -10,7 +10,11 @@ import type { Socket } from "node:net";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
 import { counter, type RefusalReason } from "../base/counts.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
-import { QuestionConnections, Throttle } from "../base/question-connections.ts";
+import {
+  QuestionConnections,
+  type QuestionOptions,
+  Throttle,
+} from "../base/question-connections.ts";
 import type { Engine } from "../engine/phases.ts";
 import { Refusals } from "../engine/refusals.ts";
 import { internals } from "../request/internals.ts";
@@ -48,21 +52,8 @@ import { ObservedRequest } from "./observed-request.ts";
 import { type TicketDraft, Tickets } from "./tickets.ts";
 import { type AccessQuestion, createTrustCheck, Grants, type TrustCheck } from "./trust.ts";
 
-export interface AuthorizerOptions {
+export interface AuthorizerOptions extends QuestionOptions {
   engine: Engine;
-  /** Name of the pool that this process serves. */
-  interpreter: string;
-  /** Name of the sidecar where Apache has several. @default none */
-  sidecar?: string;
-  /** Shared with Apache; empty: the loopback address alone decides. */
-  secret: string;
-  /** Milliseconds for a decision, then 503; and for the parameters to arrive. @default 5_000 */
-  budget?: number;
-  /**
-   * Connections at a time that no question of Apache's has come on; the oldest is closed for one
-   * more. @default 1_024
-   */
-  connections?: number;
   /** Bytes of the parameters of a question; Apache responds 500 for longer ones. @default 65_536 */
   parameterBytes?: number;
   /** For tickets (`TsTicket`). @default none */
@@ -74,7 +65,6 @@ type RequestEvent = Extract<ConnectionEvent, { type: "request" }>;
 /** The server. It does not listen: the supervisor owns the sockets. */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #budget: number;
   readonly #trust: TrustCheck;
   readonly #grants: Grants;
   readonly #refusals: Refusals;
@@ -89,10 +79,8 @@ export class Authorizer {
   constructor(options: AuthorizerOptions) {
     this.#options = options;
     this.#directives = new DirectivesCache(options.sidecar ?? "");
-    this.#budget = options.budget ?? 5_000;
-    const { connections = 1024, parameterBytes = 65_536 } = options;
-    this.#connections = new QuestionConnections("authorizer", connections, this.#budget);
-    this.#limits = { ...defaultLimits, parameterBytes };
+    this.#connections = new QuestionConnections("authorizer", options);
+    this.#limits = { ...defaultLimits, parameterBytes: options.parameterBytes ?? 65_536 };
     this.#grants = new Grants(options.secret);
     this.#refusals = new Refusals(options.secret);
     this.#proofs = new Proofs(options.secret);
@@ -161,7 +149,9 @@ export class Authorizer {
     try {
       const question = this.#trust(pairs);
       this.#connections.prove(socket, () => {
-        const late = new ModTsError("MODTS_AUTHORIZER_TIMEOUT", { limit: this.#budget });
+        const late = new ModTsError("MODTS_AUTHORIZER_TIMEOUT", {
+          limit: this.#connections.budget,
+        });
         sendLast(answerFailure(late, req, proofs));
         req?.[internals].exchange.abort();
       });

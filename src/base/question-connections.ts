@@ -5,6 +5,20 @@ import { log } from "./log.ts";
 /** Bytes of incomplete questions in this process; beyond it, a connection that holds many is closed. */
 const maxBytes = 16 * 1024 ** 2;
 
+/** Options of authorizer and decider. */
+export interface QuestionOptions {
+  /** Name of the pool that this process serves. */
+  interpreter: string;
+  /** Name of the sidecar where Apache has several. @default none */
+  sidecar?: string;
+  /** Shared with Apache; empty: the address or the permissions of the socket decide. */
+  secret: string;
+  /** Milliseconds for a question to arrive, and then for its decision. @default 5_000 */
+  budget?: number;
+  /** Connections at a time that no question of Apache's has come on. @default 1_024 */
+  connections?: number;
+}
+
 interface Connection {
   /** Of an incomplete question. */
   bytes: number;
@@ -22,7 +36,8 @@ interface Connection {
 export class QuestionConnections {
   readonly #name: string;
   readonly #connections: number;
-  readonly #timeout: number;
+  /** Milliseconds, see {@link QuestionOptions}. */
+  readonly budget: number;
   readonly #open = new Map<Socket, Connection>();
   /** Those whose peer has not proven yet that it is Apache, oldest first. */
   readonly #unproven = new Set<Socket>();
@@ -32,13 +47,14 @@ export class QuestionConnections {
 
   /**
    * @param name of the transport, for the log
-   * @param connections at a time; the oldest is closed for one more
-   * @param timeout milliseconds for a question to arrive, and then for its decision
    */
-  constructor(name: string, connections: number, timeout: number) {
+  constructor(
+    name: string,
+    { connections = 1024, budget = 5_000 }: Pick<QuestionOptions, "connections" | "budget">,
+  ) {
     this.#name = name;
     this.#connections = connections;
-    this.#timeout = timeout;
+    this.budget = budget;
   }
 
   /** Takes a connection in, as the newest of the unproven. */
@@ -47,7 +63,7 @@ export class QuestionConnections {
     const connection = {
       bytes: 0,
       expire,
-      timer: setTimeout(() => connection.expire(), this.#timeout),
+      timer: setTimeout(() => connection.expire(), this.budget),
     };
     this.#open.set(socket, connection);
     this.#doubt(socket);

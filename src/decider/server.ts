@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import { errorPage } from "../base/html.ts";
 import { isModTsError, ModTsError, report } from "../base/errors.ts";
-import { QuestionConnections } from "../base/question-connections.ts";
+import { QuestionConnections, type QuestionOptions } from "../base/question-connections.ts";
 import { ApacheContext, fieldIndex } from "../engine/apache-context.ts";
 import { changesOf, digest } from "../engine/changes.ts";
 import { type Directives, DirectivesCache } from "../engine/directives.ts";
@@ -22,18 +22,8 @@ import { ScgiReader } from "./netstring.ts";
 import { endToEnd, ScgiExchange } from "./scgi-exchange.ts";
 import { createTrustCheck, type Question, type TrustCheck } from "./trust.ts";
 
-export interface DeciderOptions {
+export interface DeciderOptions extends QuestionOptions {
   engine: Engine;
-  /** Name of the pool that this process serves. */
-  interpreter: string;
-  /** Name of the sidecar where Apache has several. @default none */
-  sidecar?: string;
-  /** Shared with Apache; empty: the permissions of the Unix socket decide. */
-  secret: string;
-  /** Milliseconds for a decision, then 503; and for the question to arrive. @default 5_000 */
-  budget?: number;
-  /** Connections at a time that no question of Apache's has come on. @default 1_024 */
-  connections?: number;
   /** Maximum size of the variables of a question, in bytes. @default 262_144 */
   parameterBytes?: number;
 }
@@ -44,7 +34,6 @@ const maxDepth = 10;
 /** The server. It does not listen: the supervisor owns the socket. */
 export class Decider {
   readonly #options: DeciderOptions;
-  readonly #budget: number;
   readonly #trust: TrustCheck;
   readonly #decisions: Decisions;
   readonly #directives: DirectivesCache;
@@ -53,11 +42,9 @@ export class Decider {
   constructor(options: DeciderOptions) {
     this.#options = options;
     this.#directives = new DirectivesCache(options.sidecar ?? "");
-    this.#budget = options.budget ?? 5_000;
     this.#trust = createTrustCheck(options.secret);
     this.#decisions = new Decisions(options.secret);
-    const { connections = 1024 } = options;
-    this.#connections = new QuestionConnections("decider", connections, this.#budget);
+    this.#connections = new QuestionConnections("decider", options);
   }
 
   /** Serves a connection, which is one question. */
@@ -85,7 +72,8 @@ export class Decider {
     try {
       const question = this.#trust(params);
       this.#connections.prove(socket, () => {
-        const error = new ModTsError("MODTS_DECIDER_TIMEOUT", { limit: this.#budget });
+        const { budget: limit } = this.#connections;
+        const error = new ModTsError("MODTS_DECIDER_TIMEOUT", { limit });
         refuse(socket, error, exchange, req);
       });
       const plan = this.#plan(question);

@@ -7,7 +7,7 @@ import { QuestionConnections } from "../../src/base/question-connections.ts";
 const mebibyte = 1024 ** 2;
 
 t.test("the oldest makes room for one more, and those that hold most for more bytes", (t) => {
-  const connections = new QuestionConnections("test", 3, 60_000);
+  const connections = new QuestionConnections("test", { connections: 3 });
   const sockets = [1, 2, 3, 4].map(() => new Socket());
   t.teardown(() => sockets.forEach((socket) => socket.destroy()));
   for (const socket of sockets) connections.add(socket);
@@ -28,7 +28,7 @@ t.test("the oldest makes room for one more, and those that hold most for more by
 t.test(
   "one time for a question to arrive, the same for its decision, and for the next question",
   async (t) => {
-    const connections = new QuestionConnections("test", 3, 20);
+    const connections = new QuestionConnections("test", { budget: 20 });
     const [silent, asking] = [new Socket(), new Socket()];
     connections.add(silent);
     connections.add(asking);

@@ -13,6 +13,7 @@ import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Pairs, writePairs } from "../src/authorizer/fastcgi.ts";
 import * as record from "../src/authorizer/fastcgi.ts";
+import { writeBeginRequest } from "../test/fixtures/fcgi-client.ts";
 import { resolveConfig } from "../src/config/config.ts";
 import { createParts } from "../src/worker.ts";
 import { sealPairs } from "../test/fixtures/sealed.ts";
@@ -43,7 +44,7 @@ const question: Pairs = sealPairs([["SCRIPT_FILENAME", "/srv/a"]], {
   policy: ["ask", "access check.ts"],
 });
 const check = Buffer.concat([
-  record.writeBeginRequest(1, { role: record.FCGI_AUTHORIZER, keepConnection: false }),
+  writeBeginRequest(1, { role: record.FCGI_AUTHORIZER, keepConnection: false }),
   record.writeStream(record.FCGI_PARAMS, 1, writePairs(question)),
 ]);
 

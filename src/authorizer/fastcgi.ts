@@ -15,23 +15,19 @@ export const FCGI_VERSION_1 = 1;
 /** Record types; others are answered with `FCGI_UNKNOWN_TYPE` or ignored. */
 export const FCGI_BEGIN_REQUEST = 1;
 export const FCGI_ABORT_REQUEST = 2;
-export const FCGI_END_REQUEST = 3;
+const FCGI_END_REQUEST = 3;
 export const FCGI_PARAMS = 4;
-export const FCGI_STDIN = 5;
 export const FCGI_STDOUT = 6;
-export const FCGI_STDERR = 7;
 export const FCGI_GET_VALUES = 9;
 export const FCGI_GET_VALUES_RESULT = 10;
-export const FCGI_UNKNOWN_TYPE = 11;
+const FCGI_UNKNOWN_TYPE = 11;
 
-/** Roles of `FCGI_BEGIN_REQUEST`. */
-export const FCGI_RESPONDER = 1;
+/** Role of `FCGI_BEGIN_REQUEST`. */
 export const FCGI_AUTHORIZER = 2;
 
 /** Protocol status of `FCGI_END_REQUEST`. */
 export const FCGI_REQUEST_COMPLETE = 0;
 export const FCGI_CANT_MPX_CONN = 1;
-export const FCGI_OVERLOADED = 2;
 export const FCGI_UNKNOWN_ROLE = 3;
 
 /** Id of management records, which belong to no request. */
@@ -114,17 +110,6 @@ export function writeStream(type: number, requestId: number, content: Uint8Array
 export function readBeginRequest(content: Buffer): BeginRequest | undefined {
   if (content.length < 3) return undefined;
   return { role: content.readUInt16BE(0), keepConnection: (content.readUInt8(2) & 1) === 1 };
-}
-
-/** For tests and clients. */
-export function writeBeginRequest(
-  requestId: number,
-  { role, keepConnection }: BeginRequest,
-): Buffer {
-  const content = Buffer.alloc(8);
-  content.writeUInt16BE(role, 0);
-  content.writeUInt8(keepConnection ? 1 : 0, 2);
-  return writeRecord(FCGI_BEGIN_REQUEST, requestId, content);
 }
 
 /** Section 5.5. */

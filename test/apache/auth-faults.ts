@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import * as record from "../../src/authorizer/fastcgi.ts";
+import { FCGI_OVERLOADED, FCGI_STDERR } from "../fixtures/fcgi-client.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { type Apache, startApache, startEcho } from "../fixtures/httpd.ts";
 import { logSince } from "../fixtures/log-since.ts";
@@ -113,12 +114,12 @@ t.test("a fake authorizer", async (t) => {
     "another version": Buffer.concat([stdout(allowing), end()]).fill(2, 0, 1),
     "another request": Buffer.concat([stdout(allowing, 2), end(0, 0, 2)]),
     "words for the log": Buffer.concat([
-      record.writeStream(record.FCGI_STDERR, 1, Buffer.from(allowing)),
+      record.writeStream(FCGI_STDERR, 1, Buffer.from(allowing)),
       end(),
     ]),
     "an unknown record": Buffer.concat([record.writeRecord(99, 1, Buffer.from(allowing)), end()]),
     "the end alone": end(),
-    "an end of overload": end(record.FCGI_OVERLOADED),
+    "an end of overload": end(FCGI_OVERLOADED),
     zeros: Buffer.alloc(200),
     noise: Buffer.from(Array.from({ length: 500 }, (_, index) => (index * 7919) % 251)),
     "a record that says it is long": Buffer.from([1, 6, 0, 1, 255, 255, 255, 0, 83]),

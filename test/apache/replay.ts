@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import t from "tap";
 import * as record from "../../src/authorizer/fastcgi.ts";
+import { writeBeginRequest } from "../fixtures/fcgi-client.ts";
 import { unprivilegedUser } from "../../src/httpd/server-root.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { startApache } from "../fixtures/httpd.ts";
@@ -63,7 +64,7 @@ const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(apache.sidecarLog())?
 
 function ask(pairs: record.Pairs): string {
   const bytes = Buffer.concat([
-    record.writeBeginRequest(1, { role: record.FCGI_AUTHORIZER, keepConnection: false }),
+    writeBeginRequest(1, { role: record.FCGI_AUTHORIZER, keepConnection: false }),
     record.writeStream(record.FCGI_PARAMS, 1, record.writePairs(pairs)),
   ]);
   return /Status: (\d+)/.exec(sendAsHttpd({ host: "127.0.0.1", port }, bytes))?.[1] ?? "closed";

@@ -8,9 +8,10 @@ import {
 } from "../../src/authorizer/fastcgi.ts";
 import { type Pairs, readPairs, writePairs } from "../../src/authorizer/fastcgi.ts";
 import * as record from "../../src/authorizer/fastcgi.ts";
+import { FCGI_RESPONDER, FCGI_STDIN, writeBeginRequest } from "../fixtures/fcgi-client.ts";
 
 const begin = (id: number, role = record.FCGI_AUTHORIZER): Buffer =>
-  record.writeBeginRequest(id, { role, keepConnection: false });
+  writeBeginRequest(id, { role, keepConnection: false });
 const params = (id: number, pairs: Pairs): Buffer =>
   record.writeStream(record.FCGI_PARAMS, id, writePairs(pairs));
 const half = (id: number): Buffer =>
@@ -76,7 +77,7 @@ t.test("an aborted request is never one", (t) => {
 });
 
 t.test("other roles are turned down, unknown records too", (t) => {
-  t.strictSame(feed(begin(3, record.FCGI_RESPONDER), 64), [
+  t.strictSame(feed(begin(3, FCGI_RESPONDER), 64), [
     { type: "reply", bytes: record.writeEndRequest(3, record.FCGI_UNKNOWN_ROLE) },
   ]);
   t.strictSame(feed(record.writeRecord(200, 0, Buffer.alloc(3)), 64), [
@@ -139,7 +140,7 @@ t.test("limits", (t) => {
   t.match(feed(Buffer.concat([begin(1), begin(2)]), 64, limits), [
     { type: "reply", bytes: record.writeEndRequest(2, record.FCGI_CANT_MPX_CONN) },
   ]);
-  const empty = record.writeRecord(record.FCGI_STDIN, 9, Buffer.alloc(0));
+  const empty = record.writeRecord(FCGI_STDIN, 9, Buffer.alloc(0));
   t.match(feed(Buffer.concat(Array(6).fill(empty)), 64, limits), [
     { type: "close", reason: "too many records" },
   ]);
@@ -166,7 +167,7 @@ t.test("small parts keep no large buffers, which nobody would count", async (t) 
     }
   };
   const part = record.writeRecord(record.FCGI_PARAMS, 1, Buffer.from("A"));
-  const ignored = record.writeRecord(record.FCGI_STDIN, 9, Buffer.alloc(60_000));
+  const ignored = record.writeRecord(FCGI_STDIN, 9, Buffer.alloc(60_000));
   const connection = new FcgiConnection();
   connection.push(begin(1));
   await gc();

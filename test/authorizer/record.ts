@@ -1,5 +1,6 @@
 import t from "tap";
 import * as record from "../../src/authorizer/fastcgi.ts";
+import { writeBeginRequest } from "../fixtures/fcgi-client.ts";
 import { type Pairs, readPairs, writePairs } from "../../src/authorizer/fastcgi.ts";
 
 t.test("a record is what the specification draws (section 3.3)", async (t) => {
@@ -48,7 +49,7 @@ t.test("a stream is as many records as it needs, and an empty one", async (t) =>
 });
 
 t.test("begin, end and unknown type", async (t) => {
-  const begin = record.writeBeginRequest(7, { role: record.FCGI_AUTHORIZER, keepConnection: true });
+  const begin = writeBeginRequest(7, { role: record.FCGI_AUTHORIZER, keepConnection: true });
   t.equal(begin.toString("hex"), "01010007000800000002010000000000");
   const content = record.readRecord(begin)?.record.content ?? Buffer.alloc(0);
   t.strictSame(record.readBeginRequest(content), { role: 2, keepConnection: true });

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
 import { type Pairs, writePairs } from "../../src/authorizer/fastcgi.ts";
 import * as record from "../../src/authorizer/fastcgi.ts";
+import { writeBeginRequest } from "../fixtures/fcgi-client.ts";
 import { Authorizer, type AuthorizerOptions } from "../../src/authorizer/server.ts";
 import { counter } from "../../src/base/counts.ts";
 import { logChannel } from "../../src/base/channels.ts";
@@ -66,7 +67,7 @@ const pairs: Pairs = withPolicy("access mod_ts/judge");
 
 function question(id = 1, keepConnection = false, params: Pairs = pairs): Buffer {
   return Buffer.concat([
-    record.writeBeginRequest(id, { role: record.FCGI_AUTHORIZER, keepConnection }),
+    writeBeginRequest(id, { role: record.FCGI_AUTHORIZER, keepConnection }),
     record.writeStream(record.FCGI_PARAMS, id, writePairs(params)),
   ]);
 }

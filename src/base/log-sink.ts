@@ -63,7 +63,7 @@ export function protectStreams(): void {
 }
 
 /** Counts what was lost. */
-export class Losses {
+class Losses {
   #count = 0;
   #reason = "";
   #isLosing = false;

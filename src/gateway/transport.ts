@@ -146,8 +146,8 @@ export class Gateway {
   listener(route: RequestListener): RequestListener {
     return (message, reply) => {
       const { ownRoutes } = this.#options;
-      if (isAuthQuestion(message)) route(message, reply);
-      else if (ownRoutes && isOwn(message)) ownRoutes(message, reply);
+      if (asksSidecar(message, authPrefix)) route(message, reply);
+      else if (ownRoutes && asksSidecar(message, `${ownPrefix}/`)) ownRoutes(message, reply);
       else void this.serve(message, reply);
     };
   }
@@ -318,13 +318,8 @@ export class Gateway {
 }
 
 /** Whether a message asks the sidecar itself. Requests of Apache never do: they carry a context. */
-function isOwn({ url = "", headers }: IncomingMessage): boolean {
-  return url.startsWith(`${ownPrefix}/`) && headers["mod-ts-context"] === undefined;
-}
-
-/** Whether a message asks an auth endpoint. Requests of Apache never do: they carry a context. */
-function isAuthQuestion({ url = "", headers }: IncomingMessage): boolean {
-  return url.startsWith(authPrefix) && headers["mod-ts-context"] === undefined;
+function asksSidecar({ url = "", headers }: IncomingMessage, prefix: string): boolean {
+  return url.startsWith(prefix) && headers["mod-ts-context"] === undefined;
 }
 
 /**

@@ -145,7 +145,7 @@ export function sectionsFor(host: Host, target: Target): AppliedSection[] {
 }
 
 /** Later sections win. */
-export function rankOf({ kind, pattern }: Section): number {
+function rankOf({ kind, pattern }: Section): number {
   if (kind === "directory") {
     // By the number of components; patterns come last.
     return typeof pattern === "string" ? pattern.split("/").filter(Boolean).length : 1e3;

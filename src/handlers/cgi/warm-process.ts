@@ -162,11 +162,7 @@ function toError(sent: unknown): Error {
  * included. Returns the function that stops watching. Only on Linux; elsewhere V8's limit is the
  * only one.
  */
-export function watchMemory(
-  pid: number | undefined,
-  limit: number,
-  exceed: () => void,
-): () => void {
+function watchMemory(pid: number | undefined, limit: number, exceed: () => void): () => void {
   const timer = setInterval(() => {
     if (privateMemory(pid) <= limit) return;
     clearInterval(timer);

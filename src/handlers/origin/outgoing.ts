@@ -8,7 +8,7 @@ import { canonicalPath, requestedHost, requestedUrl } from "../../request/reques
 import type { ForeignOrigin } from "./origin-options.ts";
 
 /** Our name in `Via` (RFC 9110, section 7.6.3). */
-export const pseudonym = "mod_ts";
+const pseudonym = "mod_ts";
 
 /** Requests that may have passed through us before. */
 export const hopLimit = 10;

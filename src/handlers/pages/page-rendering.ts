@@ -194,7 +194,7 @@ export interface PageModule<Vars = Record<string, unknown>> {
 }
 
 /** Pages are recognized by this export. */
-export const pageExport = "$render";
+const pageExport = "$render";
 
 /** `<%= value %>`: safe in element content and quoted attribute values. Null is empty. */
 export function escapeValue(value: unknown): string {

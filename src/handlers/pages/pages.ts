@@ -53,7 +53,7 @@ async function list(req: ApacheRequest): Promise<Outcome> {
   return showListing(req, req.filename.slice(0, -1));
 }
 
-export async function showListing(req: ApacheRequest, file: string): Promise<Outcome> {
+async function showListing(req: ApacheRequest, file: string): Promise<Outcome> {
   const stats = await stat(file).catch(() => undefined);
   if (!stats?.isFile()) return 404;
   // Loading refuses files outside of the handler directories; a broken page shows its error.

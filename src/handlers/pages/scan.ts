@@ -148,7 +148,7 @@ const forms: Readonly<Record<string, readonly [RegExp, string]>> = {
 };
 
 /** Reads the directive at `open`. Throws a `BuildError`. */
-export function readDirective(source: PageSource, open: number): Directive {
+function readDirective(source: PageSource, open: number): Directive {
   const { text } = source;
   const [head, name = ""] = matchAt(/<%@\s*([\w-]*)/y, text, open) as RegExpExecArray;
   const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;

@@ -83,7 +83,7 @@ function split(pathInfo: string): string[] {
 }
 
 /** Published extensions, in the order in which URLs without extension try them. */
-export const moduleExtensions: readonly string[] = [".ts", ".tsx", ".mts", ".js", ".mjs"];
+const moduleExtensions: readonly string[] = [".ts", ".tsx", ".mts", ".js", ".mjs"];
 
 /** Second changes within this time may leave the same time stamp. */
 const clockTickMs = 20;

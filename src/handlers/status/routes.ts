@@ -10,7 +10,7 @@ import { script, style } from "./page-assets.ts";
 export type StatusSource = () => Promise<SidecarStatus>;
 
 /** Formats of `/status`; `content`, `style` and `script` are parts of the page. */
-export const statusFormats = ["html", "json", "openmetrics", "content", "style", "script"] as const;
+const statusFormats = ["html", "json", "openmetrics", "content", "style", "script"] as const;
 
 type StatusFormat = (typeof statusFormats)[number];
 

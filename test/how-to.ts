@@ -8,7 +8,7 @@ import { fences, fileName } from "./fixtures/markdown.ts";
 import { startDev } from "./fixtures/mod-ts.ts";
 import { until } from "./fixtures/until.ts";
 
-const recipes = ["json-api", "live-page", "uploads", "background-jobs"];
+const recipes = ["json-api", "front-end", "live-page", "uploads", "background-jobs"];
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-how-to-"));
 chmodSync(folder, 0o755);
 mkdirSync(join(folder, "photos"));
@@ -30,9 +30,24 @@ for (const [name, text] of files) {
   writeFileSync(join(folder, name), text);
 }
 
+mkdirSync(join(folder, "public/app/assets"), { recursive: true });
+writeFileSync(join(folder, "public/app/index.html"), "<p>application</p>");
+writeFileSync(join(folder, "public/app/assets/index-CjwvyOWn.js"), "run();");
+
 const { url } = await startDev(t, folder);
 const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(new URL(path, url), { redirect: "manual", ...init });
+
+t.test("a front end built by Vite", async (t) => {
+  for (const path of ["/app/", "/app/notes/7"]) {
+    t.match(await (await ask(path)).text(), "<p>application</p>", path);
+  }
+  const script = await ask("/app/assets/index-CjwvyOWn.js");
+  t.match(script.headers.get("cache-control"), /immutable/);
+  const gone = await ask("/app/assets/index-gone1234.js");
+  t.equal(gone.status, 404);
+  t.notMatch(gone.headers.get("cache-control") ?? "", "immutable");
+});
 
 t.test("a JSON API beside a static site", async (t) => {
   t.match(await (await ask("/")).text(), '<ul id="notes">');

@@ -358,6 +358,7 @@ t.test("every Apache snippet passes httpd -t, and mod-ts check", async (t) => {
       user: process.getuid?.() === 0 ? unprivilegedUser() : undefined,
       conf: [
         'Define MOD_TS_AUTHORIZER "127.0.0.1:9"',
+        `Define MOD_TS_DIRECTORY "${folder}"`,
         isSetting ? body : originDefines,
         `Include "${confFile}"`,
         isSetting ? "" : body,

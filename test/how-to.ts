@@ -11,18 +11,13 @@ import { until } from "./fixtures/until.ts";
 const recipes = ["json-api", "front-end", "live-page", "uploads", "background-jobs"];
 const folder = mkdtempSync(join(tmpdir(), "mod-ts-how-to-"));
 chmodSync(folder, 0o755);
-mkdirSync(join(folder, "photos"));
-
-/** Paths of the pages, in the directory of this test. */
-const here = (text: string): string =>
-  text.replaceAll("/srv/www/", `${folder}/`).replaceAll("/srv/photos", `${folder}/photos`);
 
 const files = new Map<string, string>();
 for (const recipe of recipes) {
   const page = join(import.meta.dirname, `../docs/how-to/${recipe}.md`);
   for (const fence of fences(readFileSync(page, "utf8"))) {
     const name = fileName(fence);
-    if (name !== undefined) files.set(name, (files.get(name) ?? "") + here(fence.text));
+    if (name !== undefined) files.set(name, (files.get(name) ?? "") + fence.text);
   }
 }
 for (const [name, text] of files) {

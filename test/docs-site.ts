@@ -112,6 +112,18 @@ t.test("its search in a browser: a word, and a result that opens", async (t) => 
   await page.locator("#localsearch-list a").first().click();
   await page.waitForURL("**/docs/apache.html#tsticket");
   t.equal(await page.locator("#tsticket").count(), 1);
+
+  // Sections of errors are short, so that a word in one of their titles would count most.
+  for (const [word, guide] of [
+    ["upload", "tutorial.html#4-a-form-and-a-file"],
+    ["SSO", "how-to/login-services.html"],
+  ] as const) {
+    await page.goto(`${url}/docs/`);
+    await page.locator("#local-search button").click();
+    await page.locator("#localsearch-input").fill(word);
+    const first = page.locator(`#localsearch-list li:first-child a[href*="${guide}"]`);
+    t.equal(await first.waitFor().then(() => true, String), true, word);
+  }
 });
 
 interface Engine {

@@ -59,7 +59,17 @@ export default defineConfig({
   },
   themeConfig: {
     outline: [2, 3],
-    search: { provider: "local" },
+    search: {
+      provider: "local",
+      options: {
+        miniSearch: {
+          searchOptions: {
+            // A guide before the many short sections of the API and the errors.
+            boostDocument: (id: string) => (/\/(?:api\/|errors\.|decisions\/)/.test(id) ? 0.3 : 1),
+          },
+        },
+      },
+    },
     notFound: { quote: "This page does not exist.", linkText: "To the first page" },
     nav: [
       { text: "Tutorial", link: "/tutorial" },

@@ -160,7 +160,7 @@ export class Pool {
     while (this.#waiting.length > 0 && performance.now() < limit) await sleep(20);
     this.#stopping = true;
     this.#deal();
-    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
+    this.#refuseWaiting();
     await Promise.all(this.#generations().map((generation) => this.#retire(generation, drain)));
   }
 
@@ -273,6 +273,8 @@ export class Pool {
       if (signal.aborted) return;
       pause = Math.min(pause * 2, backoff.most);
       const { slot } = worker;
+      // Connections that wait hold the file descriptors that a worker needs to serve them.
+      if (/\b(?:EMFILE|ENFILE)\b/.test(reason)) this.#refuseWaiting();
       const next =
         worker.age < 0 ? await this.#spawnInTurn(generation, slot) : this.#spawn(generation, slot);
       if (!next) return;
@@ -318,6 +320,10 @@ export class Pool {
     const drained = [...generation.workers].map((worker) => worker.drain(linger, deadline));
     await Promise.all(drained);
     this.#draining.delete(generation);
+  }
+
+  #refuseWaiting(): void {
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
   }
 
   #deal(): void {

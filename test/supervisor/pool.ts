@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { logChannel } from "../../src/base/channels.ts";
 import type { LogRecord } from "../../src/base/log.ts";
+import { lackDescriptors } from "../fixtures/few-descriptors.ts";
 import { Pool, type PoolOptions } from "../../src/supervisor/pool.ts";
 
 const codes: string[] = [];
@@ -72,6 +73,22 @@ t.test("a reload heals a pool whose workers cannot start", async (t) => {
   const deaths = codes.length;
   await new Promise((resolve) => setTimeout(resolve, 100));
   t.equal(codes.length, deaths, "the broken generation is not tried any more");
+});
+
+t.test("without file descriptors nobody waits for a worker", async (t) => {
+  const pool = created(t, "good");
+  pool.start(generation);
+  await pool.ready;
+  const { accepted, client } = await connection(t);
+  const [pid = 0] = pool.pids;
+  const restore = await lackDescriptors();
+  process.kill(pid, "SIGKILL");
+  while (pool.pids.includes(pid)) await sleep(5);
+  pool.accept("gateway", accepted);
+  await once(client.resume(), "close");
+  await restore();
+  while (!(pool.pids[0]! > 0)) await sleep(10);
+  t.match(messages.join("\n"), /EMFILE/);
 });
 
 t.test("stop during a reload ends both generations", async (t) => {

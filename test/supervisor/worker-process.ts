@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
+import { lackDescriptors } from "../fixtures/few-descriptors.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "../../src/supervisor/worker-process.ts";
 
 function spawned(
@@ -78,14 +78,10 @@ t.test("a worker that does not get a connection is replaced", async (t) => {
 });
 
 t.test("a process that cannot be started has ended", async (t) => {
-  // It stands ready, as nothing can be started meanwhile.
-  const script = `prlimit --pid ${process.pid} --nofile=16: && echo low && read line && prlimit --pid ${process.pid} --nofile="$(ulimit -n)":`;
-  const limiter = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
-  await once(limiter.stdout, "data");
+  const restore = await lackDescriptors();
   const worker = spawned(t, "good");
   const reason = await worker.exited;
-  limiter.stdin.end("\n");
-  await once(limiter, "exit");
+  await restore();
   t.match(reason, /EMFILE/);
   t.notOk(worker.free);
   await spawned(t, "good").ready;

@@ -36,6 +36,7 @@ const table = {
   MODTS_UNKNOWN_PHASE: [500, "error", "{module} exports {name}, which is not a phase; {hint}"],
   MODTS_DECISION_TOO_LONG: [500, "error", "decision has {bytes} bytes, more than Apache reads ({limit}); pass on fewer or shorter values"],
   MODTS_BAD_TRANSLATION: [500, "error", "invalid translation to {target}: {reason}"],
+  MODTS_SUBREQUEST_GUARDED: [403, "warn", "a page cannot contain a file of a guarded section whose phases the decider runs"],
   MODTS_SUBREQUEST_HANDLER: [500, "error", "req.handler cannot be set for a part of a page; Apache chooses its handler"],
   MODTS_NOT_ACCEPTED: [0, "warn", "{name} does not reach Apache; add Use {macro} {name} to the section of the resource"],
   MODTS_AUTHORIZER_TIMEOUT: [503, "error", "request rejected: no access decision within {limit} ms"],

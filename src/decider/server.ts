@@ -118,6 +118,8 @@ export class Decider {
   /** The answer after which Apache itself continues. */
   #goOn(req: ApacheRequest, plan: Plan): string {
     const { lines, subject, depth, judged, carried, before, isSubRequest } = plan;
+    // Apache would ask the guard about the redirect, without the decision about the page.
+    if (isSubRequest && lines.includes("guarded")) throw new ModTsError("MODTS_SUBREQUEST_GUARDED");
     const translation = translationOf(req);
     // The sections of another address have handlers of their own, which are asked next.
     const phases = translation ? /^trans / : asked;

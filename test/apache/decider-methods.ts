@@ -316,9 +316,13 @@ for (const without of [[], ["mod_proxy_scgi"]]) {
 t.test("beside a guard, type and fixup run with the access check", async (t) => {
   const apache = await start(t, {
     authorizer: true,
+    modules: ["mod_include"],
+    files: { ...files, "htdocs/www/page.shtml": '<!--#include virtual="a.txt" -->' },
     handlers: { "ann.ts": handlerFile("ann.ts") },
     conf: `
       <Location /www>
+        Options +Includes
+        AddOutputFilter INCLUDES .shtml
         AuthType mod_ts
         Use TsAuthenHandler ann.ts
         Require valid-user
@@ -339,6 +343,12 @@ t.test("beside a guard, type and fixup run with the access check", async (t) => 
     "with the access check of the request, and of the callback",
   );
   t.equal((await apache.request("/www/cat.cgi?no", post("b"))).status, 403);
+
+  const page = await apache.request("/www/page.shtml");
+  t.match(page, { status: 200, body: /403 Forbidden/ }, "a part of a page is refused");
+  const head = "HEAD /www/page.shtml HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  t.match(await apache.raw(head), /^HTTP\/1.1 200 [^<]*\r\n\r\n$/, "and nothing follows a head");
+  t.match(apache.sidecarLog(), /MODTS_SUBREQUEST_GUARDED/);
 });
 
 t.test("without mod_proxy_scgi, all methods pass through the gateway", async (t) => {

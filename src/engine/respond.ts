@@ -100,6 +100,8 @@ function culprit(message: string, req: ApacheRequest): string {
  */
 function stackBehind(error: Error): unknown {
   const { cause } = error;
+  // The loader has logged the lines of the file, once for all requests.
+  if (isModTsError(error) && error.code === "MODTS_BUILD_FAILED") return undefined;
   if (cause === undefined) return userPosition(error) ? error : undefined;
   return isSystemError(cause) && !userPosition(cause) && !isHandlerFailure(error)
     ? undefined

@@ -149,13 +149,16 @@ t.test(
 );
 
 t.test("a handler that never was good: 500 until it is", async (t) => {
+  const logged = logSince(apache.sidecarLog);
   writeFileSync(inHandlers("typed.ts"), "export const handler = (req: { => 0;");
-  t.equal(await get("typed"), "500");
+  for (let times = 0; times < 3; times += 1) t.equal(await get("typed"), "500");
   writeFileSync(
     inHandlers("typed.ts"),
     "export const handler = (req: any) => { req.write('typed'); };",
   );
   t.equal(await get("typed"), "typed");
+  const log = await logged(/typed\.ts reloaded|(?:MODTS_BUILD_FAILED[^]*){3}\n$/);
+  t.equal(log.split("> 1 | export const handler = (req: {").length, 2, "its lines are logged once");
 });
 
 t.test("a request in flight ends on the version it began with", async (t) => {

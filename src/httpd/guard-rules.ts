@@ -22,7 +22,13 @@ interface Guard {
 type GuardRule = (guard: Guard) => Finding[];
 
 /** A guard is wrong if it is wrong in one virtual host. */
-const rulesOfAny: readonly GuardRule[] = [checkOpen, checkSatisfy, checkLimits, checkOpenedBelow];
+const rulesOfAny: readonly GuardRule[] = [
+  checkOpen,
+  checkMerging,
+  checkSatisfy,
+  checkLimits,
+  checkOpenedBelow,
+];
 /** It is right if it is right in one: the others may never serve the section. */
 const rulesOfAll: readonly GuardRule[] = [checkClosed, checkUnasked, checkProvider];
 
@@ -85,6 +91,17 @@ function checkOpen(guard: Guard): Finding[] {
   const what = `${titleOf(section)} is open: Require all granted${by} applies, and ${nameOf(guard)} is not asked`;
   const todo = `replace it with a Require line that needs a user, such as Require valid-user; the guard stands at ${whereOf(guard)}`;
   return [problem("guard-open", what, line && config.where(line), todo)];
+}
+
+/** `AuthMerging Or`: the Require lines of an outer section let everybody pass. */
+function checkMerging({ config, section, chain }: Guard): Finding[] {
+  const line = config.last(section, "AuthMerging");
+  if (!line || !/^or$/i.test(line.args)) return [];
+  const own = chain.findIndex((each) => each.section === section);
+  const outer = chain.slice(0, own).findLast((each) => config.requires(each.section).length > 0);
+  if (!outer || !grantsAll(config.requires(outer.section))) return [];
+  const what = `${titleOf(section)} is open where ${titleOf(outer.section)} applies, too: with AuthMerging Or, its Require all granted is enough`;
+  return [problem("guard-open", what, config.where(line), "remove AuthMerging Or")];
 }
 
 function isAfter({ chain, section }: Guard, other: Section): boolean {

@@ -20,6 +20,19 @@ t.test("guards that Apache does not ask, or that nobody passes", async (t) => {
       "guard-open /etc/site.conf:6",
     ],
     [
+      "opened by an outer section",
+      `<Directory />\n  Require all granted\n</Directory>\n${guarded("Require valid-user", "AuthMerging Or")}`,
+      "guard-open /etc/site.conf:7",
+    ],
+    [
+      "merged with a closed outer section",
+      `<Directory />\n  Require all denied\n</Directory>\n${guarded("Require valid-user", "AuthMerging Or")}`,
+    ],
+    [
+      "and with an open one, where both must agree",
+      `<Directory />\n  Require all granted\n</Directory>\n${guarded("Require valid-user", "AuthMerging And")}`,
+    ],
+    [
       "open to every address",
       guarded("Require valid-user", "Satisfy any"),
       "guard-satisfy-any /etc/site.conf:4",

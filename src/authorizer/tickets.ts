@@ -10,7 +10,7 @@
  *
  * Everything that is unclear means no ticket: then every request is asked, as without `TsTicket`.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { counter } from "../base/counts.ts";
 import { log, textOf } from "../base/log.ts";
 import { type Dictionary, oncePerSection, SectionOptions } from "../base/options.ts";
@@ -143,7 +143,7 @@ export class Tickets {
     const end = isKnown && this.#store.has({ end: known, owner }) ? known : latest;
     if (limit < slotMs || !this.#hasRoom(end, limit)) return;
     const text = Buffer.concat([Buffer.from(`ticket ${key} ${shown}`), sealedPolicy]);
-    const digest = createHash("sha1").update(text).digest("hex");
+    const digest = hash("sha1", text);
     const lines = [user, ...variables.map((name) => req.subprocessEnv.get(name, ""))];
     const granted = this.#options.grants.writeTicket(question, judged);
     const place: TicketPlace = { end, owner, digest };

@@ -8,11 +8,11 @@
  * 2. A sub-request (directory index, listing, server-side include) brings the variables of its main
  *    request: Apache sets them for the main request only. The seal holds for one file. Any other one
  *    is judged by the grant that the decision about the main request left in `MOD_TS_PASSED`;
- *    `TsBind` in `mod_ts.conf` sees to it that Apache takes the answer only where the section of that
- *    file has no other policy.
+ *    with `TsBind` in `mod_ts.conf`, Apache takes the answer only where the section of that file has
+ *    no other policy.
  * 3. A repeated parameter, of which two readers use different values.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { createSealCheck, isRecent, TokenSealer } from "../base/crypto.ts";
 import { invalidContext, ModTsError } from "../base/errors.ts";
 import { decodeBytes, type Params, spellings } from "../request/headers.ts";
@@ -70,7 +70,7 @@ export function createTrustCheck(
   const checkSeal = createSealCheck(secret, "authorizer");
   return (pairs) => {
     const params = new Map(pairs);
-    if (params.size !== pairs.length) throw invalidContext("a parameter comes twice");
+    if (params.size !== pairs.length) throw invalidContext("a parameter is repeated");
     const { policy, sealed, mac } = splitSeal(params.get("MOD_TS_POLICY") ?? "");
     const passed = params.get("MOD_TS_PASSED");
     const ticket = params.get("MOD_TS_TICKET");
@@ -154,7 +154,7 @@ function decisiveParams(params: Params): string {
 
 function readSealed(sealed: string): Sealed {
   const [time = "", ...fields] = sealed.split(" ");
-  if (!isRecent(time)) throw invalidContext(`the time ${time} of Apache is not about now`);
+  if (!isRecent(time)) throw invalidContext(`Apache's time ${time} is not the current time`);
   const [requestLine = "", uri = "", pathInfo = "", file = ""] = fields.map(decode);
   return { time, requestLine, uri, pathInfo, file };
 }
@@ -290,7 +290,7 @@ export class Grants {
 
 /** As `sha1()` of an expression. */
 function digest(line: string | Buffer): string {
-  return createHash("sha1").update(line).digest("hex");
+  return hash("sha1", line);
 }
 
 function peerOf(params: Params): string {

@@ -3,7 +3,7 @@
  * Without socket and timer, so that a fuzzer can drive it.
  *
  * Attacks: an endless length, a length that never comes, a name without a value, a variable that
- * comes twice. Each is malformed, none a question that the peer did not complete.
+ * is repeated. Each is malformed, none a question that the peer did not complete.
  *
  * Source: SCGI: A Simple Common Gateway Interface alternative (Neil Schemenauer, 2006), sections 3
  * and 4; D. J. Bernstein: Netstrings (1997).
@@ -97,7 +97,7 @@ function readNetstring(whole: Buffer): ScgiEvent {
     params.set(texts[index] as string, texts[index + 1] as string);
   }
   // Another reader could use the other value.
-  if (params.size * 2 !== texts.length) return malformed("a variable comes twice");
+  if (params.size * 2 !== texts.length) return malformed("a variable is repeated");
   if (texts[0] !== "CONTENT_LENGTH" || params.get("SCGI") !== "1")
     return malformed("not a request of SCGI");
   return { type: "request", params };

@@ -222,7 +222,7 @@ export function splitHeaders(raw: readonly string[]): SplitHeaders {
     if (name === "mod-ts-config") directives = concat(directives, linesOf(value));
     else if (name === "mod-ts-env") environment = concat(environment, value.split(", "));
     else if (name !== "mod-ts-context") continue;
-    else if (context !== undefined) throw invalidContext("it stands there twice");
+    else if (context !== undefined) throw invalidContext("the header is there twice");
     else context = value;
   }
   const fields = context?.split(";") ?? [];
@@ -255,7 +255,7 @@ export function requireContext(
   }
   checkSeal(sealed, seal);
   const time = fields[fieldIndex.time] ?? "";
-  if (!isRecent(time)) throw invalidContext(`the time ${time} of Apache is not about now`);
+  if (!isRecent(time)) throw invalidContext(`Apache's time ${time} is not the current time`);
 }
 
 const none: readonly string[] = [];

@@ -296,7 +296,7 @@ function parseFilters(text: string): FilterReference[] {
   return references.map((reference) => ({ reference, types }));
 }
 
-/** Both lists in order; a reference that stands there twice runs once. */
+/** Both lists in order; a reference that is in both runs once. */
 function union(
   first: readonly HandlerReference[],
   second: readonly HandlerReference[],

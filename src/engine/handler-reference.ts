@@ -19,7 +19,7 @@ export function parseReference(text: string): HandlerReference {
   const [module = "", path, ...more] = text.split("::");
   const names = path === undefined ? [] : path.split(".");
   if (!module) throw badReference(text, "the file is missing");
-  if (more.length > 0) throw badReference(text, "it has more than one ::");
+  if (more.length > 0) throw badReference(text, "more than one ::");
   if (names.includes("")) throw badReference(text, "a name is empty");
   return { text, module, path: names };
 }
@@ -30,8 +30,7 @@ export function parseReference(text: string): HandlerReference {
  */
 export function parseModule(text: string): HandlerReference {
   const reference = parseReference(text);
-  if (reference.path.length > 0 || /\s/.test(text))
-    throw badReference(text, "it is not one module");
+  if (reference.path.length > 0 || /\s/.test(text)) throw badReference(text, "not one module");
   return reference;
 }
 

@@ -108,7 +108,7 @@ const readers: Readonly<Record<Convention, (message: IncomingMessage, rest: stri
 /** A header that must occur exactly once. */
 function theOnly({ rawHeaders }: IncomingMessage, name: string): string {
   const [value = "", second] = HeaderTable.fromRaw(rawHeaders).getAll(name);
-  if (second !== undefined) throw invalidContext(`${name} comes twice`);
+  if (second !== undefined) throw invalidContext(`${name} is repeated`);
   if (value === "") throw new ModTsError("MODTS_CONTEXT_MISSING", `there is no ${name}`);
   return value;
 }

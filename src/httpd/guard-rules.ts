@@ -89,7 +89,7 @@ function checkOpen(guard: Guard): Finding[] {
   const line = opening.find((each) => grantsAll([each]));
   const by = deciding === section ? "" : ` of ${titleOf(deciding)}`;
   const what = `${titleOf(section)} is open: Require all granted${by} applies, and ${nameOf(guard)} is not asked`;
-  const todo = `replace it with a Require line that needs a user, such as Require valid-user; the guard stands at ${whereOf(guard)}`;
+  const todo = `replace it with a Require line that needs a user, such as Require valid-user; the guard is at ${whereOf(guard)}`;
   return [problem("guard-open", what, line && config.where(line), todo)];
 }
 
@@ -187,7 +187,7 @@ function checkSatisfy({ config, chain, section, lines }: Guard): Finding[] {
   if (!line || !/^any$/i.test(line.args)) return [];
   if (chain.some((each) => each.section.content.some(restrictsAddresses))) return [];
   const what = `${titleOf(section)} is open: with Satisfy any the client's address suffices, and every address is allowed`;
-  const todo = `remove it, or use Require lines in <RequireAny>; the guard stands at ${lines[0]?.where}`;
+  const todo = `remove it, or use Require lines in <RequireAny>; the guard is at ${lines[0]?.where}`;
   return [problem("guard-satisfy-any", what, config.where(line), todo)];
 }
 

@@ -184,12 +184,12 @@ async function accepting({ host, port, directory, ended }: Wait): Promise<void> 
   void ended.then(() => (over = true));
   const deadline = Date.now() + startMs;
   while (Date.now() < deadline) {
-    if (over) throw new Error("it ended during its start");
+    if (over) throw new Error("exited during its start");
     // The pid file is written after the bind: an earlier response is from another program.
     if (existsSync(join(directory, pidFile)) && !(await probeSocket({ host, port }))) return;
     await Promise.race([sleep(10), ended]);
   }
-  throw new Error(`it did not accept connections within ${startMs} ms`);
+  throw new Error(`no connection accepted within ${startMs} ms`);
 }
 
 async function stopChild(

@@ -51,7 +51,7 @@ export const confFile: string = fileURLToPath(
 
 const address = /^(?:[\w.-]+|\[[\da-f:]+\]):\d+$/i;
 
-/** The variable of each setting, and what may stand there. */
+/** The variable of each setting, and its valid values. */
 const variables: Readonly<Record<keyof ConfSettings, readonly [name: string, form: RegExp]>> = {
   run: ["MOD_TS_RUN", /^\/[^"\\$%\s]{1,89}$/],
   secret: ["MOD_TS_SECRET", /^[\w-]+$/],

@@ -232,7 +232,7 @@ export class Entry {
       this.#graph.approve(past.root);
       const record = await transaction.build(past.root);
       const lost = this.#findLoss(record);
-      if (lost !== undefined) throw new Error(`it lacks the export "${lost}", which is in use`);
+      if (lost !== undefined) throw new Error(`the export "${lost}", which is in use, is missing`);
       await this.#graph.commit(transaction, record);
       this.#replaceBy(record);
       this.#id = past.id;

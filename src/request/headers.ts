@@ -259,11 +259,11 @@ export function checkHeader(name: string, value: string): void {
   }
   if (name.length + value.length > longestField) {
     const size = name.length + value.length;
-    throw badHeader(name, `it has ${size} bytes, more than the ${longestField} that Apache reads`);
+    throw badHeader(name, `${size} bytes, more than the ${longestField} that Apache reads`);
   }
   // Attack: two parsers that read a length differently see two responses (RFC 9112, section 11.2).
   if (name.length === 14 && name.toLowerCase() === "content-length" && !/^\d{1,15}$/.test(value)) {
-    throw badHeader(name, "it must be a number of bytes");
+    throw badHeader(name, "must be a number of bytes");
   }
 }
 
@@ -351,7 +351,7 @@ export function formatCgiHead(status: number, headers: readonly string[], reason
     const name = headers[index] as string;
     const line = `${name}: ${headers[index + 1]}`;
     if (Buffer.byteLength(line) > longestCgiLine) {
-      throw badHeader(name, `it is longer than the ${longestCgiLine} bytes that Apache reads`);
+      throw badHeader(name, `longer than the ${longestCgiLine} bytes that Apache reads`);
     }
     text += `${line}\r\n`;
   }

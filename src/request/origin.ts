@@ -90,7 +90,7 @@ export function createSubRequest(req: Request, uri: string): SubRequest {
 function requirePath(uri: string, name: string): string {
   const path = uri.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
   if (/^\/(?!\/)/.test(path) && !path.includes("#")) return path;
-  throw badArgument(name, "it takes a path that begins with one /, and no fragment");
+  throw badArgument(name, "must be a path that begins with one / and has no fragment");
 }
 
 function originOf(req: Request): OriginAccess {

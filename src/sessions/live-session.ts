@@ -41,7 +41,7 @@ export class LiveSession implements Session {
   /** Last operation begun by a handler. */
   #work: Promise<void> | undefined;
   #state: "open" | "closed" | "ended" = "open";
-  /** Whether the store must learn of the use or of another time-out. */
+  /** Whether the store must record the use or another time-out. */
   #isDue: boolean;
   /** Whether the browser knows the id, or will. */
   #isAnnounced: boolean;

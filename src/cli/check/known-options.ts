@@ -75,7 +75,7 @@ const choices: Readonly<Record<string, string>> = {
   "mod_ts.ticket.secure": "Auto On",
 };
 
-/** The wrong word of a value, and what may stand there; undefined if none is known to be wrong. */
+/** The invalid word of a value, and the valid ones; undefined if none is known to be invalid. */
 export function wrongWord(
   name: string,
   value: string,

@@ -18,7 +18,7 @@ export interface DevConfOptions {
   readable?: boolean;
   /** Host names besides localhost and addresses; `.example.test` includes its subdomains. */
   hosts?: readonly string[];
-  /** Apache waits while a handler stands at a breakpoint. @default false */
+  /** Apache waits while a handler is at a breakpoint. @default false */
   isPatient?: boolean;
   /** Why sections refuse every request. */
   closed?: readonly Finding[];

@@ -19,7 +19,7 @@ export interface SidecarNeeds {
   isManual: boolean;
 }
 
-/** Where a directive stands. */
+/** Where a directive is. */
 export interface SettingPlace {
   readonly conversion: {
     readonly edits: Edits;

@@ -165,7 +165,7 @@ function readDirective(source: PageSource, open: number): Directive {
     attributes.set(key, { value: quoted.slice(1, -1), start });
   }
   const close = matchAt(/\s*%>/y, text, at);
-  if (!close) source.fail(`<%@ ${name} … %> goes on here with what is no attribute="value"`, at);
+  if (!close) source.fail(`<%@ ${name} … %> has something other than attribute="value" here`, at);
   const directive: Directive = {
     kind: "directive",
     start: open,

@@ -48,7 +48,7 @@ function openFile(path: string): { file: number; size: number } {
     // Opening a pipe without writer would block forever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = fstatSync(file);
-    if (!stats.isFile()) throw new Error("it is not a regular file");
+    if (!stats.isFile()) throw new Error("not a regular file");
     return { file, size: stats.size };
   } catch (cause) {
     if (file !== undefined) closeSync(file);

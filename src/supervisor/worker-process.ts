@@ -204,9 +204,9 @@ export class WorkerProcess {
     return { pid, generation, state, connections, age: Math.max(0, age / 1000) };
   }
 
-  /** Milliseconds since `ready`; negative before. */
+  /** Milliseconds since `ready`, whatever happens to the clock; negative before. */
   get age(): number {
-    return Date.now() - this.#readySince;
+    return performance.now() - this.#readySince;
   }
 
   /**
@@ -278,7 +278,7 @@ export class WorkerProcess {
         if (this.#state !== "starting") return;
         this.#state = "ready";
         this.broken = message.broken ?? [];
-        this.#readySince = Date.now();
+        this.#readySince = performance.now();
         clearTimeout(this.#timer);
         ready();
         return this.#options.onFree();

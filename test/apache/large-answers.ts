@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { handlerFile } from "../fixtures/handler-file.ts";
 import { startOrigin } from "../fixtures/origin.ts";
+import { RawClient } from "../fixtures/raw-client.ts";
 
 const size = 12_000_000;
 const names = ["a", "b", "c"];
@@ -71,4 +72,12 @@ t.test("bytes that a handler changes afterwards", async (t) => {
     hashes,
     asked.map(({ letter }) => hashOf(Buffer.alloc(3_000_000, letter))),
   );
+});
+
+t.test("httpd passes them on in large pieces", async (t) => {
+  const client = new RawClient(apache.port);
+  const text = await client.head("GET /made/z?writes HTTP/1.1", "Connection: close").closed;
+  const chunks = text.match(/(?<=\r\n)[0-9a-f]+(?=\r\n)/g) ?? [];
+  const longest = Math.max(...chunks.map((length) => Number.parseInt(length, 16)));
+  t.ok(longest > 16_384, `${chunks.length} chunks of up to ${longest} bytes`);
 });

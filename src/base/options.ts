@@ -92,7 +92,8 @@ export class SectionOptions {
 
   /** The value of a required key. Throws `MODTS_BAD_OPTION`. */
   required(key: string, hint: string): string {
-    return this.text(key) ?? this.fail(key, `missing; ${hint}`);
+    const line = `Use TsOption ${this.#prefix}${key}`;
+    return this.text(key) ?? this.fail(key, `missing; "${line} …" sets it: ${hint}`);
   }
 
   /** A whole number within bounds. Throws `MODTS_BAD_OPTION`. */

@@ -73,6 +73,7 @@ t.test("a URL with a password", async (t) => {
 
 t.test("mistakes name the option, and repeat no password", async (t) => {
   t.throws(() => options.required("none", "hint"), fails("none"));
+  t.throws(() => options.required("none", "hint"), /"Use TsOption \S+\.none …" sets it: hint/);
   t.throws(() => options.number("n", 5, [1, 11]), fails("n"));
   t.throws(() => options.number("x", 5, [1, 20]), fails("x"));
   t.throws(() => options.flag("text"), fails("text"));

@@ -44,8 +44,8 @@ export function createHtpasswd(stores: Stores): HtpasswdHandlers {
     authenHandler: createBasicAuthen((req) => stores.guard("htpasswd", req.getOptions())),
     authzHandler(req) {
       const options = new SectionOptions(req.getOptions(), "htpasswd");
-      const file = stores.groups(options.required("groups", "name a group file"));
-      options.required("require_group", "name one or more groups");
+      const file = stores.groups(options.required("groups", "a group file"));
+      options.required("require_group", "one or more groups");
       const groups = options.words("require_group");
       addTerms(req, [file.path]);
       return req.user && file.isMember(req.user, groups) ? OK : 403;

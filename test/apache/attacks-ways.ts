@@ -180,6 +180,39 @@ t.test("no way leads to the file", async (t) => {
   }
 });
 
+t.test(
+  "nor do variables that a page sets for its parts, repeated from a permitted request",
+  async (t) => {
+    for (const name of names) {
+      apache.write(`htdocs/${name}/env.shtml`, "<pre><!--#printenv --></pre>");
+      const headers = { ...basic, "x-pass": "yes" };
+      const page = (await apache.request(`/${name}/env.shtml`, { headers })).body;
+      const seen = [...page.matchAll(/^(MOD_TS[^=\n]*|REMOTE_USER|AUTH_TYPE)=(.+)$/gm)];
+      // That of a file guards no page beside it.
+      if (name !== "files") t.match(page, /^MOD_TS_PROOF=./m, name);
+      const ticket = ["", "MOD_TS_TICKET", "/etc/passwd"];
+      const sets = [
+        seen,
+        seen.filter(([, key]) => key !== "MOD_TS_POLICY"),
+        [ticket],
+        [...seen, ticket],
+      ];
+      for (const variables of sets) {
+        const lines = variables.map(
+          ([, key, value]) => `<!--#set var="${key}" value="${value}" -->`,
+        );
+        const include = `<!--#include virtual="/${name}/a.txt" -->`;
+        apache.write("htdocs/open/set.shtml", `${lines.join("")}${include}`);
+        for (const visitor of [{}, { authorization: `Basic ${btoa("bob:pass")}` }]) {
+          const { status, body } = await apache.request("/open/set.shtml", { headers: visitor });
+          t.equal(status, 200, name);
+          t.notMatch(body, "the secret", `${name}: ${lines.join("")}`);
+        }
+      }
+    }
+  },
+);
+
 t.test("nor over the file: nobody writes what nobody may read", async (t) => {
   apache.write("htdocs/open/mine.txt", "mine\n");
   for (const name of names) {

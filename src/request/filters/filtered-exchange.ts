@@ -310,12 +310,11 @@ export function prepareHeaders(req: Request, output: readonly AppliedFilter[]): 
   // "identity" would be a 406 where Apache has the file only in compressed form (mod_negotiation).
   const ofBytes = ["Range", "If-Range", "If-Modified-Since", "Accept-Encoding"];
   for (const name of ofBytes) headersIn.delete(name);
+  const condition = headersIn.getAll("If-None-Match").join(",");
+  // Any representation: a PUT that must not replace a file, for example.
+  if (condition.trim() === "*") return;
   const suffix = `-${versionOf(chosen)}"`;
-  const tags =
-    headersIn
-      .getAll("If-None-Match")
-      .join(",")
-      .match(/(?:W\/)?"[^"]*"/g) ?? [];
+  const tags = condition.match(/(?:W\/)?"[^"]*"/g) ?? [];
   const ours = tags.filter((tag) => tag.endsWith(suffix));
   headersIn.delete("If-None-Match");
   // Apache compares weakly, so the original is not modified either (RFC 9110, section 13.1.2).

@@ -156,9 +156,14 @@ function readServing(hosts: readonly Host[]): readonly Host[] {
   const [main, ...virtual] = hosts;
   const listening = (main?.plain ?? []).filter((each) => isNamed(each, "Listen"));
   const taken = new Set(virtual.flatMap(({ directive }) => splitWords(directive?.args ?? "")));
+  const hasTls = main?.plain.some(
+    (each) => isNamed(each, "SSLEngine") && !/^off$/i.test(each.args),
+  );
   const isTaken = ({ args }: Directive): boolean => {
     const [address = ""] = splitWords(args);
     const port = address.slice(address.lastIndexOf(":") + 1);
+    // Debian's mod_ssl listens there before any host with TLS is enabled.
+    if (port === "443" && !hasTls) return true;
     const names = ["*", `*:${port}`, `_default_:${port}`, address];
     return names.some((name) => taken.has(name));
   };

@@ -101,4 +101,6 @@ t.test("a section of the main server may be meant for another virtual host", asy
     summaries(checkProxies(mergedConfig(`${listen}\n${handler}\n${host("a", proxy)}`)));
   t.same(main("Listen 81"), [], "the main server itself");
   t.same(main("Listen 80\nListen 127.0.0.1:80"), ["handler-behind-proxy /etc/site.conf:8"]);
+  t.same(main("Listen 80\nListen 443"), ["handler-behind-proxy /etc/site.conf:8"], "mod_ssl");
+  t.same(main("Listen 80\nListen 443\nSSLEngine on"), [], "the main server has TLS");
 });

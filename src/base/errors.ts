@@ -173,7 +173,7 @@ const table = {
   MODTS_ALREADY_RUNNING: [0, "crit", "supervisor {pid} already uses {directory}"],
   MODTS_NOT_RUNNING: [0, "error", "no supervisor is running for {directory}"],
   MODTS_RELOAD_REFUSED: [0, "error", "reload rejected: {reason}; the running configuration stays. Restart the sidecar if the change is intended"],
-  MODTS_RELOAD_FAILED: [0, "error", "the sidecar of {run} did not reload: {reason}"],
+  MODTS_RELOAD_FAILED: [0, "error", "the sidecar of {run} did not reload or upgrade: {reason}"],
   MODTS_OTHER_DIRECTORY: [0, "error", "the sidecar of {run} serves {actual}, not {asked}"],
   MODTS_UPGRADE_REFUSED: [0, "error", "upgrade refused, this process keeps serving: {reason}"],
   MODTS_UPGRADE_FAILED: [0, "error", "the successor does not serve ({reason}); this process keeps serving. The log has its messages"],

@@ -293,7 +293,7 @@ function serveSupervisor(): void {
           buildMs: evaluateTimeout,
           slowMs: config.log.slow,
         });
-        // The drain came meanwhile, and would not stop what begins now.
+        // A drain that came before would not stop what begins now.
         if (isDraining) return;
         accessLog = followAccessLog(message, parts);
         const isFirst = pool === config.background.pool && slot === 1;

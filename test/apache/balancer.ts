@@ -1,11 +1,17 @@
 /** Content from three sidecars over TCP, behind httpd's own balancer, as docs/scaling.md says; guards and phases from a local one. */
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import t, { type Test } from "tap";
 import { freePort } from "../../src/httpd/private-server.ts";
 import { handlerFile } from "../fixtures/handler-file.ts";
-import { confFile, startApache, startFurtherSidecar } from "../fixtures/httpd.ts";
+import {
+  confFile,
+  type Reply,
+  startApache,
+  startFurtherSidecar,
+  temporaryFolder,
+} from "../fixtures/httpd.ts";
 import { childrenOf, haveEnded } from "../fixtures/processes.ts";
 import { fences } from "../fixtures/markdown.ts";
 import { startRedis } from "../fixtures/redis.ts";
@@ -17,6 +23,8 @@ const handlers = {
   "who.ts": handlerFile("who.ts"),
   "work.ts": handlerFile("balancer.ts"),
 };
+const keyFile = join(temporaryFolder(t), "login.key");
+writeFileSync(keyFile, "k".repeat(32), { mode: 0o600 });
 const redis = await startRedis(t);
 const names = ["one", "two", "three"] as const;
 type Name = (typeof names)[number];
@@ -61,7 +69,11 @@ const apache = await startApache(t, {
   handlers,
   config: { secret },
   before: `Define MOD_TS_SECRET ${secret}\n${define}`,
-  files: { "htdocs/fixed/a.txt": "a" },
+  files: {
+    "htdocs/fixed/a.txt": "a",
+    // {SHA} of "secret": no time is lost with hashing here.
+    users: "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
+  },
   conf: `
     ${documented}
     Use TsOption mod_ts.session.store ${redis?.url ?? "memory"}
@@ -79,6 +91,28 @@ const apache = await startApache(t, {
     </Location>
     <Location "/count">
       Use TsHandler work.ts::counter
+    </Location>
+    Use TsOption mod_ts.login.location /login
+    Use TsOption mod_ts.login.store htpasswd
+    Use TsOption mod_ts.htpasswd.file "\${FOLDER}/users"
+    Use TsOption mod_ts.login.key_file "${keyFile}"
+    Use TsOption mod_ts.login.attempts 3
+    Use TsOption mod_ts.login.limits ${redis?.url ?? "none"}
+    Use TsOption mod_ts.login.ended ${redis?.url ?? "none"}
+    <Location "/login">
+      Use TsHandler mod_ts/login
+      Header always set Served-By "%{BALANCER_WORKER_ROUTE}e"
+    </Location>
+    <Location "/inside/">
+      AuthType mod_ts
+      Use TsAuthenHandler mod_ts/login
+      Require valid-user
+      Use TsHandler work.ts
+    </Location>
+    <Location "/metrics/three">
+      Use TsHandler mod_ts/status::metrics
+      Use TsOption mod_ts.status.allow "127.0.0.1"
+      Use TsOnlyMember main three
     </Location>
   `,
 });
@@ -188,6 +222,59 @@ t.test("a session goes on in any of them", { skip: redis ? false : "no Redis" },
   t.ok(seen.size > 1, [...seen].join());
 });
 
+/** A browser that keeps cookies, at the form of `mod_ts/login`. */
+class Visitor {
+  readonly cookies = new Map<string, string>();
+  readonly servedBy = new Set<unknown>();
+
+  async send(path: string, fields?: Record<string, string>): Promise<Reply> {
+    const cookie = [...this.cookies].map((pair) => pair.join("=")).join("; ");
+    const headers = { accept: "text/html", cookie };
+    const type = "application/x-www-form-urlencoded";
+    const reply = await apache.request(path, {
+      ...(fields && { method: "POST", body: new URLSearchParams(fields).toString() }),
+      headers: { ...headers, ...(fields && { "content-type": type }) },
+    });
+    for (const line of reply.headers["set-cookie"] ?? []) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      this.cookies.set(name, value);
+    }
+    if (path === "/login") this.servedBy.add(reply.headers["served-by"]);
+    return reply;
+  }
+
+  async submit(action: string, fields: Record<string, string> = {}): Promise<Reply> {
+    const { body } = await this.send("/login");
+    const token = /name="token" value="([^"]+)"/.exec(body)?.[1] ?? "";
+    return this.send("/login", { token, action, ...fields });
+  }
+}
+
+t.test("a login at any of them", { skip: redis ? false : "no Redis" }, async (t) => {
+  const visitor = new Visitor();
+  const logIn = (user: string, password: string): Promise<Reply> =>
+    visitor.submit("login", { user, password });
+  t.equal((await visitor.send("/inside/?0")).status, 302);
+  t.equal((await logIn("ann", "secret")).status, 303);
+  for (let count = 0; count < 4; count += 1) {
+    t.match(await visitor.send("/inside/?0"), { status: 200, body: '"user":"ann"' });
+  }
+  const copy = new Visitor();
+  for (const [name, value] of visitor.cookies) copy.cookies.set(name, value);
+  t.equal((await visitor.submit("logout")).status, 303);
+  t.equal((await copy.send("/inside/?0")).status, 302, "the guard knows of the logout elsewhere");
+  t.ok(visitor.servedBy.size > 1, `forms and logins: ${[...visitor.servedBy].join()}`);
+
+  const guesser = new Visitor();
+  const refused: number[] = [];
+  for (let count = 0; count < 5; count += 1) {
+    const fields = { user: "bob", password: `guess ${count}` };
+    refused.push((await guesser.submit("login", fields)).status);
+  }
+  t.same(refused, [403, 403, 403, 429, 429], "guesses count together");
+  t.ok(guesser.servedBy.size > 1, `guesses: ${[...guesser.servedBy].join()}`);
+});
+
 t.test("only a section that asks for it is sticky", async (t) => {
   t.equal((await ask("/work?0")).set, "", "no cookie elsewhere");
   const first = await ask("/chat?0");
@@ -205,6 +292,9 @@ t.test("status and metrics of one instance", async (t) => {
   const started = /^mod_ts_start_time_seconds (.*)$/m.exec(body)?.[1];
   const again = await apache.request("/metrics/one");
   t.match(again.body, `mod_ts_start_time_seconds ${started}`);
+  const { body: ofThree } = await apache.request("/metrics/three");
+  t.match(ofThree, /^mod_ts_ready 1$/m);
+  t.notMatch(ofThree, `mod_ts_start_time_seconds ${started}`, "another instance");
 });
 
 t.test("httpd names mistakes when it reads its configuration", (t) => {

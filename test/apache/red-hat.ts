@@ -16,7 +16,7 @@ const project = join(import.meta.dirname, "../..");
 const made = await makeSandbox(t);
 const skip = typeof made === "string" ? { skip: made } : {};
 
-// conf.modules.d of Fedora: 00-base.conf, 00-mpm.conf, 00-proxy.conf.
+// conf.modules.d of Fedora and of Red Hat Enterprise Linux 9, without mod_systemd.
 const base =
   "access_compat actions alias allowmethods auth_basic auth_digest authn_anon authn_core authn_dbd authn_dbm authn_file " +
   "authn_socache authz_core authz_dbd authz_dbm authz_groupfile authz_host authz_owner authz_user autoindex cache " +
@@ -26,11 +26,17 @@ const base =
   "userdir version vhost_alias watchdog";
 const modules: Record<string, string> = {
   "00-base.conf": base,
+  "00-brotli.conf": "brotli",
+  "00-dav.conf": "dav dav_fs dav_lock",
+  "00-lua.conf": "lua",
   "00-mpm.conf": "mpm_event",
   "00-proxy.conf":
     "proxy lbmethod_bybusyness lbmethod_byrequests lbmethod_bytraffic lbmethod_heartbeat proxy_ajp proxy_balancer " +
     "proxy_connect proxy_express proxy_fcgi proxy_fdpass proxy_ftp proxy_http proxy_hcheck proxy_scgi proxy_uwsgi " +
     "proxy_wstunnel",
+  "01-cgi.conf": "cgid",
+  "10-h2.conf": "http2",
+  "10-proxy_h2.conf": "proxy_http2",
 };
 
 const config = {

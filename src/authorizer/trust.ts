@@ -294,12 +294,12 @@ function digest(line: string | Buffer): string {
 }
 
 function peerOf(params: Params): string {
-  const names = ["REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT"];
-  return names.map((name) => params.get(name) ?? "").join(" ");
+  return `${params.get("REMOTE_PORT") ?? ""} ${visitorOf(params)}`;
 }
 
+/** Without SERVER_PORT: it is what Host says, and 80 in a sub-request of `<VirtualHost *>`. */
 function visitorOf(params: Params): string {
-  const names = ["REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT"];
+  const names = ["REMOTE_ADDR", "SERVER_NAME"];
   return names.map((name) => params.get(name) ?? "").join(" ");
 }
 

@@ -51,6 +51,11 @@ const apache = await startApache(t, {
     <Location "/decided">\nUse TsFixupHandler guard.ts\n</Location>
     <VirtualHost *>\nServerName usual\n</VirtualHost>
     <VirtualHost *>\nServerName late\nCacheQuickHandler Off\n</VirtualHost>
+    <VirtualHost *>
+      ServerName sections
+      CacheDisable /
+      <Files "a.txt">\nHeader set X-File yes\n</Files>
+    </VirtualHost>
     ${Object.entries(sections)
       .map(([name, lines]) => `<Location "/${name}">\n${lines}\n</Location>`)
       .join("\n")}`,
@@ -75,9 +80,11 @@ const right = {
   authorization: `Basic ${Buffer.from("ann:pass").toString("base64")}`,
 };
 const { authorization: _, ...withoutPassword } = right;
+const headersFor = (name: string): Record<string, string> =>
+  name === "basic" || name === "file" ? right : withoutPassword;
 
 for (const name of Object.keys(sections)) {
-  const headers = name === "basic" || name === "file" ? right : withoutPassword;
+  const headers = headersFor(name);
   const isPublic = name === "rule-public";
   t.test(
     `${name}: ${isPublic ? "the handler said so" : "the page stays with its reader"}`,
@@ -96,6 +103,14 @@ for (const name of Object.keys(sections)) {
     },
   );
 }
+
+// httpd does not know the port of <VirtualHost *> in a sub-request.
+t.test("guards let their reader see an index file with sections of its own", async (t) => {
+  for (const name of Object.keys(sections)) {
+    const headers = { ...headersFor(name), host: "sections:8080" };
+    t.match(await apache.request(`/${name}/`, { headers }), { status: 200 }, name);
+  }
+});
 
 t.test("pages without a guard are kept", async (t) => {
   await apache.request("/plain/a.txt");

@@ -3,7 +3,7 @@
  * root also with a user of its own.
  */
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import t from "tap";
@@ -331,7 +331,8 @@ t.test("the user of one reads, changes and signals nothing of the other", skip, 
     ["readFileSync", join(run, "tickets/key")],
     ["readdirSync", join(run, "tickets")],
     ["readdirSync", join(run, "versions")],
-    ["readdirSync", join(run, "code")],
+    // There is none where NODE_COMPILE_CACHE names another place.
+    ...[join(run, "code")].filter(existsSync).map((path): Attempt => ["readdirSync", path]),
     ["writeFileSync", join(run, "new"), ""],
     ["writeFileSync", join(run, "mod-ts.pid"), ""],
     ["unlinkSync", join(run, "main.sock")],

@@ -142,7 +142,11 @@ const mistakes: Record<string, readonly [page: string, place: string, message: R
     "1:15",
     /no attribute src; attributes: contentType/,
   ],
-  "an attribute without value": ["<%@ page pathInfo %>", "1:9", /no attribute="value"/],
+  "an attribute without value": [
+    "<%@ page pathInfo %>",
+    "1:9",
+    /something other than attribute="value"/,
+  ],
   "an attribute twice": ['<%@ page pathInfo="on" pathInfo="off" %>', "1:34", /given twice/],
   "a value that is none": ['<%@ page pathInfo="yes" %>', "1:20", /must be On or Off/],
   "a header in a type": [

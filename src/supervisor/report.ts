@@ -5,7 +5,6 @@
  * reload.
  */
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import { attempt } from "../base/attempt.ts";
 import { logChannel, reloadChannel, type ReloadRecord } from "../base/channels.ts";
 import { type Counter, type Counts } from "../base/counts.ts";
 import { type LogLevel, logLevels, type LogRecord } from "../base/log.ts";
@@ -111,8 +110,13 @@ export function startReports({
     utilization = now;
     // The first one of a quiet process says that it is quiet.
     if (quiet > 1 && quiet % quietEvery !== 0) return;
-    // Without a free file descriptor it throws: this report has the last known values.
-    memory = attempt(() => process.memoryUsage(), memory);
+    try {
+      memory = process.memoryUsage();
+    } catch (error) {
+      // Without a free file descriptor no connection arrives. A process that has nothing to finish makes
+      // room for one that can serve; else this report has the last known values.
+      if (active === 0) throw error;
+    }
     const { rss, heapUsed: heap } = memory;
     const late = takeLateness();
     send({

@@ -62,22 +62,25 @@ class Load {
     }
   }
 
-  #ask(body: string | undefined): Promise<string> {
+  #ask(body: string | undefined, agent: Agent | false = this.#agent): Promise<string> {
     return new Promise((resolve) => {
       const request = httpRequest({
         host: "127.0.0.1",
         port: this.#port,
         path: body ? "/body" : "/pid",
         method: body ? "POST" : "GET",
-        agent: this.#agent,
+        agent,
       });
       // RFC 9112, section 9.6: a server that answers before it has read the body, and closes, may reset
       // the connection before the client has read the answer.
       const isUnread = (code = ""): boolean =>
         body !== undefined && ["ECONNRESET", "EPIPE"].includes(code);
-      request.once("error", ({ code }: NodeJS.ErrnoException) =>
-        resolve(isUnread(code) ? "body refused" : `error ${code}`),
-      );
+      request.once("error", ({ code }: NodeJS.ErrnoException) => {
+        // Section 9.3.1: httpd, which may close a kept connection at any time, has closed this one meanwhile.
+        const isStale = body === undefined && request.reusedSocket && code === "ECONNRESET";
+        if (isStale) return resolve(this.#ask(body, false));
+        resolve(isUnread(code) ? "body refused" : `error ${code}`);
+      });
       request.once("response", (response) => {
         response.resume();
         response.once("error", () => resolve("error in the body"));

@@ -149,6 +149,25 @@ t.test("a stream ends by itself, so that it holds no worker that is being replac
   t.match({ body, complete }, { body: /^retry: \d+\n\n$/, complete: true });
 });
 
+t.test("the script of a handler's page listens for what that was made from", async (t) => {
+  const script = async (args: string): Promise<URLSearchParams> => {
+    const { headers, body } = await peer.ask(["handler refresh"], { context: { args } });
+    t.match(headers, { "content-type": "text/javascript; charset=utf-8" });
+    return new URLSearchParams(/address\.search = "(.*)";/.exec(body)?.[1]);
+  };
+  const ofHandler = await script("::script=1&::process=7&::styles=2&::others=3&a.ts=1");
+  t.equal(`${ofHandler}`, "%3A%3Aprocess=7&%3A%3Astyles=2&%3A%3Aothers=3&a.ts=1");
+  // A file that Apache serves is as new as its script.
+  t.strictSame(
+    [...(await script("::script=1"))],
+    [
+      ["::process", `${process.pid}`],
+      ["::styles", "0"],
+      ["::others", "0"],
+    ],
+  );
+});
+
 t.test("nothing is held", async (t) => {
   t.equal(held, 2, "but what the tests above found by themselves");
 });

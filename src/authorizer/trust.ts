@@ -81,12 +81,12 @@ export function createTrustCheck(
       return { ...questionBy(grants.readTicket(granted, params), grants, params), time };
     }
     const main = mac === undefined ? undefined : readSealed(sealed);
-    const isOfMain = main?.file !== params.get("SCRIPT_FILENAME");
+    const isSubRequest = main?.file !== params.get("SCRIPT_FILENAME");
     // A sub-request has another method and query than those of the seal.
-    if (mac !== undefined && main && !(isOfMain && passed)) {
+    if (mac !== undefined && main && !(isSubRequest && passed)) {
       const encoding = checkSeal(`${sealed} ${decisiveParams(params)}${policy}`, mac);
       // Apache looks up the path info of the request in question, and ignores the answer.
-      if (isOfMain) throw new ModTsError("MODTS_SUBREQUEST_UNDECIDED");
+      if (isSubRequest) throw new ModTsError("MODTS_SUBREQUEST_UNDECIDED");
       const before = passed ? grants.read(passed, params) : undefined;
       return {
         params,

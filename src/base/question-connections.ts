@@ -81,21 +81,22 @@ export class QuestionConnections {
    * @param late runs when there is no decision in time
    */
   prove(socket: Socket, late: () => void): void {
-    const connection = this.#open.get(socket);
-    if (!connection) return;
-    this.#release(socket, connection);
-    connection.expire = late;
-    connection.timer.refresh();
+    this.#restart(socket, late);
   }
 
   /** The question has its answer. Until the next one, the connection is an unproven one again. */
   answered(socket: Socket): void {
+    if (!this.#open.has(socket)) return;
+    this.#restart(socket, () => void socket.destroy());
+    this.#doubt(socket);
+  }
+
+  #restart(socket: Socket, expire: () => void): void {
     const connection = this.#open.get(socket);
     if (!connection) return;
     this.#release(socket, connection);
-    connection.expire = () => void socket.destroy();
+    connection.expire = expire;
     connection.timer.refresh();
-    this.#doubt(socket);
   }
 
   #doubt(socket: Socket): void {

@@ -10,7 +10,7 @@ import { type MergedConfig, titleOf } from "./merged-config.ts";
 import { isOurs, type OurDirective } from "./our-directives.ts";
 import { beforeContent } from "./policy-rules.ts";
 
-/** A section of ours in one host. */
+/** A section with our directives, in one host. */
 interface Place {
   readonly config: MergedConfig;
   readonly section: Section;

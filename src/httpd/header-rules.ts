@@ -14,7 +14,7 @@ export function checkHeaders(config: MergedConfig): Finding[] {
   });
 }
 
-/** The header of ours that a line changes. Appending to `Mod-Ts-Config` is documented, and allowed. */
+/** Our header that a line changes. Appending to `Mod-Ts-Config` is documented, and allowed. */
 function headerOf(line: Directive): string | undefined {
   if (!isNamed(line, "RequestHeader", "Header")) return undefined;
   const words = splitWords(line.args).filter((word) => !/^(?:always|onsuccess)$/i.test(word));

@@ -2,7 +2,9 @@
  * Password checks against a store of users.
  *
  * Attack: the response time reveals which accounts exist, or have an old hash. A refusal computes one
- * hash of each kind in the store, for every name. Attack: Basic sends the password with every image of a page, tens of milliseconds a check.
+ * hash of each kind in the store, for every name.
+ *
+ * Attack: Basic sends the password with every image of a page, and a check takes tens of milliseconds.
  * Results are cached.
  */
 import { createHmac, randomBytes } from "node:crypto";
